@@ -1,0 +1,1 @@
+"""PROVE: testinfra suites with their own reading and their own meter; never imports deploys."""

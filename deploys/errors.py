@@ -1,0 +1,21 @@
+"""Errors of the acting room, each with its exit code in hft/errors.py; every message names the host."""
+
+
+class DeployError(Exception):
+    """The deploy failed in a way that is ours."""
+
+
+class UnreachableError(DeployError):
+    """A host did not answer within its deadline."""
+
+
+class RefusedError(DeployError):
+    """The host or a precondition refused the change; nothing was written."""
+
+
+class RolledBackError(DeployError):
+    """The change was tried and the host is back on its old state."""
+
+
+class BusyError(DeployError):
+    """Another operator or transaction holds the host or the site."""

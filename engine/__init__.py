@@ -1,0 +1,1 @@
+"""PAYLOAD: what the bundle deploys; for now the engine stand-in."""

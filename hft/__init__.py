@@ -1,0 +1,1 @@
+"""The hall: the command line that joins the rooms, with progress, run records, locks and exit codes."""

@@ -1,0 +1,61 @@
+"""Exit codes, and the one place where an error becomes an exit code.
+
+Each room raises its own error class with one sentence (which host, what was seen, what to do next). The hall
+maps the class to a documented exit code; `run_guarded` prints the sentence and never a traceback for a
+user's mistake. The codes are part of the interface: docs/ci.md documents them, tests hold them.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Process exit codes of every `hft` command."""
+
+    OK = 0
+    INTERNAL = 1
+    BAD_INPUT = 2
+    PENDING = 3
+    UNVERIFIABLE = 4
+    VIOLATED = 5
+    ROLLED_BACK = 6
+    UNREACHABLE = 7
+    LOCKED = 8
+    INTERRUPTED = 130
+
+
+class HftError(Exception):
+    """A failure of the hall itself with its exit code; the message is one sentence for the operator."""
+
+    def __init__(self, exit_code: Exit, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+# Fully qualified class name -> exit code. By name, so that a light command never imports a heavy room.
+EXIT_BY_CLASS: dict[str, Exit] = {
+    "tuning.errors.PlanError": Exit.BAD_INPUT,
+    "tuning.errors.SnapshotError": Exit.BAD_INPUT,
+    "tuning.errors.ProfileError": Exit.BAD_INPUT,
+    "inventory.errors.InventoryError": Exit.BAD_INPUT,
+    "inventory.errors.IdentityError": Exit.BAD_INPUT,
+    "lab.errors.LabError": Exit.UNREACHABLE,
+    "deploys.errors.UnreachableError": Exit.UNREACHABLE,
+    "deploys.errors.DeployError": Exit.INTERNAL,
+    "deploys.errors.RefusedError": Exit.BAD_INPUT,
+    "deploys.errors.RolledBackError": Exit.ROLLED_BACK,
+    "deploys.errors.BusyError": Exit.LOCKED,
+    "checks.errors.CheckError": Exit.UNVERIFIABLE,
+}
+
+
+def exit_code_of(error: BaseException) -> Exit | None:
+    """The exit code of an error raised by a room, by its class or the nearest listed base; None if unlisted."""
+    if isinstance(error, HftError):
+        return error.exit_code
+    for cls in type(error).__mro__:
+        found = EXIT_BY_CLASS.get(f"{cls.__module__}.{cls.__qualname__}")
+        if found is not None:
+            return found
+    return None

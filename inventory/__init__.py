@@ -1,0 +1,1 @@
+"""WHO: sites, hosts, profiles, identities and the power protocol."""

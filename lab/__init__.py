@@ -1,0 +1,1 @@
+"""PLACE: real Debian kernels under QEMU, real reboots; imports no other room."""

@@ -1,0 +1,5 @@
+"""Errors of the lab."""
+
+
+class LabError(Exception):
+    """The lab or one VM could not do what was asked; names the VM, what was seen, and its console log."""

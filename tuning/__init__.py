@@ -1,0 +1,1 @@
+"""DECIDE: snapshot -> topology -> plan -> diff. Pure, standard library only, no I/O."""

@@ -1,0 +1,17 @@
+"""Errors of the pure room; each carries one sentence: which host or file, what was seen, what to do."""
+
+
+class SnapshotError(Exception):
+    """A capture that cannot be read: truncated, of an unknown schema, or contradicting itself."""
+
+
+class ProfileError(Exception):
+    """A profile that asks for something impossible or unknown."""
+
+
+class PlanError(Exception):
+    """A host that cannot be planned, with its refusal code from the documented closed list."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
