@@ -1,0 +1,29 @@
+# Every target does its own set-up; `make demo` and `make test` work on a bare Debian 12 that has make, git and certificates.
+SHELL := /bin/bash
+PY := .venv/bin/python
+
+.PHONY: help setup demo test bench drill lint clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup:  ## system packages, locked Python packages, editable install in .venv (safe to run again)
+	@bash scripts/setup.sh
+
+demo: setup  ## the whole loop on the lab: untuned, tuned, proven, poisoned three times, back (KEEP=1 leaves the lab up)
+	@.venv/bin/hft demo $(if $(KEEP),--keep)
+
+test: setup  ## fast tests, then the tests that need VMs (one shared lab)
+	@bash scripts/test.sh
+
+bench: setup  ## ratios side by side: ours, plain pyinfra, ansible-core; the planner on 1,024 CPUs
+	@$(PY) -m scripts.bench
+
+drill: setup  ## the long seeded campaign: kill points, full disks, power cuts, the poisons that panic= cannot save
+	@.venv/bin/hft drill all
+
+lint: setup  ## ruff, mypy, import arrows, sizes (all of it runs inside pytest too)
+	@.venv/bin/pytest -q tests/test_tidy.py
+
+clean:  ## remove what setup made inside this folder
+	rm -rf .venv .setup

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Set up this checkout: Debian packages, a virtual environment from the lock file, an editable install.
+# Safe to run again: every step is skipped when what it would do is already there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '[setup %3ds] %s\n' "$SECONDS" "$*" >&2; }
+
+missing_packages() {
+  local name
+  for name in $(sed 's/#.*//' scripts/packages.txt lab/packages.txt); do
+    [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || printf '%s\n' "$name"
+  done
+}
+
+install_packages() {
+  local missing
+  mapfile -t missing < <(missing_packages)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" != 0 ]; then
+    echo "setup: these Debian packages are missing and need root: ${missing[*]}" >&2
+    echo "setup: run as root: apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 2
+  fi
+  step "installing ${#missing[@]} Debian packages"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -o DPkg::Lock::Timeout=120 update -qq
+  apt-get -o DPkg::Lock::Timeout=120 install -qq --yes --no-install-recommends "${missing[@]}" >.setup/apt.log 2>&1 ||
+    { tail -n 20 .setup/apt.log >&2; exit 1; }
+}
+
+install_python() {
+  local want
+  want=$(cat requirements.lock pyproject.toml | sha256sum | cut -d' ' -f1)
+  [ "$(cat .setup/python 2>/dev/null)" = "$want" ] && .venv/bin/python -c 'import hft, pyinfra' 2>/dev/null && return 0
+  step "installing the locked Python packages into .venv"
+  [ -x .venv/bin/python ] || /usr/bin/python3 -m venv .venv
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+  printf '%s' "$want" >.setup/python
+}
+
+mkdir -p .setup
+install_packages
+install_python
+step "ready"

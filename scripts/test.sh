@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# `make test`: the fast tests, then the tests that boot VMs. Both must pass; times are printed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+started=$SECONDS
+.venv/bin/pytest -q
+printf '[test] fast part: %d s\n' "$((SECONDS - started))"
+started=$SECONDS
+.venv/bin/pytest -q -m 'vm' --timeout=1500 -o log_cli=true -o log_cli_level=WARNING tests
+printf '[test] VM part: %d s\n' "$((SECONDS - started))"
