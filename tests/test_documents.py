@@ -1,9 +1,9 @@
 """Documents that cannot go stale: every shell block of README and docs carries a tag and is run by that tier.
 
-A fence reads ```sh fast, ```sh lab or ```sh drill. `fast` blocks run here, without a VM; `lab` blocks run in the VM
-tier against the shared lab, in the order they stand; `drill` blocks run with the long campaign. A block without a tag
-fails. Each block runs under `bash -euo pipefail` from the root of the checkout, with the environment's programs
-first on PATH and a state directory of its own.
+A fence reads ```sh fast, ```sh lab or ```sh drill. `fast` blocks run here, without a VM; `lab` blocks run in
+the VM tier against the shared lab, in the order they stand; `drill` blocks run with the long campaign. A
+block without a tag fails. Each block runs under `bash -euo pipefail` from the root of the checkout, with the
+environment's programs first on PATH and a state directory of its own.
 """
 
 from __future__ import annotations

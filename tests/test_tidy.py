@@ -1,4 +1,4 @@
-"""The house's own gate: linters, types, arrows, sizes, words and links are tests; `pytest` is the only gate."""
+"""The house's own gate: linters, types, arrows, sizes, words and links, all inside `pytest`."""
 
 from __future__ import annotations
 
