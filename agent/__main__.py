@@ -1,0 +1,43 @@
+"""The agent's verbs. `agent.pyz [--root DIR] VERB [ARGUMENT...]`; every verb answers with one JSON document.
+
+Each verb is a function `(host, argv) -> exit code` in a module that is imported only when it is called: `status` has
+100 ms, and most of that is Python starting. Exit codes: 0 done, 2 refused, 6 reverted, 8 another writer holds the host.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from agent.host import Host
+
+VERBS: dict[str, tuple[str, str]] = {
+    "apply": ("agent.applying", "apply"),
+    "recover": ("agent.applying", "recover"),
+    "revert": ("agent.applying", "revert"),
+    "status": ("agent.status", "status"),
+    "health": ("agent.health", "health"),
+    "confirm": ("agent.health", "confirm"),
+    "reboot": ("agent.boot", "reboot"),
+    "irqs": ("agent.irq_service", "irqs"),
+    "selftest": ("agent.selftest", "selftest"),
+    "version": ("agent.status", "version"),
+}
+USAGE = f"usage: agent.pyz [--root DIR] {{{'|'.join(VERBS)}}} [ARGUMENT...]"
+
+
+def main(argv: list[str]) -> int:
+    """Run one verb and return its exit code."""
+    root = "/"
+    if len(argv) >= 2 and argv[0] == "--root":
+        root, argv = argv[1], argv[2:]
+    if not argv or argv[0] not in VERBS or not root.startswith("/"):
+        print(USAGE, file=sys.stderr)
+        return 2
+    module, function = VERBS[argv[0]]
+    verb = getattr(importlib.import_module(module), function)
+    return int(verb(Host(root=root), argv[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
