@@ -1,0 +1,109 @@
+"""The enrolment file: who each machine is, kept beside the inventory as `NAME.enrolled.json`.
+
+An inventory says what a person wants; the enrolment says what was found on the machine whose host key
+fingerprint that person brought from elsewhere (the console, the installer's log). It is a file of its own so
+that a tool may write it without editing anybody's Python, and beside the inventory so that both are reviewed
+and versioned together. It is replaced as a whole (write aside, fsync, rename, fsync of the directory).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from inventory.errors import InventoryError
+from inventory.explain import explain
+from inventory.model import Identity, Site
+
+_HINT = "repair it, or delete it and enrol the hosts again"
+
+
+class Enrolled(BaseModel):
+    """One host's entry: its identity, and who recorded it when."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    identity: Identity
+    at: Annotated[str, Field(max_length=40)]
+    by: Annotated[str, Field(max_length=200)]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_: Literal[1] = Field(alias="schema")
+    hosts: dict[str, Enrolled]
+
+
+def enrolment_path(inventory: Path) -> Path:
+    """`site.py` -> `site.enrolled.json`, in the same directory."""
+    return inventory.with_name(f"{inventory.stem}.enrolled.json")
+
+
+def read_enrolled(inventory: Path) -> dict[str, Enrolled]:
+    """Everything enrolled beside an inventory; empty when there is no file."""
+    path = enrolment_path(inventory)
+    try:
+        data = json.loads(path.read_bytes())
+        return _File.model_validate(data).hosts
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        said = explain(error, data)[0] if isinstance(error, ValidationError) else str(error)[:200]
+        raise InventoryError(f"{path}: not an enrolment file: {said}; hint: {_HINT}") from error
+
+
+def with_enrolled(site: Site, inventory: Path) -> Site:
+    """The site with the identities enrolled beside its inventory file."""
+    enrolled = read_enrolled(inventory)
+    if not enrolled:
+        return site
+    hosts = []
+    for host in site.hosts:
+        entry = enrolled.get(host.name)
+        if entry is not None and host.identity is not None and host.identity != entry.identity:
+            raise InventoryError(
+                f"{inventory}: host {host.name!r} has an identity here and a different one in "
+                f"{enrolment_path(inventory)}; hint: delete one of them"
+            )
+        hosts.append(host if entry is None else host.model_copy(update={"identity": entry.identity}))
+    try:
+        return Site.model_validate(dict(site) | {"hosts": tuple(hosts)})
+    except ValidationError as error:
+        raise InventoryError(f"{enrolment_path(inventory)}: {explain(error, None)[0]}") from error
+
+
+def write_enrolled(inventory: Path, name: str, entry: Enrolled) -> Path:
+    """Record one host durably and return the file's path; the other entries stay as they are."""
+    path = enrolment_path(inventory)
+    hosts = read_enrolled(inventory) | {name: entry}
+    body = {"schema": 1, "hosts": {key: hosts[key].model_dump(mode="json") for key in sorted(hosts)}}
+    try:
+        _replace(path, json.dumps(body, indent=1) + "\n")
+    except OSError as error:
+        raise InventoryError(f"{path}: cannot write it: {error.strerror}") from error
+    return path
+
+
+def _replace(path: Path, text: str) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fchmod(stream.fileno(), 0o644)
+            os.fsync(stream.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,130 @@
+"""Turns pydantic's findings into one sentence: file, line, key, what was expected, the nearest name.
+
+pydantic reports a list of locations with machine-readable types. An operator needs the first one in words,
+with the host called by its name instead of its index, and what is closest to what was typed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from types import UnionType
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from tuning.profile import Profile
+
+from inventory.model import Host, Identity, Site, Trial
+from inventory.nearest import nearest
+
+_Location = tuple[str | int, ...]
+_MODELS: dict[str, type[BaseModel]] = {"Site": Site, "Host": Host, "Trial": Trial, "Identity": Identity}
+
+
+def explain(error: ValidationError, raw: object) -> tuple[str, _Location]:
+    """The sentence for the first finding (and how many more there are), with its location."""
+    findings = error.errors(include_url=False)
+    first = min(findings, key=lambda finding: _urgency(finding["type"]))
+    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    return _sentence(first, error.title, raw) + more, first["loc"]
+
+
+def _urgency(kind: str) -> int:
+    # A misspelt key shows up twice, as unknown and as missing: the unknown one tells the operator what to
+    # type.
+    return 0 if kind in {"extra_forbidden", "unexpected_keyword_argument"} else 1
+
+
+def _sentence(finding: ErrorDetails, title: str, raw: object) -> str:
+    where, key = _where(finding["loc"], title, raw)
+    match finding["type"]:
+        case "missing":
+            return f"{where}: key {key!r} is missing"
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            return f"{where}: unknown key {key!r}{nearest(str(key), _keys_at(finding['loc'], title))}"
+        case "value_error":
+            expected = str(finding["ctx"]["error"])
+            seen = "" if ", but " in expected else f", got {_shown(finding['input'])}"
+        case "literal_error":
+            choices = re.findall(r"'([^']*)'", str(finding["ctx"]["expected"]))
+            expected = "one of " + ", ".join(choices)
+            seen = f", got {_shown(finding['input'])}{_near_choice(finding['input'], choices)}"
+        case _:
+            expected = finding["msg"].removeprefix("Input should be ").removeprefix("Input should ")
+            expected = expected[:1].lower() + expected[1:]
+            seen = f", got {_shown(finding['input'])}"
+    place = f"{where}, {key}" if key else where
+    return f"{place}: expected {expected}{seen}"
+
+
+def _near_choice(written: object, choices: Sequence[str]) -> str:
+    hint = nearest(written, choices) if isinstance(written, str) else ""
+    return hint if "did you mean" in hint else ""
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, BaseModel) or dataclasses.is_dataclass(value):
+        return f"a {type(value).__name__}"
+    text = repr(value)
+    return f"{text[:60]}{'...' if len(text) > 60 else ''} ({type(value).__name__})"
+
+
+def _where(location: _Location, title: str, raw: object) -> tuple[str, str | int]:
+    """What a person calls the place ("host 'engine-1'") and the key inside it ("ssh_port")."""
+    words, inside = [title.lower()] if title in _MODELS else [], raw
+    path = list(location)
+    key = path.pop() if path and isinstance(path[-1], str) else ""
+    for step in path:
+        inside = _child(inside, step)
+        if isinstance(step, int):
+            name = inside.get("name") if isinstance(inside, Mapping) else None
+            words[-1] = (
+                f"{_singular(words[-1])} {name!r}" if name else f"{_singular(words[-1])} number {step + 1}"
+            )
+        else:
+            words.append(step)
+    return ", ".join(words[1:] or words), key
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("s")
+
+
+def _child(inside: object, step: str | int) -> object:
+    if isinstance(inside, Mapping):
+        return inside.get(step)
+    if isinstance(inside, Sequence) and not isinstance(inside, str) and isinstance(step, int):
+        return inside[step] if step < len(inside) else None
+    return None
+
+
+def _keys_at(location: _Location, title: str) -> list[str]:
+    """The keys allowed at a location, found by walking the models' annotations."""
+    here: Any = _MODELS.get(title)
+    for step in location[:-1]:
+        here = _inner(here, step)
+    here = _model_in(here)
+    if here is None:
+        return []
+    fields = here.model_fields if issubclass(here, BaseModel) else here.__dataclass_fields__
+    return list(fields)
+
+
+def _inner(here: Any, step: str | int) -> Any:
+    """One step down: a model's field, an item of `tuple[X, ...]`, a value of `Mapping[K, V]`."""
+    model = _model_in(here)
+    if model is not None and issubclass(model, BaseModel):
+        field = model.model_fields.get(str(step))
+        return field.annotation if field is not None else None
+    arguments = get_args(here)
+    return arguments[0 if isinstance(step, int) else -1] if arguments else None
+
+
+def _model_in(here: Any) -> Any:
+    """The class with keys that an annotation stands for (`X`, `X | None`), or None."""
+    options = (here,) if isinstance(here, type) else get_args(here) if isinstance(here, UnionType) else ()
+    return next(
+        (a for a in options if isinstance(a, type) and (issubclass(a, BaseModel) or a is Profile)), None
+    )

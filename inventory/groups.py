@@ -1,0 +1,36 @@
+"""The site as pyinfra sees it: groups of `(name, data)`, derived and never typed a second time.
+
+pyinfra takes every module-level list of an inventory file for a group, so an inventory ends with
+`globals().update(pyinfra_groups(SITE))` and has no other list. Names carry the `@hft/` connector, which reads
+the host back from `hft_host`; the `ssh_*` values are the same facts in pyinfra's own words.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inventory.model import Host, Site
+
+PyinfraHost = tuple[str, dict[str, Any]]
+
+
+def pyinfra_groups(site: Site) -> dict[str, list[PyinfraHost]]:
+    """One group per role and one per failure domain (`domain_NAME`); pyinfra adds `all` itself."""
+    groups: dict[str, list[PyinfraHost]] = {}
+    for host in site.hosts:
+        entry = (f"@hft/{host.name}", _data(site, host))
+        groups.setdefault(host.role, []).append(entry)
+        groups.setdefault(f"domain_{host.failure_domain}", []).append(entry)
+    return groups
+
+
+def _data(site: Site, host: Host) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "hft_site": site.name,
+        "hft_host": host.model_dump(mode="json"),
+        "ssh_hostname": host.address,
+        "ssh_port": host.ssh_port,
+        "ssh_user": host.user,
+        "ssh_strict_host_key_checking": "yes",
+    }
+    return data | ({"ssh_key": host.ssh_key} if host.ssh_key is not None else {})

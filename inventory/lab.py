@@ -1,0 +1,99 @@
+"""The default inventory: the lab on this machine, read from the state file that its driver writes.
+
+This file is used three ways: as a plain pyinfra inventory (`pyinfra inventory/lab.py deploys/site.py`), as
+the default of `hft`, and by the checks. All three execute it and find SITE and the groups, or the sentence
+that the lab is not up. A plain `import inventory.lab` reads nothing until SITE is asked for, so that tools
+which only import modules work without a lab. Hosts are enrolled by construction: the driver made their keys
+and machine ids.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from inventory.errors import InventoryError
+from inventory.explain import explain
+from inventory.groups import pyinfra_groups
+from inventory.model import Site
+
+# An ssh call takes 1.3-1.7 s under emulation and several times that while other VMs boot on the same two
+# cores.
+STATUS_DEADLINE_S = 15.0
+
+
+def state_file() -> Path:
+    """Where the lab named by $HFT_LAB keeps its state."""
+    name = os.environ.get("HFT_LAB") or "default"
+    if not re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z", name):
+        raise InventoryError(f"HFT_LAB: expected the name of a lab, got {name[:60]!r}")
+    root = os.environ.get("HFT_LAB_DIR") or "~/.local/state/hft/lab"
+    return Path(root).expanduser() / name / "state.json"
+
+
+def load() -> Site:
+    """The lab as a site; InventoryError when it is not up or its state cannot be read."""
+    path = state_file()
+    try:
+        state = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise InventoryError(f"lab {path.parent.name!r} is not up (no {path}); hint: hft lab up") from None
+    except (OSError, ValueError) as error:
+        raise InventoryError(f"{path}: cannot read the lab's state: {error}; hint: hft lab down") from error
+    return site_of(state, path)
+
+
+def site_of(state: Any, path: Path) -> Site:
+    """The typed site of a lab state document."""
+    if not isinstance(state, dict) or state.get("schema") != 1 or not isinstance(state.get("hosts"), dict):
+        raise InventoryError(f"{path}: expected a lab state of schema 1; hint: hft lab down, then hft lab up")
+    engines = sorted(
+        name for name, vm in state["hosts"].items() if isinstance(vm, dict) and vm.get("role") == "engine"
+    )
+    site = {
+        "name": f"lab-{state.get('name')}",
+        "hosts": [_host(name, vm, state, engines[:1]) for name, vm in sorted(state["hosts"].items())],
+        "status_deadline_s": STATUS_DEADLINE_S,
+    }
+    try:
+        return Site.model_validate(site)
+    except ValidationError as error:
+        raise InventoryError(f"{path}: {explain(error, site)[0]}") from error
+
+
+def _host(name: str, vm: Any, state: dict[str, Any], canary: list[str]) -> dict[str, Any]:
+    vm = vm if isinstance(vm, dict) else {}
+    return {
+        "name": name,
+        "address": vm.get("address"),
+        "ssh_port": vm.get("ssh_port"),
+        "user": vm.get("user"),
+        "ssh_key": state.get("ssh_key"),
+        "host_class": "lab-vm",
+        "role": vm.get("role"),
+        "failure_domain": vm.get("failure_domain"),
+        "profile": "engine" if vm.get("role") == "engine" else None,
+        "power": "lab",
+        "canary": name in canary,
+        "identity": {
+            "host_keys": [vm.get("host_key")],
+            "machine_id": vm.get("machine_id"),
+            "macs": vm.get("macs", []),
+        },
+    }
+
+
+def __getattr__(name: str) -> Site:
+    if name == "SITE":
+        return load()
+    raise AttributeError(f"module 'inventory.lab' has no attribute {name!r}")
+
+
+if __name__ != "inventory.lab":  # executed as an inventory file, not imported as a module
+    SITE = load()
+    globals().update(pyinfra_groups(SITE))

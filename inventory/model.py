@@ -1,0 +1,230 @@
+"""What a person may write about a site: typed, closed, and refused with a sentence when it does not add up.
+
+pydantic stands here, at the edge, and only here: inside, the other rooms use the values. Every model is
+frozen and forbids unknown keys, because a misspelt `ssh_prot` that is silently ignored sends a change to the
+default port of the wrong machine. Scalars are strict: `22` is a port and `"22"` is a mistake. Names and
+addresses follow the grammar of RFC 1123 so that nothing in them can become an option, a pattern or a second
+line for ssh(1).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeAlias, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+from tuning.profile import ENGINE, Profile
+
+from inventory.nearest import nearest
+
+HostClass: TypeAlias = Literal["lab-vm", "bare-metal", "cloud"]
+Role: TypeAlias = Literal["engine", "ops", "monitoring", "standby"]
+T = TypeVar("T")
+PowerKind: TypeAlias = Literal["none", "lab"]
+
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
+_HOST_KEY = re.compile(r"(?:ssh|ecdsa|sk)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}\Z")
+
+
+def _name(value: str) -> str:
+    if not all(_LABEL.match(label) for label in value.split(".")) or len(value) > 200:
+        raise ValueError("a name of letters, digits, '-' and '.', no space, no line end")
+    return value
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        if not re.search(r"[A-Za-z]", value):
+            raise ValueError("an IP address or a DNS name") from None
+    try:
+        return _name(value)
+    except ValueError:
+        raise ValueError("an IP address or a DNS name") from None
+
+
+def _host_key(value: str) -> str:
+    bare = " ".join(value.split()[:2])  # the comment is not part of the key
+    if "\n" in value or not _HOST_KEY.match(bare):
+        raise ValueError("a public host key such as 'ssh-ed25519 AAAA...' on one line")
+    return bare
+
+
+def _key_path(value: object) -> object:
+    if not isinstance(value, str | Path):
+        return value
+    if not str(value) or re.search(r'[\x00-\x1f"]', str(value)):
+        raise ValueError("the path of a private key file, without quotes or control characters")
+    return str(Path(value).expanduser())
+
+
+def _matching(pattern: str, words: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(words)
+        return value
+
+    return AfterValidator(check)
+
+
+def _some(values: tuple[T, ...]) -> tuple[T, ...]:
+    if not values:
+        raise ValueError("at least one, but there is none")
+    return values
+
+
+Name: TypeAlias = Annotated[str, StringConstraints(strict=True, min_length=1), AfterValidator(_name)]
+Address: TypeAlias = Annotated[str, StringConstraints(strict=True, min_length=1), AfterValidator(_address)]
+HostKey: TypeAlias = Annotated[str, StringConstraints(strict=True), AfterValidator(_host_key)]
+KeyPath: TypeAlias = Annotated[str, StringConstraints(strict=True), BeforeValidator(_key_path)]
+User: TypeAlias = Annotated[str, _matching(r"[a-z_][a-z0-9_-]{0,31}", "a Unix user name")]
+MachineId: TypeAlias = Annotated[str, _matching(r"[0-9a-f]{32}", "a machine-id of 32 hexadecimal digits")]
+Mac: TypeAlias = Annotated[
+    str, _matching(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", "a MAC address such as 52:54:00:12:34:56")
+]
+Dmi: TypeAlias = Annotated[str, _matching(r"[ -~]{0,128}", "at most 128 printable characters")]
+Seconds: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=86_400)]
+Deadline: TypeAlias = Annotated[float, Field(ge=0.1, le=600)]
+
+
+class _Written(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Identity(_Written):
+    """What makes a machine this machine; from the lab or `hft host enrol`, never from a first contact."""
+
+    host_keys: Annotated[tuple[HostKey, ...], AfterValidator(_some)]
+    machine_id: MachineId
+    dmi_serial: Dmi = ""
+    dmi_uuid: Dmi = ""
+    macs: tuple[Mac, ...] = ()
+
+
+class Trial(_Written):
+    """How long a trial boot may take and what proves it; one per host class, overridden per site."""
+
+    trial_s: Seconds = 600
+    watchdog_s: Seconds = 900
+    panic_s: Seconds = 10
+    confirmations: Annotated[int, Field(strict=True, ge=1, le=10)] = 2
+    confirm_gap_s: Seconds = 60
+    effect_window_s: Seconds = 10
+    timer_interrupts_max: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 5
+
+    @model_validator(mode="after")
+    def _watchdog_outlives_the_trial(self) -> Self:
+        if self.watchdog_s <= self.trial_s:
+            raise ValueError(f"watchdog_s ({self.watchdog_s}) longer than trial_s ({self.trial_s})")
+        needed = self.confirmations * self.confirm_gap_s + self.effect_window_s
+        if self.trial_s <= needed:
+            raise ValueError(f"trial_s ({self.trial_s}) longer than the {needed} s its confirmations need")
+        return self
+
+
+TRIALS: Mapping[HostClass, Trial] = {
+    "lab-vm": Trial(confirm_gap_s=10),
+    "bare-metal": Trial(trial_s=1200, watchdog_s=1500),  # firmware of a server alone may take five minutes
+    "cloud": Trial(),
+}
+
+
+class Host(_Written):
+    """One machine of the site."""
+
+    name: Name
+    address: Address
+    ssh_port: Annotated[int, Field(strict=True, ge=1, le=65_535)] = 22
+    user: User = "root"
+    ssh_key: KeyPath | None = None
+    host_class: HostClass = "bare-metal"
+    role: Role
+    failure_domain: Name
+    profile: str | None = None
+    power: PowerKind = "none"
+    canary: Annotated[bool, Field(strict=True)] = False
+    identity: Identity | None = None
+
+    @property
+    def host_key(self) -> str | None:
+        """The pinned host key ssh must see, or None when the host is not enrolled."""
+        return self.identity.host_keys[0] if self.identity is not None else None
+
+    @property
+    def machine_id(self) -> str | None:
+        """The machine id of the enrolled machine, or None when the host is not enrolled."""
+        return self.identity.machine_id if self.identity is not None else None
+
+
+class Site(_Written):
+    """One site: the hosts that are changed together, under one lock, by one operator at a time."""
+
+    name: Name
+    hosts: Annotated[tuple[Host, ...], AfterValidator(_some)]
+    profiles: Mapping[str, Profile] = Field(default_factory=dict)
+    trials: Mapping[HostClass, Trial] = Field(default_factory=dict)
+    status_deadline_s: Deadline = 2.0
+
+    @field_validator("profiles")
+    @classmethod
+    def _no_second_engine(cls, value: Mapping[str, Profile]) -> Mapping[str, Profile]:
+        if "engine" in value:
+            raise ValueError("profile names other than 'engine', which ships")
+        return value
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        _refuse_twice("host name", (host.name for host in self.hosts))
+        _refuse_twice("address and port", (f"{host.address} port {host.ssh_port}" for host in self.hosts))
+        for host in self.hosts:
+            if host.profile is not None and host.profile not in self.known_profiles:
+                raise ValueError(
+                    f"host {host.name!r} to name a profile of this site, but there is no {host.profile!r}"
+                    f"{nearest(host.profile, self.known_profiles)}"
+                )
+        known = [host.identity for host in self.hosts if host.identity is not None]
+        _refuse_twice("machine id", (identity.machine_id for identity in known))
+        _refuse_twice("host key", (key for identity in known for key in identity.host_keys))
+        return self
+
+    def host(self, name: str) -> Host:
+        """The host of that name; KeyError when there is none (see `select` for what a person typed)."""
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(name)
+
+    def trial_of(self, host: Host) -> Trial:
+        """The trial timings of a host: the site's own for its class, or the shipped ones."""
+        return self.trials.get(host.host_class, TRIALS[host.host_class])
+
+    def profile_of(self, host: Host) -> Profile | None:
+        """The profile of a host, or None for a host that is not tuned."""
+        return None if host.profile is None else self.known_profiles[host.profile]
+
+    @property
+    def known_profiles(self) -> dict[str, Profile]:
+        """Every profile a host of this site may name."""
+        return {"engine": ENGINE, **self.profiles}
+
+
+def _refuse_twice(what: str, values: Iterable[str]) -> None:
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice:
+        raise ValueError(f"every host its own {what}, but {', '.join(repr(v) for v in twice)} is there twice")
