@@ -1,7 +1,8 @@
 """The agent's verbs. `agent.pyz [--root DIR] VERB [ARGUMENT...]`; every verb answers with one JSON document.
 
-Each verb is a function `(host, argv) -> exit code` in a module that is imported only when it is called: `status` has
-100 ms, and most of that is Python starting. Exit codes: 0 done, 2 refused, 6 reverted, 8 another writer holds the host.
+Each verb is a function `(host, argv) -> exit code` in a module that is imported only when it is called:
+`status` has 100 ms, and most of that is Python starting. Exit codes: 0 done, 2 refused, 6 reverted, 8
+another writer holds the host.
 """
 
 from __future__ import annotations

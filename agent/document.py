@@ -1,9 +1,11 @@
-"""The transaction document: typed steps, strictly read. Everything unknown, too long or out of place is refused.
+"""The transaction document: typed steps, strictly read. Everything unknown, too long or out of place is
+refused.
 
-The document is the only thing that crosses from the controller to the host, so this reader is the host's border: a
-closed list of step kinds, paths only below allow-listed places, no `..`, no control characters, numbers within bounds,
-and a cap on the whole. Steps marked `inverse` (built by `revert` from a kept journal) may in addition carry bytes,
-threads and links; they are read from our own root-only journal and never from standard input.
+The document is the only thing that crosses from the controller to the host, so this reader is the host's
+border: a closed list of step kinds, paths only below allow-listed places, no `..`, no control characters,
+numbers within bounds, and a cap on the whole. Steps marked `inverse` (built by `revert` from a kept
+journal) may in addition carry bytes, threads and links; they are read from our own root-only journal and
+never from standard input.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from agent.errors import Refused
+from agent.errors import RefusedError
 from tuning.cpuset import CpuSet
 
 SCHEMA = 1
@@ -85,7 +87,7 @@ class IrqsStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KthreadsStep:
-    """Every kernel thread that may move onto these CPUs; `threads` (inverse only) puts each back where it was."""
+    """Every kernel thread that may move onto these CPUs; `threads` (inverse only): each back where it was."""
 
     cpus: CpuSet
     why: str
@@ -211,9 +213,9 @@ class Reader:
             raise bad(f"{self.where} has the unknown key {unknown[0]!r}")
 
 
-def bad(message: str) -> Refused:
+def bad(message: str) -> RefusedError:
     """The refusal of a document that cannot be meant."""
-    return Refused("bad_document", message)
+    return RefusedError("bad_document", message)
 
 
 def parse(data: bytes, *, inverse: bool = False) -> Document:

@@ -1,8 +1,9 @@
 """Durable writes: a file is old or new, never half, and what was reported survives a power cut.
 
-The rule (rename(2), fsync(2)): write a temporary file in the same directory, fsync it, rename it over the target,
-fsync the directory. A success may be reported only after the last of these. Directories are opened component by
-component with O_NOFOLLOW, so a symbolic link planted in a parent cannot lead a write elsewhere.
+The rule (rename(2), fsync(2)): write a temporary file in the same directory, fsync it, rename it over the
+target, fsync the directory. A success may be reported only after the last of these. Directories are opened
+component by component with O_NOFOLLOW, so a symbolic link planted in a parent cannot lead a write
+elsewhere.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from agent.errors import Refused
+from agent.errors import RefusedError
 from agent.host import Host
 
 DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -21,7 +22,7 @@ DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @contextlib.contextmanager
 def open_dir(host: Host, path: str) -> Iterator[int]:
-    """A descriptor of the host's directory PATH; FileNotFoundError when absent, Refused across a symbolic link."""
+    """A descriptor of the directory PATH; FileNotFoundError when absent, refused across a symbolic link."""
     fd = os.open(host.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for name in (part for part in path.split("/") if part):
@@ -29,7 +30,7 @@ def open_dir(host: Host, path: str) -> Iterator[int]:
                 below = os.open(name, DIR_FLAGS, dir_fd=fd)
             except OSError as error:
                 if error.errno in {errno.ELOOP, errno.ENOTDIR}:
-                    raise Refused(
+                    raise RefusedError(
                         "preflight", f"{path}: {name} is not a plain directory (a symbolic link?)"
                     ) from error
                 raise
@@ -121,15 +122,15 @@ def read_regular(host: Host, path: str, limit: int) -> tuple[bytes, os.stat_resu
         return None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise Refused(
+            raise RefusedError(
                 "preflight", f"{path} is a symbolic link; replace it by a file or leave it out"
             ) from error
         raise
     with os.fdopen(fd, "rb") as stream:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            raise Refused("preflight", f"{path} is not a regular file")
+            raise RefusedError("preflight", f"{path} is not a regular file")
         data = stream.read(limit + 1)
     if len(data) > limit:
-        raise Refused("preflight", f"{path} is larger than {limit} bytes")
+        raise RefusedError("preflight", f"{path} is larger than {limit} bytes")
     return data, status

@@ -1,7 +1,7 @@
 """Errors of the agent: each carries a code of the documented list and one sentence for the operator.
 
-Two classes decide what the agent does next. `Refused`: nothing was written, nothing has to be undone. `StepFailed`:
-writing had begun, the transaction is undone before the outcome is printed.
+Two classes decide what the agent does next. `RefusedError`: nothing was written, nothing has to be undone.
+`StepFailedError`: writing had begun, the transaction is undone before the outcome is printed.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ class AgentError(Exception):
         self.code = code
 
 
-class Refused(AgentError):
+class RefusedError(AgentError):
     """The host was not touched: wrong machine, stale plan, bad document, preflight, busy."""
 
 
-class StepFailed(AgentError):
+class StepFailedError(AgentError):
     """A step could not be done; the transaction has to be undone."""
 
 
-def explain_os_error(error: OSError, what: str) -> StepFailed:
+def explain_os_error(error: OSError, what: str) -> StepFailedError:
     """The step failure of a failed system call, with a code of its own for a full file system."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return StepFailed(
+        return StepFailedError(
             "no_space", f"{what}: no space left on the file system; free some space and apply again"
         )
     if error.errno == errno.EROFS:
-        return StepFailed("read_only", f"{what}: the file system is read-only")
-    return StepFailed("step_failed", f"{what}: {error.strerror or error}")
+        return StepFailedError("read_only", f"{what}: the file system is read-only")
+    return StepFailedError("step_failed", f"{what}: {error.strerror or error}")

@@ -1,8 +1,9 @@
 """The host as the agent sees it: one root directory in front of every path, and who this machine is.
 
-The root is `/` on a real host. Tests pass `--root DIR` on the command line (never an environment variable, which
-`sudo` or a unit file could carry over unseen) and every path, `/proc` and `/sys` included, is then a plain file below
-DIR; units are only enabled or masked there, never started, and no thread of the real machine is touched.
+The root is `/` on a real host. Tests pass `--root DIR` on the command line (never an environment variable,
+which `sudo` or a unit file could carry over unseen) and every path, `/proc` and `/sys` included, is then a
+plain file below DIR; units are only enabled or masked there, never started, and no thread of the real
+machine is touched.
 """
 
 from __future__ import annotations

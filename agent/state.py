@@ -1,7 +1,8 @@
 """state.json: what is committed on this host, which trial is open, what was rolled back last.
 
-One small document, replaced as a whole (agent/durable.py). A transaction that commits at once changes it as its own
-last file step, so that it is old or new together with everything else; the trial boot's parts are changed by `update`.
+One small document, replaced as a whole (agent/durable.py). A transaction that commits at once changes it as
+its own last file step, so that it is old or new together with everything else; the trial boot's parts are
+changed by `update`.
 """
 
 from __future__ import annotations
