@@ -48,6 +48,7 @@ def enrolment_path(inventory: Path) -> Path:
 def read_enrolled(inventory: Path) -> dict[str, Enrolled]:
     """Everything enrolled beside an inventory; empty when there is no file."""
     path = enrolment_path(inventory)
+    data: object = None
     try:
         data = json.loads(path.read_bytes())
         return _File.model_validate(data).hosts

@@ -14,7 +14,6 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from tuning.profile import Profile
 
 from inventory.model import Host, Identity, Site, Trial
 from inventory.nearest import nearest
@@ -34,7 +33,7 @@ def explain(error: ValidationError, raw: object) -> tuple[str, _Location]:
 def _urgency(kind: str) -> int:
     # A misspelt key shows up twice, as unknown and as missing: the unknown one tells the operator what to
     # type.
-    return 0 if kind in {"extra_forbidden", "unexpected_keyword_argument"} else 1
+    return 0 if kind == "extra_forbidden" else 1
 
 
 def _sentence(finding: ErrorDetails, title: str, raw: object) -> str:
@@ -42,11 +41,15 @@ def _sentence(finding: ErrorDetails, title: str, raw: object) -> str:
     match finding["type"]:
         case "missing":
             return f"{where}: key {key!r} is missing"
-        case "extra_forbidden" | "unexpected_keyword_argument":
+        case "extra_forbidden":
             return f"{where}: unknown key {key!r}{nearest(str(key), _keys_at(finding['loc'], title))}"
+        case "sentence":
+            # Findings over the whole site, or over all profiles, name their host or profile themselves.
+            whole = finding["loc"] in {(), ("profiles",)}
+            return finding["msg"] if whole else f"{where}, {key}: {finding['msg']}".replace(", :", ":")
         case "value_error":
             expected = str(finding["ctx"]["error"])
-            seen = "" if ", but " in expected else f", got {_shown(finding['input'])}"
+            seen = f", got {_shown(finding['input'])}"
         case "literal_error":
             choices = re.findall(r"'([^']*)'", str(finding["ctx"]["expected"]))
             expected = "one of " + ", ".join(choices)
@@ -74,7 +77,7 @@ def _shown(value: object) -> str:
 def _where(location: _Location, title: str, raw: object) -> tuple[str, str | int]:
     """What a person calls the place ("host 'engine-1'") and the key inside it ("ssh_port")."""
     words, inside = [title.lower()] if title in _MODELS else [], raw
-    path = list(location)
+    path = [step for step in location if step != "[key]"]
     key = path.pop() if path and isinstance(path[-1], str) else ""
     for step in path:
         inside = _child(inside, step)
@@ -105,26 +108,21 @@ def _keys_at(location: _Location, title: str) -> list[str]:
     here: Any = _MODELS.get(title)
     for step in location[:-1]:
         here = _inner(here, step)
-    here = _model_in(here)
-    if here is None:
-        return []
-    fields = here.model_fields if issubclass(here, BaseModel) else here.__dataclass_fields__
-    return list(fields)
+    model = _model_in(here)
+    return list(model.model_fields) if model is not None else []
 
 
 def _inner(here: Any, step: str | int) -> Any:
     """One step down: a model's field, an item of `tuple[X, ...]`, a value of `Mapping[K, V]`."""
     model = _model_in(here)
-    if model is not None and issubclass(model, BaseModel):
+    if model is not None:
         field = model.model_fields.get(str(step))
         return field.annotation if field is not None else None
     arguments = get_args(here)
     return arguments[0 if isinstance(step, int) else -1] if arguments else None
 
 
-def _model_in(here: Any) -> Any:
-    """The class with keys that an annotation stands for (`X`, `X | None`), or None."""
+def _model_in(here: Any) -> type[BaseModel] | None:
+    """The model that an annotation stands for (`X`, `X | None`), or None."""
     options = (here,) if isinstance(here, type) else get_args(here) if isinstance(here, UnionType) else ()
-    return next(
-        (a for a in options if isinstance(a, type) and (issubclass(a, BaseModel) or a is Profile)), None
-    )
+    return next((a for a in options if isinstance(a, type) and issubclass(a, BaseModel)), None)

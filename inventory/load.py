@@ -23,7 +23,6 @@ from inventory.explain import explain
 from inventory.lines import line_of
 from inventory.model import Site
 from inventory.nearest import nearest
-from tuning.errors import ProfileError
 
 DEFAULT = Path(__file__).with_name("lab.py")
 SIZE_MAX = 4 * 1024 * 1024
@@ -100,8 +99,6 @@ def _checked(source: Path, data: object, text: str) -> Site:
         sentence, location = explain(error, data)
         line = line_of(text, location, toml=source.suffix == ".toml")
         raise InventoryError(f"{source}{f':{line}' if line else ''}: {sentence}") from error
-    except ProfileError as error:
-        raise InventoryError(f"{source}: {error}") from error
 
 
 def _run(source: Path, text: str) -> Site:

@@ -23,12 +23,12 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    field_validator,
     model_validator,
 )
-from tuning.profile import ENGINE, Profile
 
 from inventory.nearest import nearest
+from inventory.profiles import named_profiles, sentence
+from tuning.profile import PROFILES, Profile
 
 HostClass: TypeAlias = Literal["lab-vm", "bare-metal", "cloud"]
 Role: TypeAlias = Literal["engine", "ops", "monitoring", "standby"]
@@ -85,7 +85,7 @@ def _matching(pattern: str, words: str) -> AfterValidator:
 
 def _some(values: tuple[T, ...]) -> tuple[T, ...]:
     if not values:
-        raise ValueError("at least one, but there is none")
+        raise sentence("expected at least one, got none")
     return values
 
 
@@ -131,10 +131,10 @@ class Trial(_Written):
     @model_validator(mode="after")
     def _watchdog_outlives_the_trial(self) -> Self:
         if self.watchdog_s <= self.trial_s:
-            raise ValueError(f"watchdog_s ({self.watchdog_s}) longer than trial_s ({self.trial_s})")
+            raise sentence(f"watchdog_s {self.watchdog_s} must be longer than trial_s {self.trial_s}")
         needed = self.confirmations * self.confirm_gap_s + self.effect_window_s
         if self.trial_s <= needed:
-            raise ValueError(f"trial_s ({self.trial_s}) longer than the {needed} s its confirmations need")
+            raise sentence(f"trial_s {self.trial_s} is not longer than the {needed} s its confirmations need")
         return self
 
 
@@ -177,16 +177,9 @@ class Site(_Written):
 
     name: Name
     hosts: Annotated[tuple[Host, ...], AfterValidator(_some)]
-    profiles: Mapping[str, Profile] = Field(default_factory=dict)
+    profiles: Annotated[Mapping[Name, Profile], BeforeValidator(named_profiles)] = Field(default_factory=dict)
     trials: Mapping[HostClass, Trial] = Field(default_factory=dict)
     status_deadline_s: Deadline = 2.0
-
-    @field_validator("profiles")
-    @classmethod
-    def _no_second_engine(cls, value: Mapping[str, Profile]) -> Mapping[str, Profile]:
-        if "engine" in value:
-            raise ValueError("profile names other than 'engine', which ships")
-        return value
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -194,10 +187,8 @@ class Site(_Written):
         _refuse_twice("address and port", (f"{host.address} port {host.ssh_port}" for host in self.hosts))
         for host in self.hosts:
             if host.profile is not None and host.profile not in self.known_profiles:
-                raise ValueError(
-                    f"host {host.name!r} to name a profile of this site, but there is no {host.profile!r}"
-                    f"{nearest(host.profile, self.known_profiles)}"
-                )
+                hint = nearest(host.profile, self.known_profiles)
+                raise sentence(f"host {host.name!r}: there is no profile {host.profile!r}{hint}")
         known = [host.identity for host in self.hosts if host.identity is not None]
         _refuse_twice("machine id", (identity.machine_id for identity in known))
         _refuse_twice("host key", (key for identity in known for key in identity.host_keys))
@@ -221,10 +212,10 @@ class Site(_Written):
     @property
     def known_profiles(self) -> dict[str, Profile]:
         """Every profile a host of this site may name."""
-        return {"engine": ENGINE, **self.profiles}
+        return {**PROFILES, **self.profiles}
 
 
 def _refuse_twice(what: str, values: Iterable[str]) -> None:
     twice = [value for value, count in Counter(values).items() if count > 1]
     if twice:
-        raise ValueError(f"every host its own {what}, but {', '.join(repr(v) for v in twice)} is there twice")
+        raise sentence(f"two hosts with the same {what}: {', '.join(repr(value) for value in twice)}")
