@@ -1,6 +1,10 @@
 """Errors of the pure room; each carries one sentence: which host or file, what was seen, what to do."""
 
 
+class CpuListError(ValueError):
+    """Text that is not a CPU list or CPU mask in the kernel's grammar."""
+
+
 class SnapshotError(Exception):
     """A capture that cannot be read: truncated, of an unknown schema, or contradicting itself."""
 

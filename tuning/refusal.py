@@ -1,0 +1,51 @@
+"""The closed list of reasons for which something is refused; docs/refusals.md documents every code.
+
+A host-wide refusal ends planning with a PlanError. A refused setting stands in `Plan.refused` and the rest of
+the plan goes on. A knob that the host does not have is refused as not applicable: said, never skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """Every code a refusal can carry; the comment column of docs/refusals.md says what to do."""
+
+    # Host-wide: no plan.
+    TOO_FEW_CPUS = "too_few_cpus"
+    NO_HOT_CORE = "no_hot_core"
+    CPUS_UNKNOWN = "cpus_unknown"
+    TOPOLOGY_CONTRADICTS = "topology_contradicts"
+    HUGEPAGES_BELOW_MINIMUM = "hugepages_below_minimum"
+    BAD_DOCUMENT = "bad_document"
+    # One part of the plan.
+    CPUS_NOT_OURS = "cpus_not_ours"
+    CPUS_OFFLINE = "cpus_offline"
+    SECURITY = "security"
+    HUGEPAGES_SHARE = "hugepages_share"
+    HUGEPAGES_UNKNOWN = "hugepages_unknown"
+    NOT_APPLICABLE_ABSENT = "not_applicable_absent"
+    NOT_APPLICABLE_ARCHITECTURE = "not_applicable_architecture"
+    NOT_APPLICABLE_VIRTUAL = "not_applicable_virtual"
+    NOT_APPLICABLE_TOPOLOGY = "not_applicable_topology"
+    NOT_APPLICABLE_PROFILE = "not_applicable_profile"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """One thing that is not planned, and why."""
+
+    key: str
+    code: Code
+    reason: str
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, object]) -> Refusal:
+        """The refusal of a JSON object; ValueError or TypeError when it is not one."""
+        key, reason = document["key"], document["reason"]
+        if not isinstance(key, str) or not isinstance(reason, str):
+            raise TypeError("a refusal's key and reason must be text")
+        return cls(key=key, code=Code(str(document["code"])), reason=reason)
