@@ -41,4 +41,4 @@ SITE = Site(
     trials={"bare-metal": Trial(trial_s=1200, watchdog_s=1500, confirm_gap_s=60)},
 )
 
-globals().update(pyinfra_groups(SITE))
+globals().update(pyinfra_groups(SITE, __file__))

@@ -61,9 +61,16 @@ def read_enrolled(inventory: Path) -> dict[str, Enrolled]:
 
 def with_enrolled(site: Site, inventory: Path) -> Site:
     """The site with the identities enrolled beside its inventory file."""
-    enrolled = read_enrolled(inventory)
-    if not enrolled:
-        return site
+    return _joined(site, inventory, read_enrolled(inventory))
+
+
+def check_enrolled(site: Site, inventory: Path, name: str, entry: Enrolled) -> None:
+    """Refuse an entry that would make the inventory unusable, such as the machine-id of another host."""
+    bare = tuple(host.model_copy(update={"identity": None}) for host in site.hosts)
+    _joined(site.model_copy(update={"hosts": bare}), inventory, read_enrolled(inventory) | {name: entry})
+
+
+def _joined(site: Site, inventory: Path, enrolled: dict[str, Enrolled]) -> Site:
     hosts = []
     for host in site.hosts:
         entry = enrolled.get(host.name)

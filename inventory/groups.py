@@ -1,21 +1,27 @@
 """The site as pyinfra sees it: groups of `(name, data)`, derived and never typed a second time.
 
 pyinfra takes every module-level list of an inventory file for a group, so an inventory ends with
-`globals().update(pyinfra_groups(SITE))` and has no other list. Names carry the `@hft/` connector, which reads
-the host back from `hft_host`; the `ssh_*` values are the same facts in pyinfra's own words.
+`globals().update(pyinfra_groups(SITE, __file__))` and has no other list. Names carry the `@hft/` connector,
+which reads the host back from `hft_host`; the `ssh_*` values are the same facts in pyinfra's own words.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from inventory.enrolment import with_enrolled
 from inventory.model import Host, Site
 
 PyinfraHost = tuple[str, dict[str, Any]]
 
 
-def pyinfra_groups(site: Site) -> dict[str, list[PyinfraHost]]:
-    """One group per role and one per failure domain (`domain_NAME`); pyinfra adds `all` itself."""
+def pyinfra_groups(site: Site, inventory: str) -> dict[str, list[PyinfraHost]]:
+    """One group per role and one per failure domain (`domain_NAME`); pyinfra adds `all` itself.
+
+    INVENTORY is the file's own `__file__`: the identities enrolled beside it come along.
+    """
+    site = with_enrolled(site, Path(inventory))
     groups: dict[str, list[PyinfraHost]] = {}
     for host in site.hosts:
         entry = (f"@hft/{host.name}", _data(site, host))

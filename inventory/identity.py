@@ -52,8 +52,8 @@ def parse_identity(text: str, host_keys: tuple[str, ...], name: str) -> Identity
         ) from error
 
 
-def verify(expected: Identity, seen: Identity, name: str = "host") -> None:
-    """Raise IdentityError, naming every difference, when this is not the enrolled machine."""
+def differences(expected: Identity, seen: Identity) -> list[str]:
+    """Every way in which the machine seen is not the expected; what was not recorded is not compared."""
     wrong = [
         f"{what} is {now or 'absent'}, enrolled was {then}"
         for what, then, now in (
@@ -66,6 +66,12 @@ def verify(expected: Identity, seen: Identity, name: str = "host") -> None:
     gone = sorted(set(expected.macs) - set(seen.macs))
     wrong += [f"network card {', '.join(gone)} is gone"] if gone else []
     wrong += [] if set(expected.host_keys) & set(seen.host_keys) else ["the host key is another one"]
+    return wrong
+
+
+def verify(expected: Identity, seen: Identity, name: str = "host") -> None:
+    """Raise IdentityError, naming every difference, when this is not the enrolled machine."""
+    wrong = differences(expected, seen)
     if wrong:
         raise IdentityError(
             f"{name}: not the machine that was enrolled: {'; '.join(wrong)}; nothing was written; "

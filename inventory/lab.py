@@ -94,6 +94,16 @@ def __getattr__(name: str) -> Site:
     raise AttributeError(f"module 'inventory.lab' has no attribute {name!r}")
 
 
+def _executed() -> Site:
+    """The site for whoever executes this file; pyinfra (no `__name__` of its own) would show a traceback."""
+    try:
+        return load()
+    except InventoryError as error:
+        if __name__ == "builtins":
+            raise SystemExit(f"hft: {error}") from None
+        raise
+
+
 if __name__ != "inventory.lab":  # executed as an inventory file, not imported as a module
-    SITE = load()
-    globals().update(pyinfra_groups(SITE))
+    SITE = _executed()
+    globals().update(pyinfra_groups(SITE, __file__))

@@ -69,7 +69,10 @@ def _key_path(value: object) -> object:
         return value
     if not str(value) or re.search(r'[\x00-\x1f"]', str(value)):
         raise ValueError("the path of a private key file, without quotes or control characters")
-    return str(Path(value).expanduser())
+    path = Path(value).expanduser()
+    if not path.is_absolute():
+        raise ValueError("an absolute path, or one that begins with ~/")
+    return str(path)
 
 
 def _matching(pattern: str, words: str) -> AfterValidator:

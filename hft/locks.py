@@ -1,0 +1,182 @@
+"""One operator at a time per site: a lock that names its holder, frees itself when the holder dies, and can
+be taken over.
+
+The kernel holds the lock (flock(2)), so a killed `hft` frees it at once and there is no stale lock to clean
+up. The file's content only says who holds it, for the sentence the next operator reads. Taking over puts a
+new lock file in place of the old one: the old holder keeps the lock of a file that is no longer there and is
+refused at its next step, which is why long work calls `check()` before every host. The host's own lock
+(`/var/lib/hft/lock`) stands behind this one and refuses a second writer whatever the controllers believe.
+
+The lock is as wide as the directory: operators who share a site share $HFT_STATE.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hft.errors import Exit, HftError
+from hft.records import append, now, operator, state_root
+
+_TRIES = 5
+_PAUSE_S = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who holds a site, since when, and what for."""
+
+    who: str
+    pid: int
+    since: str
+    reason: str
+
+    def sentence(self) -> str:
+        """`alice@ops1 (pid 4711) since 2026-11-21T10:15:00+00:00 for: apply of plan 3f2a`."""
+        return f"{self.who} (pid {self.pid}) since {self.since} for: {self.reason or 'no reason given'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteLock:
+    """A held lock."""
+
+    site: str
+    path: Path
+    descriptor: int
+    died: Holder | None = None  # the holder before us, when it ended without letting go
+
+    def check(self) -> None:
+        """Refuse to go on when another operator took the site over."""
+        if not _is_current(self.path, self.descriptor):
+            taker = holder_of(self.site)
+            by = taker.sentence() if taker else "another operator"
+            raise HftError(Exit.LOCKED, f"site {self.site}: taken over by {by}; this run stops here")
+
+
+def lock_path(site: str) -> Path:
+    """The lock file of a site."""
+    return state_root() / "locks" / f"{site}.lock"
+
+
+@contextmanager
+def site_lock(site: str, reason: str, *, takeover: bool = False) -> Iterator[SiteLock]:
+    """Hold a site for the body; raises HftError (exit 8) naming the holder when somebody else does."""
+    path = lock_path(site)
+    me = Holder(who=operator(), pid=os.getpid(), since=now(), reason=reason)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _take_over(path, site, me) if takeover else _take(path, site)
+        died = _read_holder(descriptor)
+    except OSError as error:
+        raise HftError(Exit.INTERNAL, f"{path}: cannot lock site {site}: {error.strerror}") from error
+    try:
+        with suppress(OSError):  # a full disk: the lock holds, only its holder goes unnamed
+            _write_holder(descriptor, me)
+        yield SiteLock(site=site, path=path, descriptor=descriptor, died=died if died != me else None)
+    finally:
+        os.ftruncate(descriptor, 0)  # nobody holds it; the file stays, because removing it would race
+        os.close(descriptor)
+
+
+def holder_of(site: str) -> Holder | None:
+    """Who holds a site now, or None when it is free (a dead holder's name does not count)."""
+    try:
+        descriptor = os.open(lock_path(site), os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return None
+    except BlockingIOError:
+        return _read_holder(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take(path: Path, site: str) -> int:
+    """A descriptor that holds the lock of the file that is at PATH.
+
+    Tried a few times: `holder_of` of another process holds the lock for microseconds while it looks, and a
+    takeover may swap the file between our open and our flock.
+    """
+    holder = None
+    for _ in range(_TRIES):
+        descriptor = _open(path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_current(path, descriptor):
+                return descriptor
+        except BlockingIOError:
+            holder = _read_holder(descriptor)
+        os.close(descriptor)
+        time.sleep(_PAUSE_S)
+    raise HftError(Exit.LOCKED, _busy(site, holder))
+
+
+def _busy(site: str, holder: Holder | None) -> str:
+    held = holder.sentence() if holder else "another operator"
+    return (
+        f"site {site} is held by {held}; hint: wait for it, or, after speaking to them or when their run hangs, "
+        "repeat with --takeover"
+    )
+
+
+def _take_over(path: Path, site: str, me: Holder) -> int:
+    """Swap in a lock file that is already ours; recorded before it takes effect."""
+    before = holder_of(site)
+    if before is None:
+        return _take(path, site)
+    event = {"event": "takeover", "by": me.who, "pid": me.pid, "reason": me.reason, "from": asdict(before)}
+    append(site, event)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        _share(descriptor, path.parent)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _write_holder(descriptor, me)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _open(path: Path) -> int:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(path, os.O_RDWR)
+    _share(descriptor, path.parent)
+    return descriptor
+
+
+def _share(descriptor: int, folder: Path) -> None:
+    """Whoever may write the directory may write the lock, so that operators of one group can share a site."""
+    os.fchmod(descriptor, folder.stat().st_mode & 0o666)
+
+
+def _is_current(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _write_holder(descriptor: int, holder: Holder) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
+
+
+def _read_holder(descriptor: int) -> Holder | None:
+    """The name in the file; None when it is empty or just being written: the sentence can live without."""
+    try:
+        return Holder(**json.loads(os.pread(descriptor, 65_536, 0)))
+    except (OSError, ValueError, TypeError):
+        return None
