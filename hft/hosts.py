@@ -120,7 +120,7 @@ def enrol(name: str, expected: str, inventory: str | None) -> None:
     """Record which machine HOST is: host key, machine-id, DMI, network cards. Also after it was re-imaged."""
     if not FINGERPRINT.match(expected):
         raise InventoryError(
-            f"--fingerprint: expected SHA256: and 43 characters, as ssh-keygen -lf prints, got {expected[:60]!r}"
+            f"--fingerprint: expected SHA256: and 43 characters as of ssh-keygen -lf, got {expected[:60]!r}"
         )
     if inventory is None or Path(inventory).resolve() == DEFAULT.resolve():
         raise InventoryError(
@@ -159,8 +159,8 @@ def _identity_behind(target: Host, expected: str) -> Identity:
     if not matching:
         shown = ", ".join(f"{fingerprint(key)} ({key.split()[0]})" for key in keys)
         raise IdentityError(
-            f"{target.name}: {target.address} port {target.ssh_port} shows {shown}, none is {expected}; nothing "
-            "was recorded; hint: read the fingerprint on the host's console again, or find out who answers there"
+            f"{target.name}: {target.address} port {target.ssh_port} shows {shown}, none is {expected}; "
+            "nothing was recorded; hint: read it on the host's console again, or find out who answers there"
         )
     pinned = target.model_copy(update={"identity": Identity(host_keys=matching, machine_id=_UNREAD)})
     answer = Ssh.of(pinned).run(["sh", "-c", READ_SCRIPT], timeout_s=_READ_S)

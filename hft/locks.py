@@ -123,8 +123,8 @@ def _take(path: Path, site: str) -> int:
 def _busy(site: str, holder: Holder | None) -> str:
     held = holder.sentence() if holder else "another operator"
     return (
-        f"site {site} is held by {held}; hint: wait for it, or, after speaking to them or when their run hangs, "
-        "repeat with --takeover"
+        f"site {site} is held by {held}; hint: wait for it; when their run hangs and they "
+        "agree, repeat with --takeover"
     )
 
 
