@@ -7,6 +7,7 @@ which reads the host back from `hft_host`; the `ssh_*` values are the same facts
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,14 @@ def pyinfra_groups(site: Site, inventory: str) -> dict[str, list[PyinfraHost]]:
     site = with_enrolled(site, Path(inventory))
     groups: dict[str, list[PyinfraHost]] = {}
     for host in site.hosts:
-        entry = (f"@hft/{host.name}", _data(site, host))
+        entry = (f"@hft/{host.name}", host_data(site, host))
         groups.setdefault(host.role, []).append(entry)
         groups.setdefault(f"domain_{host.failure_domain}", []).append(entry)
     return groups
 
 
-def _data(site: Site, host: Host) -> dict[str, Any]:
+def host_data(site: Site, host: Host) -> dict[str, Any]:
+    """Everything a deploy needs to know of one host, as pyinfra data."""
     data: dict[str, Any] = {
         "hft_site": site.name,
         "hft_host": host.model_dump(mode="json"),
@@ -38,5 +40,9 @@ def _data(site: Site, host: Host) -> dict[str, Any]:
         "ssh_port": host.ssh_port,
         "ssh_user": host.user,
         "ssh_strict_host_key_checking": "yes",
+        "hft_trial": site.trial_of(host).model_dump(mode="json"),
     }
+    profile = site.profile_of(host)
+    if profile is not None:
+        data["hft_profile"] = dataclasses.asdict(profile)
     return data | ({"ssh_key": host.ssh_key} if host.ssh_key is not None else {})

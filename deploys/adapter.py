@@ -1,0 +1,170 @@
+"""The only module that touches pyinfra's State, Inventory and contexts; when pyinfra changes, this changes.
+
+pyinfra 3.10 is used in process the way its own command line uses it (`is_cli`): API mode would merge
+different operations of different hosts under one hash. Each call of `run_wave` has a State of its own,
+because a State cannot go back a stage, its host order is a set, and one raising deploy would end the whole
+run. Here the caller orders the waves, a host that fails in preparation fails alone, and connections are
+really closed at the end.
+
+pyinfra runs hosts in greenlets, so the standard library is patched when this module is imported: import it
+only in a process that is going to change hosts.
+"""
+
+# pyinfra's own functions carry few annotations.
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+from gevent import monkey
+
+if not monkey.is_module_patched("socket"):
+    monkey.patch_all()
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+import pyinfra
+from pyinfra.api.config import Config
+from pyinfra.api.connect import connect_all, disconnect_all
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.operations import run_ops
+from pyinfra.api.state import BaseStateCallback, State, StateStage
+from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
+
+from deploys.text import printable
+
+HostEntry = tuple[str, Mapping[str, Any]]
+PARALLEL_MOST = 40
+_POSITION_BYTES = 160
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What became of one host of a wave: `failure` is a sentence, None when every operation succeeded."""
+
+    host: Host
+    failure: str | None
+    round_trips: int
+
+
+class _Connects(BaseStateCallback):
+    """Remembers why a host could not be reached; pyinfra only logs it."""
+
+    def __init__(self) -> None:
+        self.errors: dict[str, str] = {}
+
+    def host_connect_error(  # type: ignore[override]  # a method here, to remember
+        self,
+        state: State,  # noqa: ARG002
+        host: Host,
+        error: Exception,
+    ) -> None:
+        self.errors[host.name] = printable(str(error))
+
+
+def run_wave(entries: Sequence[HostEntry], deploy: Callable[[], None]) -> dict[str, Ran]:
+    """Connect to these hosts at once, prepare `deploy` on each, execute, disconnect; one answer per host."""
+    pyinfra.is_cli = True
+    os.environ.setdefault("PYINFRA_PROGRESS", "off")
+    _quiet()
+    inventory = Inventory(([(f"@hft/{name}", dict(data)) for name, data in entries], {}))
+    config = Config(PARALLEL=min(len(entries), PARALLEL_MOST))
+    state = State(inventory, config, check_for_changes=False)
+    connects = _Connects()
+    state.add_callback_handler(connects)
+    failures: dict[str, str] = {}
+    with ctx_state.use(state), ctx_inventory.use(inventory), ctx_config.use(config):
+        try:
+            _stages(state, deploy, failures)
+        except PyinfraError as error:  # "No hosts remaining!": each host's own reason is told below
+            failures.setdefault("", printable(str(error)))
+        finally:
+            trips = {host.name: int(getattr(host.connector, "round_trips", 0)) for host in inventory}
+            disconnect_all(state)
+    failed = {host.name for host in state.failed_hosts}
+    return {
+        host.name: Ran(
+            host=host,
+            failure=failures.get(host.name)
+            or connects.errors.get(host.name)
+            or _unnamed(host.name in failed),
+            round_trips=trips[host.name],
+        )
+        for host in inventory
+    }
+
+
+def _stages(state: State, deploy: Callable[[], None], failures: dict[str, str]) -> None:
+    state.set_stage(StateStage.Connect)
+    connect_all(state)
+    state.set_stage(StateStage.Prepare)
+    _prepare(state, deploy, failures)
+    state.set_stage(StateStage.Execute)
+    run_ops(state)
+    state.set_stage(StateStage.Disconnect)
+
+
+def _prepare(state: State, deploy: Callable[[], None], failures: dict[str, str]) -> None:
+    def prepare(host: Host) -> None:
+        with ctx_config.use(state.config.copy()), ctx_host.use(host):
+            try:
+                deploy()
+            except Exception as error:  # one bad host must not end the run of the others
+                failures[host.name] = printable(str(error)) or type(error).__name__
+
+    gevent.joinall([state.pool.spawn(prepare, host) for host in state.inventory.get_active_hosts()])
+    failed = {host for host in state.inventory if host.name in failures}
+    for host in failed:
+        state.ops[host].clear()
+        host.op_hash_order.clear()
+    state.fail_hosts(failed)
+
+
+def _unnamed(failed: bool) -> str | None:
+    return "an operation failed" if failed else None
+
+
+def _quiet() -> None:
+    """Our own lines tell what happens; pyinfra's log would tell it a second time."""
+    logger = logging.getLogger("pyinfra")
+    if not logger.handlers:
+        logger.addHandler(logging.NullHandler())
+        logger.propagate = False
+
+
+@contextmanager
+def at_position(host: Host, text: str) -> Iterator[None]:
+    """Give operations called in the body a place and a hash that follow from TEXT.
+
+    pyinfra identifies an operation by its call stack and loop position. In a loop over what is pending, the
+    third turn means another setting on each host, and their operations would be merged under the first one's
+    name. With the text as position, equal sentences are one operation, others are not, and all hosts agree on
+    the order.
+    """
+    position = text.encode()[:_POSITION_BYTES].ljust(_POSITION_BYTES, b"\0")
+    host.loop_position.append(int.from_bytes(position, "big"))
+    try:
+        yield
+    finally:
+        host.loop_position.pop()
+
+
+def current_host() -> Host:
+    """The host of the running operation or deploy."""
+    host: Host = ctx_host.get()
+    return host
+
+
+def selected_hosts() -> list[Host]:
+    """The hosts this run works on (after --limit), sorted by name."""
+    state = ctx_state.get()
+    return sorted(
+        (host for host in state.inventory if state.is_host_in_limit(host)), key=lambda host: host.name
+    )

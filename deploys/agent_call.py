@@ -1,0 +1,83 @@
+"""Talking to the agent on a host: how it is called, installed, and what its one answer means.
+
+Two transports carry the same call: pyinfra's open connection inside an operation, and a connection of its own
+for everything around a reboot. The answer is one JSON document; what is not one is a failure with the host's
+last line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from deploys.errors import BusyError, DeployError, RefusedError, RolledBackError
+from deploys.paths import AGENT, PYTHON
+from deploys.ssh import Ssh
+from deploys.text import printable
+
+SCHEMA = 1
+GOOD = frozenset({"applied", "staged", "no_change"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one call of a remote program printed."""
+
+    stdout: str
+    stderr: str
+
+
+class Call(Protocol):
+    """Run one command on a host as root."""
+
+    def __call__(self, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Answer: ...
+
+
+def over_ssh(ssh: Ssh) -> Call:
+    """Each call on a connection of its own."""
+
+    def call(argv: Sequence[str], stdin: bytes, timeout_s: float) -> Answer:
+        prefix = [] if ssh.user == "root" else ["sudo", "-n"]
+        done = ssh.run([*prefix, *argv], stdin=stdin, timeout_s=timeout_s)
+        return Answer(stdout=done.stdout, stderr=done.stderr)
+
+    return call
+
+
+def agent_argv(*words: str, root: str = "/") -> list[str]:
+    """The agent's command line; isolated Python, so nothing of the host's environment is imported."""
+    place = [] if root == "/" else ["--root", root]
+    return [PYTHON, "-I", "-S", root.rstrip("/") + AGENT, *place, *words]
+
+
+def read_outcome(host: str, answer: Answer) -> Mapping[str, Any]:
+    """The outcome of a transaction; raises what it means when it did not end well."""
+    outcome = read_json(host, answer)
+    result, code, message = (str(outcome.get(key, "")) for key in ("result", "code", "message"))
+    sentence = f"{host}: {printable(message)}"
+    if result in GOOD:
+        return outcome
+    if code == "busy":
+        raise BusyError(sentence)
+    if result == "refused":
+        raise RefusedError(sentence)
+    if result == "reverted":
+        raise RolledBackError(f"{sentence} (the host is as it was before)")
+    raise DeployError(f"{host}: the agent answered {printable(result)!r}, which is no result")
+
+
+def read_json(host: str, answer: Answer) -> Mapping[str, Any]:
+    """The one JSON document of an answer."""
+    lines = [line for line in answer.stdout.splitlines() if line.strip()]
+    try:
+        found = json.loads(lines[-1]) if lines else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        said = [line for line in (*answer.stderr.splitlines(), *lines) if line.strip()]
+        raise DeployError(
+            f"{host}: the agent gave no answer ({printable(said[-1]) if said else 'it said nothing'})"
+        )
+    return found

@@ -1,0 +1,1 @@
+"""pyinfra operations: one for each concern, and the one that sends what they gathered."""

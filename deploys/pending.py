@@ -1,0 +1,210 @@
+"""What is still to be done on a host, each thing with its sentence, its mode and its steps. Pure.
+
+Plan and observation come in, items come out. An item is the unit an operator sees: one line of `--dry`, one
+line of `hft apply --dry-run`. Its steps are the transaction's words for it, with the value seen as the value
+to compare and swap: if the host changed since, the agent refuses the document and nothing is written. Boot
+arguments have no step; they travel as the document's `boot` part and are applied by a trial boot only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from tuning.diff import Pending, diff
+
+from deploys.observed import Observed
+from deploys.paths import OWNED
+from deploys.render import Concern, RenderedFile, render
+from tuning.cpuset import CpuSet
+from tuning.plan import Plan
+from tuning.setting import (
+    IrqPlacement,
+    KernelArg,
+    KthreadPlacement,
+    Mode,
+    Pid1Affinity,
+    SliceCpus,
+    Sysctl,
+    SysfsValue,
+    UnitWish,
+)
+
+Step = dict[str, Any]
+CONCERNS: tuple[Concern, ...] = (
+    *("boot", "sysctl", "sysfs", "irq", "slices", "services", "irqbalance", "engine", "record"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One pending thing."""
+
+    concern: Concern
+    key: str
+    sentence: str
+    mode: Mode
+    why: str
+    steps: tuple[Step, ...] = ()
+
+
+def pending_items(plan: Plan, observed: Observed) -> tuple[Item, ...]:
+    """Everything that differs from the plan, in the order of CONCERNS; empty when the host is as planned."""
+    files = render(plan)
+    changes = diff(plan, observed.snapshot)
+    boot = [_setting_item(pending, observed) for pending in changes.boot]
+    found = [
+        *boot,
+        *(_setting_item(pending, observed) for pending in changes.runtime),
+        *_file_items(files, observed),
+        *_stale_items(files, observed),
+        *standin_items(plan, observed, boot_pending=bool(boot)),
+    ]
+    return tuple(sorted(found, key=lambda item: (CONCERNS.index(item.concern), item.key)))
+
+
+def _setting_item(pending: Pending, observed: Observed) -> Item:
+    setting = pending.setting
+    seen = pending.observed
+    concern: Concern
+    steps: tuple[Step, ...] = ()
+    match setting:
+        case KernelArg():
+            concern = "boot"
+        case Sysctl():
+            concern, steps = (
+                "sysctl",
+                (_value(setting.path, setting.value, setting.compare, seen, setting.why),),
+            )
+        case SysfsValue():
+            concern, steps = (
+                "sysfs",
+                (_value(setting.path, setting.value, setting.compare, seen, setting.why),),
+            )
+        case IrqPlacement():
+            concern, steps = "irq", ({"kind": "irqs", "cpus": setting.value, "why": setting.why},)
+        case KthreadPlacement():
+            concern, steps = "irq", ({"kind": "kthreads", "cpus": setting.value, "why": setting.why},)
+        case SliceCpus():
+            concern, steps = "slices", _slice_steps(setting, observed)
+        case Pid1Affinity():
+            concern = "slices"  # its file is an item of its own, and systemd reads it at boot
+        case UnitWish():
+            concern = "irqbalance" if setting.unit == "irqbalance.service" else "services"
+            steps = (_unit(setting.unit, setting.enabled, setting.active, setting.why),)
+        case _:
+            assert_never(setting)
+    sentence = f"{setting.key}: {_shown(seen)} -> {_shown(setting.value)}"
+    return Item(
+        concern=concern, key=setting.key, sentence=sentence, mode=setting.mode, why=setting.why, steps=steps
+    )
+
+
+def _shown(value: str | None) -> str:
+    if value is None:
+        return "absent"
+    text = " ".join(value.split())
+    return (text[:57] + "..." if len(text) > 60 else text) or "empty"
+
+
+def _value(path: str, value: str, compare: str, before: str | None, why: str) -> Step:
+    return {"kind": "value", "path": path, "value": value, "compare": compare, "before": before, "why": why}
+
+
+def _unit(unit: str, enabled: str | None, active: bool | None, why: str) -> Step:
+    return {"kind": "unit", "unit": unit, "enabled": enabled, "active": active, "why": why}
+
+
+def _slice_steps(setting: SliceCpus, observed: Observed) -> tuple[Step, ...]:
+    """Write the live cpuset only where a control group exists; the slice's file covers every later start."""
+    path = f"/sys/fs/cgroup/{cgroup_of(setting.slice)}/cpuset.cpus"
+    seen = observed.text(path)
+    if seen is None or _same_cpus(seen, setting.cpus):
+        return ()
+    return (_value(path, setting.value, "cpulist", seen.strip() or None, setting.why),)
+
+
+def _same_cpus(text: str, cpus: CpuSet) -> bool:
+    try:
+        return CpuSet.parse_list(text) == cpus
+    except ValueError:
+        return False
+
+
+def cgroup_of(unit: str) -> str:
+    """The control group of a slice: `hft-engine.slice` lies inside `hft.slice` (systemd.slice(5))."""
+    stem = unit.removesuffix(".slice")
+    if stem == unit:
+        return unit
+    parts = stem.split("-")
+    return "/".join("-".join(parts[: depth + 1]) + ".slice" for depth in range(len(parts)))
+
+
+def _file_items(files: Iterable[RenderedFile], observed: Observed) -> Iterator[Item]:
+    for file in files:
+        seen = observed.digest(file.path)
+        if seen == file.digest:
+            continue
+        step = {
+            "kind": "file",
+            "path": file.path,
+            "content": file.content,
+            "mode": file.mode,
+            "before": seen,
+            "why": file.why,
+        }
+        sentence = f"{file.path}: {'new' if seen in {None, 'absent'} else 'differs from the plan'}"
+        yield Item(
+            concern=file.concern, key=file.path, sentence=sentence, mode="safe", why=file.why, steps=(step,)
+        )
+
+
+def _stale_items(files: Iterable[RenderedFile], observed: Observed) -> Iterator[Item]:
+    """Files an earlier plan brought and this one does not want."""
+    wanted = {file.path for file in files}
+    for path in sorted(set(observed.snapshot.files) - wanted):
+        digest = observed.digest(path)
+        if digest in {None, "absent"} or not is_owned(path):
+            continue
+        why = "an earlier plan brought this file, the present one does not have it"
+        step = {"kind": "file", "path": path, "content": None, "mode": 0o644, "before": digest, "why": why}
+        yield Item(
+            concern="slices",
+            key=path,
+            sentence=f"{path}: no longer planned",
+            mode="safe",
+            why=why,
+            steps=(step,),
+        )
+
+
+def is_owned(path: str) -> bool:
+    """Whether a path is one that our plans bring."""
+    folder, _, name = path.rpartition("/")
+    drop_in = folder.startswith("/etc/systemd/system/") and folder.endswith(".d") and name == "90-hft.conf"
+    return drop_in or path in OWNED
+
+
+def standin_items(plan: Plan, observed: Observed, *, boot_pending: bool) -> Iterator[Item]:
+    """One instance for each engine and poll CPU, started only on a committed boot; others are taken away."""
+    wanted = {f"hft-standin@{cpu}.service" for cpu in plan.cpus_of("engine", "poll")}
+    enabled = {
+        link.rpartition("/")[2]
+        for link in observed.snapshot.links
+        if link.startswith("/etc/systemd/system/multi-user.target.wants/hft-standin@")
+    }
+    active = {unit for unit in observed.engine_units if unit.startswith("hft-standin@")}
+    for unit in sorted((enabled | active) - wanted):
+        why = "its CPU is not an engine or poll CPU of this plan"
+        yield _standin(unit, "disabled", False, "not planned any more", why)
+    if boot_pending or observed.open_trial is not None:
+        return  # a trial measures the quiet host first; the stand-in follows the commit
+    for unit in sorted(wanted - (enabled & active)):
+        why = "keeps a planned engine CPU busy the way an engine thread would"
+        yield _standin(unit, "enabled", True, "not running", why)
+
+
+def _standin(unit: str, enabled: str, active: bool, state: str, why: str) -> Item:
+    step = _unit(unit, enabled, active, why)
+    return Item(concern="engine", key=unit, sentence=f"{unit}: {state}", mode="safe", why=why, steps=(step,))
