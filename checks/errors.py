@@ -3,3 +3,11 @@
 
 class CheckError(Exception):
     """A check could not be carried out; unknown is never pass."""
+
+
+class SelectionError(Exception):
+    """The caller's mistake: nothing selected, a plan that is not for this host, options that contradict."""
+
+
+class UnreachableError(CheckError):
+    """A host that gave no answer in time, or not the one with the pinned host key."""
