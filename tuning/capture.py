@@ -23,7 +23,7 @@ tasks only kernel threads and the affinity of PID 1.
 from __future__ import annotations
 
 from tuning.sysctls import SYSCTL_NAMES
-from tuning.units import DISTURBING_UNITS, KNOWN_SLICES
+from tuning.units import DISTURBING_UNITS, KNOWN_SLICES, cgroup_of
 
 OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024
 
@@ -62,7 +62,9 @@ NAMED: tuple[str, ...] = (
     "sys/kernel/mm/ksm/run",
     "sys/hypervisor/type",
     "sys/fs/cgroup/cgroup.controllers",
-    *(f"sys/fs/cgroup/{one}/cpuset.cpus{end}" for one in KNOWN_SLICES for end in ("", ".effective")),
+    "sys/fs/cgroup/cgroup.type",
+    "sys/fs/cgroup/cpuset.cpus.effective",
+    *(f"{cgroup_of(one)[1:]}/cpuset.cpus{end}" for one in KNOWN_SLICES for end in ("", ".effective")),
     "sys/fs/cgroup/system.slice/irqbalance.service/cgroup.procs",
     *(
         f"sys/fs/cgroup/system.slice/{one}/cgroup.procs"
@@ -80,6 +82,12 @@ NAMED: tuple[str, ...] = (
     "usr/local/lib/hft/agent.version",
     "var/lib/hft/state.json",
     "var/lib/hft/plan.json",
+)
+
+# Whether these exist decides what can be planned; their values do not.
+KNOB_PATHS: tuple[str, ...] = (
+    *(f"/proc/sys/{name.replace('.', '/')}" for name in SYSCTL_NAMES),
+    *(f"/{path}" for path in NAMED if path.startswith(("sys/kernel/mm/", "sys/devices/virtual/", "lib/"))),
 )
 
 # Found by pattern: what is not there is not known.
@@ -134,8 +142,6 @@ TREE_PATTERNS: tuple[str, ...] = (
     "sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings",
     "sys/devices/system/cpu/cpu[0-9]*/cache/index*/shared_cpu_map",
     "sys/devices/system/node/node[0-9]*/cpumap",
-    "proc/cpuinfo",
-    "sys/fs/cgroup/cpuset*",
 )
 
 LINKS: tuple[str, ...] = (
@@ -234,7 +240,7 @@ capture() {
   contents
   status=$?
   printf '=cpuinfo\0'
-  [ -r proc/cpuinfo ] && sed '/^[[:space:]]*$/q' proc/cpuinfo
+  if [ "$live" ]; then sed '/^[[:space:]]*$/q' proc/cpuinfo; else cat proc/cpuinfo; fi 2>/dev/null
   printf '\0=config\0'
   [ "$live" ] && [ -r "boot/config-$release" ] && grep -E '@CONFIG@' "boot/config-$release"
   printf '\0=tasks\0'

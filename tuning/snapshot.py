@@ -94,7 +94,7 @@ def parse_capture(output: str | bytes) -> Snapshot:
     if cpuinfo:
         files["/proc/cpuinfo"] = cpuinfo
     if config:
-        files["/boot/config"] = config
+        files[_check_path(f"/boot/config-{(files.get('/proc/sys/kernel/osrelease') or '').strip()}")] = config
     files.update(_kernel_threads(tasks))
     return Snapshot(files, links)
 

@@ -1,16 +1,12 @@
 """Names of the systemd units and slices that a plan speaks of; the capture looks for exactly these."""
 
+from __future__ import annotations
+
 ENGINE_SLICE = "hft-engine.slice"
 MONITORING_SLICE = "hft-monitoring.slice"
-KNOWN_SLICES: tuple[str, ...] = (
-    "init.scope",
-    "system.slice",
-    "user.slice",
-    "machine.slice",
-    MONITORING_SLICE,
-    ENGINE_SLICE,
-)
+KNOWN_SLICES: tuple[str, ...] = ("system.slice", "user.slice", MONITORING_SLICE, ENGINE_SLICE)
 
+IRQBALANCE = "irqbalance.service"
 DISTURBING_UNITS: tuple[str, ...] = (
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
@@ -21,3 +17,10 @@ DISTURBING_UNITS: tuple[str, ...] = (
     "packagekit.service",
     "unattended-upgrades.service",
 )
+
+
+def cgroup_of(name: str) -> str:
+    """The control group of a slice: `hft-engine.slice` lies inside `hft.slice`, as systemd.slice(5) says."""
+    words = name.removesuffix(".slice").split("-")
+    levels = ["-".join(words[: depth + 1]) + ".slice" for depth in range(len(words))]
+    return "/".join(["/sys/fs/cgroup", *levels])
