@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hft.errors import Exit, HftError
-from hft.records import append, now, operator, state_root
+from hft.records import append, now, open_shared, operator, state_root
 
 _TRIES = 5
 _PAUSE_S = 0.02
@@ -71,7 +71,6 @@ def site_lock(site: str, reason: str, *, takeover: bool = False) -> Iterator[Sit
     path = lock_path(site)
     me = Holder(who=operator(), pid=os.getpid(), since=now(), reason=reason)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _take_over(path, site, me) if takeover else _take(path, site)
         died = _read_holder(descriptor)
     except OSError as error:
@@ -108,7 +107,7 @@ def _take(path: Path, site: str) -> int:
     """
     holder = None
     for _ in range(_TRIES):
-        descriptor = _open(path)
+        descriptor = open_shared(path, os.O_RDWR)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_current(path, descriptor):
@@ -137,7 +136,7 @@ def _take_over(path: Path, site: str, me: Holder) -> int:
     append(site, event)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        _share(descriptor, path.parent)
+        os.fchmod(descriptor, path.parent.stat().st_mode & 0o666)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _write_holder(descriptor, me)
         Path(temporary).replace(path)
@@ -146,20 +145,6 @@ def _take_over(path: Path, site: str, me: Holder) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _open(path: Path) -> int:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return os.open(path, os.O_RDWR)
-    _share(descriptor, path.parent)
-    return descriptor
-
-
-def _share(descriptor: int, folder: Path) -> None:
-    """Whoever may write the directory may write the lock, so that operators of one group can share a site."""
-    os.fchmod(descriptor, folder.stat().st_mode & 0o666)
 
 
 def _is_current(path: Path, descriptor: int) -> bool:

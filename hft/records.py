@@ -11,6 +11,7 @@ good line, and the reader names it.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import getpass
 import hashlib
@@ -23,7 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -114,10 +115,12 @@ def append(site: str, event: Mapping[str, Any]) -> str:
     """Add one line durably and return its hash; raises HftError when it cannot be written."""
     path = records_path(site)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+b") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            return _append_locked(stream, site, event)
+        descriptor = open_shared(path, os.O_RDWR | os.O_APPEND)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            return _append_locked(descriptor, path, site, event)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise HftError(
             Exit.INTERNAL,
@@ -125,24 +128,42 @@ def append(site: str, event: Mapping[str, Any]) -> str:
         ) from error
 
 
-def _append_locked(stream: IO[bytes], site: str, event: Mapping[str, Any]) -> str:
-    stream.seek(0)
-    history = read_bytes(stream.read())
-    size = stream.seek(0, os.SEEK_END)
+def open_shared(path: Path, flags: int) -> int:
+    """Open or create a file of the state directory; it is as shared as the directory, whatever the umask.
+
+    Operators who share a site share $HFT_STATE (say, 2770 and a group of their own); what one of them creates
+    the next one must be able to write.
+    """
+    folder = path.parent
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.stat().st_uid == os.getuid():
+            folder.chmod(folder.parent.stat().st_mode & 0o2777)
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(path, flags)
+    os.fchmod(descriptor, folder.stat().st_mode & 0o666)
+    return descriptor
+
+
+def _append_locked(descriptor: int, path: Path, site: str, event: Mapping[str, Any]) -> str:
+    history = read_bytes(path.read_bytes())
+    size = os.fstat(descriptor).st_size
     line = {"schema": 1, "at": now(), "site": site, **event, "prev": history.last_hash}
     line["hash"] = hash_of(line)
     # One write: another reader sees the whole line or none of it; a torn tail of a power cut is ended first.
     data = (b"\n" if history.torn_tail else b"") + _canonical(line) + b"\n"
     try:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(descriptor)
     except OSError:
         with suppress(OSError):
-            os.ftruncate(stream.fileno(), size)  # a full disk: take back our own half line, nobody else's
+            os.ftruncate(descriptor, size)  # a full disk: take back our own half line, nobody else's
         raise
     if size == 0:
-        _sync_directory(records_path(site).parent)
+        _sync_directory(path.parent)
     return str(line["hash"])
 
 
