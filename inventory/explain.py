@@ -19,6 +19,24 @@ from inventory.model import Host, Identity, Site, Trial
 from inventory.nearest import nearest
 
 _Location = tuple[str | int, ...]
+# pydantic's words for a programmer, in words for an operator; what is not here is shown as pydantic says it.
+_PLAIN = {
+    "string_type": "text",
+    "string_too_short": "at least {min_length} character",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a number",
+    "bool_type": "true or false",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "mapping_type": "a table",
+    "model_type": "a table",
+    "dataclass_type": "a table",
+}
 _MODELS: dict[str, type[BaseModel]] = {"Site": Site, "Host": Host, "Trial": Trial, "Identity": Identity}
 
 
@@ -54,9 +72,9 @@ def _sentence(finding: ErrorDetails, title: str, raw: object) -> str:
             choices = re.findall(r"'([^']*)'", str(finding["ctx"]["expected"]))
             expected = "one of " + ", ".join(choices)
             seen = f", got {_shown(finding['input'])}{_near_choice(finding['input'], choices)}"
-        case _:
-            expected = finding["msg"].removeprefix("Input should be ").removeprefix("Input should ")
-            expected = expected[:1].lower() + expected[1:]
+        case kind:
+            context = finding.get("ctx", {})
+            expected = _PLAIN[kind].format(**context) if kind in _PLAIN else finding["msg"]
             seen = f", got {_shown(finding['input'])}"
     place = f"{where}, {key}" if key else where
     return f"{place}: expected {expected}{seen}"

@@ -92,7 +92,7 @@ def _parse_json(source: Path, text: str) -> object:
 
 def _checked(source: Path, data: object, text: str) -> Site:
     if not isinstance(data, Mapping):
-        raise InventoryError(f"{source}: expected a table with name and hosts, got a {type(data).__name__}")
+        raise InventoryError(f"{source}: expected a table with name and hosts, got {type(data).__name__}")
     try:
         return Site.model_validate(data)
     except ValidationError as error:
@@ -129,7 +129,7 @@ def _site_in(source: Path, names: Mapping[str, object]) -> Site:
             "; hint: `hft init DIR` writes an example"
         )
         raise InventoryError(f"{source}: expected a variable SITE{hint}")
-    raise InventoryError(f"{source}: SITE: expected a Site, got a {type(site).__name__}")
+    raise InventoryError(f"{source}: SITE: expected a Site, got {type(site).__name__}")
 
 
 def _frame(source: Path) -> str:

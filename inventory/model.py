@@ -103,7 +103,7 @@ Mac: TypeAlias = Annotated[
 ]
 Dmi: TypeAlias = Annotated[str, _matching(r"[ -~]{0,128}", "at most 128 printable characters")]
 Seconds: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=86_400)]
-Deadline: TypeAlias = Annotated[float, Field(ge=0.1, le=600)]
+Deadline: TypeAlias = Annotated[float, Field(ge=0.1, le=600, allow_inf_nan=False)]
 
 
 class _Written(BaseModel):
