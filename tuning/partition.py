@@ -108,7 +108,7 @@ def _hot_node(topology: Topology, free: list[Core], draft: _Draft) -> tuple[int,
     if not room:
         raise PlanError(
             Code.NO_HOT_CORE,
-            "every usable CPU shares a core with the boot CPU or with CPUs that are not ours: none can be hot",
+            "every usable CPU shares a core with the boot CPU or one that is not ours: none can be hot",
         )
     nics = {node: [nic.name for nic in topology.nics if nic.node == node] for node in room}
     lost = sorted({nic.node for nic in topology.nics if nic.node is not None} - set(room))
@@ -149,11 +149,12 @@ def _first(cpus: CpuSet) -> int:
 def _grant(topology: Topology, profile: Profile, ours: list[Core], *, is_boot_node: bool) -> _Counts:
     """How many cores of the hot node go to engine, poll and irq."""
     least = profile.engine_threads_min + profile.poll_threads_min
+    whole = sum(core.cpus <= topology.usable for core in topology.cores)
     keeps_house = not is_boot_node and len(ours) > 1
     irq = 1 if keeps_house else 0
     if profile.irq_cores_most:
         irq = max(irq, min(profile.irq_cores_most, len(ours) - least, max(1, len(ours) // 4)))
-    room = min(len(ours) - irq, max(least, len(topology.cores) * 3 // 4))
+    room = min(len(ours) - irq, max(least, whole * 3 // 4))
     engine = min(profile.engine_threads_min, room)
     poll = min(profile.poll_threads_min, room - engine)
     while engine + poll < room:
@@ -202,7 +203,8 @@ def _spill(  # noqa: PLR0913, PLR0917
         raise PlanError(
             Code.NO_HOT_CORE,
             f"profile {profile.name} needs {granted + missing} cores for hot threads,"
-            f" {granted + len(spilled)} of {len(topology.cores)} can be isolated; hint: lower engine_threads_min or poll_threads_min",
+            f" {granted + len(spilled)} of {len(topology.cores)} can be isolated;"
+            " hint: lower engine_threads_min or poll_threads_min",
         )
     draft.notes.append(f"{missing} hot cores are not on node {hot_node}: it has too few cores")
     return spilled
