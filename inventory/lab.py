@@ -9,9 +9,6 @@ and machine ids.
 
 from __future__ import annotations
 
-import json
-import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,9 @@ from inventory.errors import InventoryError
 from inventory.explain import explain
 from inventory.groups import pyinfra_groups
 from inventory.model import Site
+from lab.errors import LabError
+from lab.paths import lab_dir, lab_name
+from lab.state import read_json
 
 # An ssh call takes 1.3-1.7 s under emulation and several times that while other VMs boot on the same two
 # cores.
@@ -29,29 +29,27 @@ STATUS_DEADLINE_S = 15.0
 
 def state_file() -> Path:
     """Where the lab named by $HFT_LAB keeps its state."""
-    name = os.environ.get("HFT_LAB") or "default"
-    if not re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z", name):
-        raise InventoryError(f"HFT_LAB: expected the name of a lab, got {name[:60]!r}")
-    root = os.environ.get("HFT_LAB_DIR") or "~/.local/state/hft/lab"
-    return Path(root).expanduser() / name / "state.json"
+    try:
+        return lab_dir(lab_name()) / "state.json"
+    except LabError as error:
+        raise InventoryError(f"HFT_LAB: {error}") from error
 
 
 def load() -> Site:
     """The lab as a site; InventoryError when it is not up or its state cannot be read."""
     path = state_file()
+    if not path.exists():
+        raise InventoryError(f"lab {path.parent.name!r} is not up (no {path}); hint: hft lab up")
     try:
-        state = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise InventoryError(f"lab {path.parent.name!r} is not up (no {path}); hint: hft lab up") from None
-    except (OSError, ValueError) as error:
-        raise InventoryError(f"{path}: cannot read the lab's state: {error}; hint: hft lab down") from error
-    return site_of(state, path)
+        return site_of(read_json(path), path)
+    except LabError as error:
+        raise InventoryError(str(error)) from error
 
 
-def site_of(state: Any, path: Path) -> Site:
+def site_of(state: dict[str, Any], path: Path) -> Site:
     """The typed site of a lab state document."""
-    if not isinstance(state, dict) or state.get("schema") != 1 or not isinstance(state.get("hosts"), dict):
-        raise InventoryError(f"{path}: expected a lab state of schema 1; hint: hft lab down, then hft lab up")
+    if not isinstance(state.get("hosts"), dict):
+        raise InventoryError(f"{path}: expected hosts; hint: hft lab down, then hft lab up")
     engines = sorted(
         name for name, vm in state["hosts"].items() if isinstance(vm, dict) and vm.get("role") == "engine"
     )
@@ -84,6 +82,7 @@ def _host(name: str, vm: Any, state: dict[str, Any], canary: list[str]) -> dict[
             "host_keys": [vm.get("host_key")],
             "machine_id": vm.get("machine_id"),
             "macs": vm.get("macs", []),
+            "dmi_uuid": vm.get("uuid", ""),
         },
     }
 
