@@ -1,8 +1,9 @@
 """Effect: where the load may run, and what the counters say.
 
-An idle isolated CPU proves nothing: without work even an untuned kernel stops its tick. So empty isolated CPUs
-get a load of our own, and a CPU that carries the engine is only watched. One busy housekeeping CPU in the same
-window is the positive control: it has to show ticks, otherwise the counters prove nothing at all.
+An idle isolated CPU proves nothing: without work even an untuned kernel stops its tick. So empty isolated
+CPUs get a load of our own, and a CPU that carries the engine is only watched. One busy housekeeping CPU
+in the same window is the positive control: it has to show ticks, otherwise the counters prove nothing at
+all.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Assignment:
 def assign(expected: Expected, facts: Facts, window_s: float, *, drained: bool) -> Assignment:
     """Spin on empty isolated CPUs, watch those of the engine, leave its siblings alone.
 
-    A drained host trades nothing: there a CPU that the engine may use, but on which no engine task sits, is empty.
+    A drained host trades nothing: there a CPU that the engine may use, but does not, is empty.
     """
     isolated = expected.isolated & facts.online
     housekeeping = sorted(expected.housekeeping & facts.online)
@@ -148,7 +149,9 @@ def _idle(cpu: int, measured: Measurement, baseline: Baseline) -> tuple[str, str
     return None
 
 
-def _count(cpu: int, name: str, seen: int, measured: Measurement, baseline: Baseline, detail: str) -> Finding:
+def _count(  # noqa: PLR0913, PLR0917  # the line that five judges share
+    cpu: int, name: str, seen: int, measured: Measurement, baseline: Baseline, detail: str
+) -> Finding:
     most = baseline.most(name, measured.window_s)
     check, words = f"effect.cpu{cpu}.{name}", name.replace("_", " ")
     sets = {"expected": f"<= {most}", "observed": str(seen), "why": str(baseline.entries[name]["source"])}

@@ -1,8 +1,8 @@
 """What is expected of a host: the plan it committed, read twice.
 
-`Plan.from_json` gives the typed values. Beside it stands the raw document, from which hash, roles and CPU lists
-are taken again with the checks' own reading: a mistake in the planner's list parser must not travel from the
-plan into its own proof.
+`Plan.from_json` gives the typed values. Beside it stands the raw document, from which hash, roles and CPU
+lists are taken again with the checks' own reading: a mistake in the planner's list parser must not travel
+from the plan into its own proof.
 """
 
 from __future__ import annotations
@@ -73,11 +73,13 @@ def read_plan(text: str) -> Expected:
     )
 
 
-def committed(facts: Facts, wanted: Expected | None) -> tuple[Expected | None, Finding]:
+def committed(
+    facts: Facts, wanted: Expected | None = None, recorded: str | None = None
+) -> tuple[Expected | None, Finding]:
     """The plan to hold the host to, and what there is to say about its records.
 
-    WANTED is what the controller knows (its record, or `--plan`). A host without a plan is measured against it,
-    but is not proven by it.
+    WANTED is a plan that the caller brings; a host without a committed plan is measured against it, but
+    is not proven by it. RECORDED is the plan hash in the controller's record of its last apply.
     """
     text = facts.text(PLAN)
     if text is None:
@@ -89,8 +91,11 @@ def committed(facts: Facts, wanted: Expected | None) -> tuple[Expected | None, F
         found = read_plan(text)
     except CheckError as error:
         return wanted, unverifiable(CHECK, "bad_plan", f"{PLAN}: {error}", why=WHY)
-    recorded = _recorded(facts)
-    others = {"state.json": recorded, "the controller": wanted.plan_hash if wanted else found.plan_hash}
+    others = {
+        "state.json": _committed_hash(facts),
+        "the given plan": wanted.plan_hash if wanted else found.plan_hash,
+        "the controller's record": recorded or found.plan_hash,
+    }
     wrong = [
         f"{who} says {(seen or 'nothing')[:12]}" for who, seen in others.items() if seen != found.plan_hash
     ]
@@ -101,7 +106,7 @@ def committed(facts: Facts, wanted: Expected | None) -> tuple[Expected | None, F
     return found, ok(CHECK, f"plan {short} is committed", expected=short, observed=short, why=WHY)
 
 
-def _recorded(facts: Facts) -> str | None:
+def _committed_hash(facts: Facts) -> str | None:
     try:
         state = json.loads(facts.text(STATE) or "")
         return str(state["committed"]["plan_hash"])
@@ -110,7 +115,7 @@ def _recorded(facts: Facts) -> str | None:
 
 
 def plan_findings(expected: Expected, facts: Facts) -> tuple[Finding, ...]:
-    """Is the plan itself sound on this machine? Judged from our own reading, not from what the planner saw."""
+    """Is the plan itself sound on this machine? Judged from our own reading only."""
     return (
         _partition(expected, facts),
         _boot_cpu(expected, facts),

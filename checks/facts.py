@@ -1,7 +1,7 @@
 """Facts: what one host says of itself in one round trip, read without any code of the planner.
 
-`facts.sh` runs on the host; this module knows its form and nothing else. A value is there, absent, unreadable,
-or was not asked for; the last two are never taken for an answer.
+`facts.sh` runs on the host; this module knows its form and nothing else. A value is there, absent,
+unreadable, or was not asked for; the last two are never taken for an answer.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Facts:
 
     @cached_property
     def usable(self) -> Cpus:
-        """The online CPUs that the root control group may use: all of them on bare metal, fewer in a container."""
+        """The online CPUs that the root control group may use: all of them on bare metal."""
         allowed = self.cpus("/sys/fs/cgroup/cpuset.cpus.effective")
         return self.online if allowed is None else self.online & allowed
 
@@ -141,7 +141,7 @@ def _sections(text: str, mark: str) -> dict[str, list[str]]:
 
 
 def _files(lines: Iterable[str]) -> dict[str, str]:
-    """Lines of `path NUL line`; a line without NUL continues the one before (a task's name may hold a newline)."""
+    """Lines of `path NUL line`; one without NUL continues the line before (a task's name may hold one)."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     path = ""
     for line in lines:

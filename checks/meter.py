@@ -1,7 +1,8 @@
 """The meter from here: built once on the controller, carried to a host, run, removed; its answer as values.
 
-Nothing is left behind: the program lies in a private directory that the same remote shell removes on the way out,
-and runs as a transient systemd unit with an end (RuntimeMaxSec), so a lost connection cannot leave a busy loop.
+Nothing is left behind: the program lies in a private directory that the same remote shell removes on the
+way out, and runs as a transient systemd unit with an end (RuntimeMaxSec), so a lost connection cannot
+leave a busy loop.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ FLAGS = ("-std=c11", "-static", "-O2", "-pthread", "-s", "-Wall", "-Wextra", "-W
 ENGINE_CGROUP = "/sys/fs/cgroup/hft.slice/hft-engine.slice"
 NO_GUARD = "/nonexistent"
 
-# $1 digest, $2 longest run in seconds, the rest for the meter. /run is noexec on Debian, /tmp on hardened hosts.
+# $1 digest, $2 longest run in seconds, then the meter's. /run is noexec on Debian, /tmp on hardened hosts.
 REMOTE_SCRIPT = r"""
 umask 077
 digest=$1 limit=$2
@@ -41,10 +42,10 @@ for base in /var/tmp /tmp /var/lib /root; do
     chmod 700 "$dir/meter"
     "$dir/meter" --version > /dev/null 2>&1 && break
 done
-[ "$(sha256sum < "$dir/meter" | cut -c1-64)" = "$digest" ] || { echo 'the meter arrived damaged' >&2; exit 92; }
+[ "$(sha256sum < "$dir/meter" | cut -c1-64)" = "$digest" ] || { echo 'meter arrived damaged' >&2; exit 92; }
 if [ -d /run/systemd/system ] && [ "$(id -u)" = 0 ]; then
     systemd-run --quiet --pipe --wait --collect --slice=hft-check.slice --property=RuntimeMaxSec="$limit" \
-        --property=LimitMEMLOCK=infinity --property=ProtectSystem=yes -- "$dir/meter" "$@"
+        --property=LimitMEMLOCK=infinity -- "$dir/meter" "$@"
 else
     "$dir/meter" "$@"
 fi
@@ -164,7 +165,7 @@ def source_digest() -> str:
 
 
 def build_meter(cache: Path) -> Path:
-    """The static program, compiled once per source; a second process that builds the same one does no harm."""
+    """The static program, compiled once per source; two processes may build it at the same time."""
     program = cache / f"meter-{source_digest()}"
     if program.is_file():
         return program

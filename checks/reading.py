@@ -1,8 +1,9 @@
 """The checks' own reading of kernel text: lists, masks, command line, interrupts, mounts, tasks.
 
-Nothing here is shared with the planner. Two independent readings of the same host have to meet; a mistake in one
-of them then shows as a difference instead of passing twice. Sources: Documentation/admin-guide/kernel-parameters.rst
-(cpu lists), Documentation/filesystems/proc.rst (stat, status, interrupts, mountinfo).
+Nothing here is shared with the planner. Two independent readings of the same host have to meet; a mistake
+in one of them then shows as a difference instead of passing twice. Sources:
+Documentation/admin-guide/kernel-parameters.rst (cpu lists), Documentation/filesystems/proc.rst (stat,
+status, interrupts, mountinfo).
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def choice_of(text: str) -> str:
 
 
 def words_of_cmdline(text: str) -> tuple[tuple[str, str], ...]:
-    """(name, value) of each kernel argument in order; quotes group words, `-` and `_` are one letter to the kernel."""
+    """(name, value) of each kernel argument in order; quotes group words, `-` and `_` are one letter."""
     words = re.findall(r'(?:[^\s"]|"[^"]*")+', text)
     pairs = (word.replace('"', "").partition("=") for word in words)
     return tuple((name.replace("-", "_"), value) for name, _, value in pairs)

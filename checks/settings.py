@@ -1,7 +1,8 @@
 """One check per setting of the plan: the planned value against our own reading of the host.
 
-The CPUs of a placement are taken from the raw document with our own parser (see expected.py). What a value means
-is decided by its `compare`: text, CPU list, CPU mask or a choice in brackets; sets are compared as sets.
+The CPUs of a placement are taken from the raw document with our own parser (see expected.py). What a
+value means is decided by its `compare`: text, CPU list, CPU mask or a choice in brackets; sets are
+compared as sets.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ def _guarded(setting: Setting, raw: Mapping[str, Any], expected: Expected, facts
         return unverifiable(f"setting.{setting.key}", "facts_cut", str(error), why=setting.why)
 
 
-def _judge(setting: Setting, raw: Mapping[str, Any], expected: Expected, facts: Facts) -> Finding:
+def _judge(  # noqa: PLR0911  # one line per kind of setting
+    setting: Setting, raw: Mapping[str, Any], expected: Expected, facts: Facts
+) -> Finding:
     match setting:
         case KernelArg():
             return _argument(setting, expected, facts)

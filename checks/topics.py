@@ -1,13 +1,14 @@
 """Invariants of a tuned host that hold whatever single settings say.
 
-Each is judged from our own reading and the roles of the plan: what the kernel isolates, who may run where, where
-interrupts go, how time is read, and whether the *next* boot would still be tuned.
+Each is judged from our own reading and the roles of the plan: what the kernel isolates, who may run
+where, where interrupts go, how time is read, and whether the *next* boot would still be tuned.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from checks.baseline import Baseline
 from checks.errors import CheckError
@@ -91,7 +92,7 @@ def _kernel_list(name: str, reason: str, isolated: Cpus, facts: Facts) -> Findin
 
 
 def rcu_offload(isolated: Cpus, facts: Facts) -> Finding:
-    """Each isolated CPU has its callback threads (rcuop/N, rcuos/N), and they may run on housekeeping CPUs only."""
+    """Each isolated CPU has its callback threads (rcuop/N, rcuos/N), on housekeeping CPUs only."""
     check, why = "rcu.offload", "callbacks would run in softirqs on the isolated CPU"
     threads = [task for task in facts.tasks if task.kernel and re.match(r"rcuo[a-z]?/\d+", task.comm)]
     owners = frozenset(
@@ -243,7 +244,7 @@ def next_boot(expected: Expected, facts: Facts) -> Finding:
     return ok(check, "the known-good boot entry carries the committed arguments", why=why)
 
 
-def _menu_problem(menu: str, ours: str, wanted: list[object], facts: Facts) -> str | None:
+def _menu_problem(menu: str, ours: str, wanted: Sequence[Mapping[str, Any]], facts: Facts) -> str | None:
     names_ours, first_entry = (
         menu.find("hft.cfg"),
         re.search(r"^\s*(menuentry|submenu)\b", menu, re.MULTILINE),
@@ -259,11 +260,7 @@ def _menu_problem(menu: str, ours: str, wanted: list[object], facts: Facts) -> s
     if line[1].rpartition("/")[2] not in facts.boot:
         return f"the kernel {line[1]} of the entry hft-good is gone"
     there = words_of_cmdline(line[2].replace("'", ""))  # GRUB's quotes around each word
-    missing = [
-        arg
-        for arg in wanted
-        if isinstance(arg, dict) and (arg["name"].replace("-", "_"), arg["value"]) not in there
-    ]
+    missing = [arg for arg in wanted if (arg["name"].replace("-", "_"), arg["value"]) not in there]
     if missing:
         return f"the entry hft-good lacks {' '.join(str(arg['name']) for arg in missing)}"
     return None

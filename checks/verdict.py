@@ -1,8 +1,9 @@
 """Verdicts: what a check may say, and the closed list of reasons it may give.
 
-Four verdicts and no fifth: `ok`, `violated`, `not_applicable` and `unverifiable`. Everything but `ok` carries a
-reason code from REASONS; docs/verdicts.md tells on-call what each means and which command follows. What cannot
-be read, or is read from something that is not the kernel's, is `unverifiable`: unknown is never a pass.
+Four verdicts and no fifth: `ok`, `violated`, `not_applicable` and `unverifiable`. Everything but `ok`
+carries a reason code from REASONS; docs/verdicts.md tells on-call what each means and which command
+follows. What cannot be read, or is read from something that is not the kernel's, is `unverifiable`:
+unknown is never a pass.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ REASONS: dict[Verdict, dict[str, str]] = {
         "not_read": "the host's answer does not contain this value",
         "not_readable": "the value exists and cannot be read",
         "steal": "the hypervisor took the CPU away during the window",
+        "unreachable": "the host gave no answer, or not the one with the pinned key",
         "unmeasured": "the effect measurement did not reach this CPU",
     },
 }
@@ -128,7 +130,7 @@ def not_applicable(check: str, reason: str, message: str, *, why: str = "") -> F
     return Finding(check=check, verdict=Verdict.NOT_APPLICABLE, reason=reason, message=message, why=why)
 
 
-def unverifiable(
+def unverifiable(  # noqa: PLR0913  # a finding has this many parts
     check: str, reason: str, message: str, *, expected: str = "", observed: str = "", why: str = ""
 ) -> Finding:
     """A check that could not be answered; never a pass."""

@@ -1,0 +1,84 @@
+"""`pytest checks --inventory inventory/lab.py`: the checks in pytest's own idiom.
+
+Facts and effect are taken once per host, before collection; every finding is then one test. A violated
+check is a failure, an unverifiable one an error (it is raised in the test's set-up), one that does not
+apply is skipped, so `--junitxml` says the same as `hft check --junit`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from checks import store
+from checks.errors import CheckError, SelectionError
+from checks.suite import HostResult, Options, check_hosts, given_plans, targets
+from checks.verdict import Finding, Verdict
+from inventory.errors import InventoryError
+from inventory.load import load_site
+from inventory.selection import select
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of `hft check` that make sense under pytest."""
+    group = parser.getgroup("hft", "hosts and how to check them")
+    group.addoption("--inventory", metavar="PATH", help="A .py, .toml or .json inventory (default: the lab).")
+    group.addoption("--limit", metavar="HOSTS", help="Host names and patterns, by commas.")
+    group.addoption("--plan", metavar="FILE|DIR", help="The plan a host must have committed.")
+    group.addoption(
+        "--window", metavar="SECONDS", type=float, default=20.0, help="Of the effect checks (20)."
+    )
+    group.addoption("--config-only", action="store_true", help="Read only, no load on any CPU.")
+    group.addoption("--effect-only", action="store_true", help="Measure only.")
+    group.addoption("--drained", action="store_true", help="The hosts trade nothing: load every idle CPU.")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test per finding of each selected host; zero hosts or zero checks is a usage error."""
+    if "finding" not in metafunc.fixturenames:
+        return
+    found = [(result.host, finding) for result in _results(metafunc.config) for finding in _findings(result)]
+    if not found:
+        raise pytest.UsageError("zero checks: no host gave a finding")
+    metafunc.parametrize(
+        "finding", [f for _, f in found], ids=[f"{host}-{f.check}" for host, f in found], indirect=True
+    )
+
+
+def _findings(result: HostResult) -> tuple[Finding, ...]:
+    if result.unreachable is None:
+        return result.findings
+    note = result.unreachable
+    return (Finding(check="reachable", verdict=Verdict.UNVERIFIABLE, reason="unreachable", message=note),)
+
+
+def _results(config: pytest.Config) -> tuple[HostResult, ...]:
+    option = config.getoption
+    try:
+        site = load_site(option("--inventory"))
+        hosts = targets(select(site, option("--limit")))
+        options = Options(
+            config=not option("--effect-only"),
+            effect=not option("--config-only"),
+            drained=option("--drained"),
+            window_s=option("--window"),
+            cache=store.meter_cache(),
+            wanted=given_plans(Path(option("--plan")) if option("--plan") else None, hosts),
+            untuned={h.name: found for h in hosts if (found := store.load_untuned(site.name, h.name))},
+        )
+        return check_hosts(site, hosts, options, lambda line: print(line, file=sys.stderr))
+    except (InventoryError, SelectionError, CheckError) as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+@pytest.fixture
+def finding(request: pytest.FixtureRequest) -> Finding:
+    """One finding; what could not be verified ends here, in the set-up, as an error."""
+    found: Finding = request.param
+    if found.verdict is Verdict.UNVERIFIABLE:
+        raise CheckError(f"{found.reason}: {found.message}")
+    if found.verdict is Verdict.NOT_APPLICABLE:
+        pytest.skip(f"{found.reason}: {found.message}")
+    return found

@@ -1,0 +1,188 @@
+"""The report: one self-contained HTML file a person can mail, keep, and read in five years.
+
+No script, no font, no image from elsewhere. Everything that came from a host is escaped: host text is
+data.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+from checks.document import counters
+from checks.suite import HostResult
+from checks.verdict import Finding, Verdict
+
+ROLES = ("housekeeping", "irq", "ptp", "poll", "engine", "spare")
+ORDER = (Verdict.VIOLATED, Verdict.UNVERIFIABLE, Verdict.NOT_APPLICABLE, Verdict.OK)
+GROUPS = (
+    ("Plan and evidence", ("plan.", "evidence.")),
+    ("Measured effect", ("effect.",)),
+    ("Invariants", ("cpu.", "rcu.", "irq.", "tasks.", "units.", "time.", "memory.", "boot.")),
+    ("Settings of the plan", ("setting.",)),
+)
+
+
+def page_of(site: str, results: Sequence[HostResult]) -> str:
+    """The whole page."""
+    style = importlib.resources.files("checks").joinpath("page.css").read_text()
+    made = datetime.now(UTC).isoformat(sep=" ", timespec="minutes").removesuffix("+00:00")
+    verdicts = Counter(result.verdict or "unreachable" for result in results)
+    tally = "".join(_badge(str(verdict), f"{count} {_words(verdict)}") for verdict, count in verdicts.items())
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>hft check: {escape(site)}</title><style>{style}</style></head><body><main>"
+        f'<div class="head"><div><h1>Site {escape(site)}</h1><p class="soft">hft check, {made} UTC, '
+        f'{len(results)} host(s)</p></div><div class="tally">{tally}</div></div>'
+        f"{''.join(_host(result) for result in results)}"
+        "<footer>Counts are per measured window. What a verdict or reason means, and the command for it: "
+        "docs/verdicts.md.</footer></main></body></html>\n"
+    )
+
+
+def _words(text: str) -> str:
+    return text.replace("_", " ")
+
+
+def _badge(verdict: str, text: str | None = None) -> str:
+    return f'<span class="badge {escape(verdict)}">{escape(text or _words(verdict))}</span>'
+
+
+def _host(result: HostResult) -> str:
+    if result.unreachable is not None:
+        note = escape(result.unreachable)
+        head = f'<div class="head"><h2>{escape(result.host)}</h2>{_badge("unreachable")}</div>'
+        return f"<section>{head}<p>{note}</p></section>"
+    counts = Counter(finding.verdict for finding in result.findings)
+    tally = "".join(_badge(v, f"{counts[v]} {_words(v)}") for v in ORDER if counts[v])
+    plan = result.expected.plan_hash[:12] if result.expected else "none"
+    state = "committed" if result.tuned else "not committed"
+    return (
+        f'<section id="{escape(result.host)}"><div class="head"><h2>{escape(result.host)}</h2>'
+        f'{_badge(str(result.verdict))}<div class="tally">{tally}</div></div>'
+        f'<p class="soft">kernel <code>{escape(result.kernel)}</code>, plan <code>{plan}</code> ({state}), '
+        f"{result.round_trips} round trips, {result.seconds:.0f} s</p>"
+        f"{_map(result)}{_counters(result)}{''.join(_group(result, *group) for group in GROUPS)}</section>"
+    )
+
+
+def _map(result: HostResult) -> str:
+    """Nodes, cores and CPUs with their roles; the dot says whether the CPU's effect checks passed."""
+    if result.expected is None:
+        return ""
+    decisions = {one.cpu: one for one in result.expected.plan.cpus}
+    cores = {
+        cpu: tuple(sorted(result.cores.get(cpu, {cpu}) & decisions.keys())) or (cpu,) for cpu in decisions
+    }
+    nodes: dict[int, dict[tuple[int, ...], None]] = {}
+    for cpu, one in sorted(decisions.items()):
+        nodes.setdefault(one.node, {})[cores[cpu]] = None
+    drawn = []
+    for node, members in sorted(nodes.items()):
+        boxes = "".join(
+            f'<div class="core">{"".join(_cpu(result, decisions[cpu]) for cpu in core)}</div>'
+            for core in members
+        )
+        title = f"NUMA node {node}" if node >= 0 else "NUMA node not known"
+        drawn.append(f'<div class="node"><span>{title}</span><div class="cores">{boxes}</div></div>')
+    used = {one.role for one in decisions.values()}
+    legend = "".join(f'<span><b class="{role}"></b>{role}</span>' for role in ROLES if role in used)
+    return f'<h3>CPUs</h3><div class="map">{"".join(drawn)}</div><div class="legend">{legend}</div>'
+
+
+def _cpu(result: HostResult, decision: Any) -> str:
+    mine = [f for f in result.findings if f.check.startswith(f"effect.cpu{decision.cpu}.")]
+    seen = {finding.verdict for finding in mine}
+    dot = next((f'<u class="{verdict}"></u>' for verdict in (*ORDER[:2], Verdict.OK) if verdict in seen), "")
+    title = escape(f"CPU {decision.cpu}: {decision.why}")
+    inside = f"<b>{decision.cpu}</b><i>{decision.role}</i>{dot}"
+    return f'<div class="cpu {decision.role}" title="{title}">{inside}</div>'
+
+
+def _counters(result: HostResult) -> str:
+    now, before = counters(result.measurement), counters(result.untuned)
+    if now is None:
+        return ""
+    old = {one["cpu"]: one for one in before["cpus"]} if before else {}
+    scale = max(
+        (_rate(one, window) for window in (now, before) if window for one in window["cpus"]), default=1.0
+    )
+    rows = "".join(_counter_row(one, old.get(one["cpu"]), now, before, scale) for one in now["cpus"])
+    window = f"{now['window_s']:.0f} s window" + (
+        f", before tuning {before['window_s']:.0f} s" if before else ""
+    )
+    return (
+        f'<h3>Interference per CPU <span class="soft">({window}; bars are local timer interrupts per second, '
+        "logarithmic: grey before, coloured now)</span></h3>"
+        '<div class="wrap"><table><tr><th>CPU</th><th>work</th>'
+        '<th class="bars">timer interrupts</th><th class="num">before /s</th><th class="num">now /s</th>'
+        '<th class="num">device</th><th class="num">from CPUs</th><th class="num">taken off</th>'
+        f'<th class="num">major faults</th><th class="num">longest pause</th></tr>{rows}</table></div>'
+    )
+
+
+def _rate(one: Mapping[str, Any], window: Mapping[str, Any]) -> float:
+    return float(one["interrupts"]["LOC"]) / float(window["window_s"] or 1)
+
+
+def _counter_row(
+    one: Mapping[str, Any],
+    old: Mapping[str, Any] | None,
+    now: Mapping[str, Any],
+    before: Mapping[str, Any] | None,
+    scale: float,
+) -> str:
+    after, was = _rate(one, now), _rate(old, before) if old and before else None
+    colour = "housekeeping" if one["mode"] == "control" else "ok" if after < 1 else "violated"
+    bars = "" if was is None else f'<div class="bar was" style="width:{_width(was, scale)}%"></div>'
+    bars += f'<div class="bar {colour}" style="width:{_width(after, scale)}%"></div>'
+    work = {"spin": "our load", "observe": "the engine", "control": "control (housekeeping)"}[one["mode"]]
+    other = sum(count for row, count in one["interrupts"].items() if row != "LOC")
+    pause = "-" if one["gap_max_us"] is None else f"{one['gap_max_us']:.0f} us"
+    cells: Iterable[object] = (
+        "-" if was is None else f"{was:.1f}",
+        f"{after:.1f}",
+        sum(one["devices"].values()),
+        other,
+        one["involuntary_switches"],
+        one["major_faults"],
+        pause,
+    )
+    numbers = "".join(f'<td class="num">{escape(str(cell))}</td>' for cell in cells)
+    return f'<tr><td><b>{one["cpu"]}</b></td><td>{work}</td><td class="bars">{bars}</td>{numbers}</tr>'
+
+
+def _width(rate: float, scale: float) -> int:
+    return round(100 * math.log1p(rate) / math.log1p(scale)) if scale > 0 else 0
+
+
+def _group(result: HostResult, title: str, prefixes: tuple[str, ...]) -> str:
+    mine = [finding for finding in result.findings if finding.check.startswith(prefixes)]
+    if not mine:
+        return ""
+    mine.sort(key=lambda finding: ORDER.index(finding.verdict))
+    bad = any(finding.verdict in ORDER[:2] for finding in mine)
+    counts = Counter(finding.verdict for finding in mine)
+    tally = " ".join(_badge(v, f"{counts[v]} {_words(v)}") for v in ORDER if counts[v])
+    rows = "".join(_row(finding) for finding in mine)
+    return (
+        f"<details{' open' if bad else ''}><summary>{escape(title)} {tally}</summary>"
+        '<div class="wrap"><table><tr><th></th><th>check</th><th>what was seen, and why it matters</th>'
+        f"<th>expected</th><th>observed</th></tr>{rows}</table></div></details>"
+    )
+
+
+def _row(finding: Finding) -> str:
+    reason = f'<span class="reason">{escape(finding.reason)}</span>' if finding.reason else ""
+    why = f'<span class="why">{escape(finding.why)}</span>' if finding.why else ""
+    return (
+        f'<tr><td>{_badge(finding.verdict)}{reason}</td><td class="what mono">{escape(finding.check)}</td>'
+        f'<td class="msg">{escape(finding.message)}{why}</td><td class="mono">{escape(finding.expected)}</td>'
+        f'<td class="mono">{escape(finding.observed[:160])}</td></tr>'
+    )

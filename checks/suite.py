@@ -1,0 +1,200 @@
+"""The suite: from hosts to verdicts. Two round trips a host, one for the facts and one for the effect.
+
+Hosts are asked side by side. What a host could not answer becomes a finding of that host and never an
+exception of the run: one dark machine must not hide what the others said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from checks.baseline import Baseline, baseline_of
+from checks.effect import Assignment, assign, better_than_untuned, effect_findings
+from checks.errors import CheckError, SelectionError, UnreachableError
+from checks.expected import Expected, committed, plan_findings, read_plan
+from checks.facts import Facts, facts_script, parse_facts
+from checks.link import Link, open_links
+from checks.meter import REMOTE_SCRIPT, Load, Measurement, build_meter, parse_measurement
+from checks.reading import list_of
+from checks.settings import setting_findings
+from checks.topics import topic_findings
+from checks.verdict import Finding, Verdict, worst
+from inventory.model import Host, Site
+
+FACTS_TIMEOUT_S = 180.0
+HOSTS_AT_ONCE = 32
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to check."""
+
+    config: bool = True
+    effect: bool = True
+    drained: bool = False
+    window_s: float = 20.0
+    cache: Path
+    wanted: Mapping[str, Expected] = field(default_factory=dict)
+    recorded: Mapping[str, str] = field(default_factory=dict)
+    untuned: Mapping[str, Measurement] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostResult:
+    """Everything one host answered."""
+
+    host: str
+    started_at: str
+    unreachable: str | None = None
+    findings: tuple[Finding, ...] = ()
+    expected: Expected | None = None
+    tuned: bool = False
+    kernel: str = ""
+    boot_id: str = ""
+    cores: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    measurement: Measurement | None = None
+    untuned: Measurement | None = None
+    round_trips: int = 0
+    seconds: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The host's verdict; None when it did not answer."""
+        return None if self.unreachable else worst(self.findings)
+
+
+def targets(hosts: Sequence[Host]) -> tuple[Host, ...]:
+    """Hosts that have a profile; only those can be held to a plan."""
+    chosen = tuple(host for host in hosts if host.profile is not None)
+    if not chosen:
+        names = ", ".join(host.name for host in hosts)
+        raise SelectionError(f"nothing to check: no host with a profile among {names or 'no hosts'}")
+    return chosen
+
+
+def given_plans(plan: Path | None, hosts: Sequence[Host]) -> dict[str, Expected]:
+    """`--plan`: one file for the one selected host, or a directory with HOST.json for each."""
+    if plan is None:
+        return {}
+    if not plan.is_dir() and len(hosts) != 1:
+        raise SelectionError(
+            f"--plan {plan} is one plan and {len(hosts)} hosts are selected; give a directory"
+        )
+    files = {host.name: plan / f"{host.name}.json" if plan.is_dir() else plan for host in hosts}
+    try:
+        return {name: read_plan(path.read_text(encoding="utf-8")) for name, path in files.items()}
+    except OSError as error:
+        raise SelectionError(f"--plan: {error.filename}: {error.strerror}") from error
+    except (CheckError, UnicodeDecodeError) as error:
+        raise SelectionError(f"--plan {plan}: {error}") from error
+
+
+def check_hosts(site: Site, hosts: Sequence[Host], options: Options, say: Say) -> tuple[HostResult, ...]:
+    """Check these hosts side by side."""
+    chosen = targets(hosts)
+    if not options.config and not options.effect:
+        raise SelectionError("zero checks: --effect-only and --config-only exclude each other")
+    with open_links(site, chosen) as links, ThreadPoolExecutor(min(len(chosen), HOSTS_AT_ONCE)) as pool:
+        return tuple(pool.map(lambda host: check_host(host, links.get(host.name), options, say), chosen))
+
+
+def check_host(host: Host, link: Link | None, options: Options, say: Say) -> HostResult:
+    """Check one host; unreachable is a result."""
+    begin, result = (
+        time.monotonic(),
+        HostResult(host=host.name, started_at=datetime.now(UTC).isoformat(timespec="seconds")),
+    )
+    if link is None:
+        note = f"{host.name}: not enrolled; run: hft host enrol {host.name} --fingerprint SHA256:..."
+        return replace(result, unreachable=note)
+    try:
+        result = _judged(host, link, options, say, result)
+    except UnreachableError as error:
+        result = replace(result, unreachable=str(error))
+        say(str(error))
+    return replace(result, round_trips=link.calls, seconds=time.monotonic() - begin)
+
+
+def read_facts(link: Link) -> Facts:
+    """One look at a host, in one round trip."""
+    mark = f"@{secrets.token_hex(8)}"
+    text = link.run(["sh", "-s", mark], stdin=facts_script(), timeout_s=FACTS_TIMEOUT_S)
+    return parse_facts(text, mark)
+
+
+def run_meter(link: Link, load: Load, cache: Path) -> Measurement:
+    """One window on a host, in one round trip: the program goes in, the counts come out, nothing stays."""
+    program = build_meter(cache).read_bytes()
+    digest = hashlib.sha256(program).hexdigest()
+    argv = ["sh", "-c", REMOTE_SCRIPT, "meter", digest, str(load.limit_s), *load.arguments()]
+    text = link.run(argv, stdin=program, timeout_s=load.limit_s + FACTS_TIMEOUT_S)
+    return parse_measurement(text, load)
+
+
+def _judged(host: Host, link: Link, options: Options, say: Say, result: HostResult) -> HostResult:
+    say(f"{host.name}: reading")
+    facts = read_facts(link)
+    expected, record = committed(facts, options.wanted.get(host.name), options.recorded.get(host.name))
+    result = replace(
+        result, findings=(record,), kernel=facts.kernel, boot_id=facts.boot_id, cores=facts.cores
+    )
+    if expected is None:
+        return result
+    untuned = options.untuned.get(host.name)
+    tuned = record.reason not in ("no_plan", "bad_plan")
+    result = replace(result, expected=expected, tuned=tuned, untuned=untuned)
+    baseline = baseline_of(host.host_class)
+    if options.config:
+        config = (*plan_findings(expected, facts), *topic_findings(expected, facts, baseline))
+        result = replace(result, findings=(*result.findings, *config, *setting_findings(expected, facts)))
+    if options.effect:
+        result = _measured(link, expected, facts, baseline, options, say, result)
+    return result
+
+
+def _measured(  # noqa: PLR0913, PLR0917  # the last step of a pipeline takes what the steps before it made
+    link: Link,
+    expected: Expected,
+    facts: Facts,
+    baseline: Baseline,
+    options: Options,
+    say: Say,
+    result: HostResult,
+) -> HostResult:
+    assignment = assign(expected, facts, options.window_s, drained=options.drained)
+    measured = _measure(link, assignment, options, say, result.host)
+    isolated = expected.isolated & facts.online
+    findings = list(effect_findings(assignment, measured, baseline, isolated))
+    if isinstance(measured, CheckError):
+        return replace(result, findings=(*result.findings, *findings))
+    if result.tuned:
+        findings.append(better_than_untuned(measured, result.untuned, isolated))
+    return replace(result, findings=(*result.findings, *findings), measurement=measured)
+
+
+def _measure(
+    link: Link, assignment: Assignment, options: Options, say: Say, name: str
+) -> Measurement | CheckError:
+    load = assignment.load
+    say(f"{name}: {load.window_s:g} s window, {_words(load)}")
+    try:
+        return run_meter(link, load, options.cache)
+    except UnreachableError:
+        raise
+    except CheckError as error:
+        return error
+
+
+def _words(load: Load) -> str:
+    parts = [f"own load on CPUs {list_of(load.spin)}"] if load.spin else []
+    parts += [f"watching the engine on CPUs {list_of(load.observe)}"] if load.observe else []
+    return ", ".join([*parts, f"control on CPU {load.control}"])
