@@ -1,0 +1,225 @@
+"""A lab: some hosts, two private LANs, one state directory. Everything of a lab can be found and removed from there.
+
+A process that dies leaves at most VMs whose pid files are in that directory: `down` ends them and removes it. What
+`up` itself started it also stops again when it does not come to its end (an error, Ctrl-C).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import random
+import shutil
+import socket
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import identity, process, state
+from lab.accel import chosen_accel
+from lab.errors import LabError, LabUsageError
+from lab.image import Image, Progress, ensure_image
+from lab.machine import BOOT_TIMEOUT_S, Machine
+from lab.paths import lab_dir, private_dir
+from lab.qemu import Wiring
+from lab.spec import VmSpec
+from lab.ssh import Login
+
+_SOCKET_PATH_BYTES_MAX = 107
+_LAN_PORTS = range(20000, 30000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """The lab of a name, whether or not it is up."""
+
+    name: str
+    directory: Path
+
+    @staticmethod
+    def named(name: str) -> Lab:
+        """The lab called NAME on this machine."""
+        return Lab(name=name, directory=lab_dir(name))
+
+    @property
+    def key(self) -> Path:
+        """The private key that every VM of this lab accepts for root."""
+        return self.directory / "id_ed25519"
+
+    @property
+    def state_file(self) -> Path:
+        """What the other rooms read."""
+        return self.directory / "state.json"
+
+    # --- looking -----------------------------------------------------------------------------------------------
+
+    def machines(self) -> tuple[Machine, ...]:
+        """Every VM that was created in this lab and not removed."""
+        if not self.state_file.exists():
+            return ()
+        document = state.read_json(self.state_file)
+        return tuple(self._machine(document, name) for name in document["hosts"])
+
+    def machine(self, name: str) -> Machine:
+        """The VM called NAME."""
+        machines = {machine.name: machine for machine in self.machines()}
+        if name in machines:
+            return machines[name]
+        known = f"it has {', '.join(machines)}" if machines else "it is down: `hft lab up` starts it"
+        raise LabUsageError(f"lab {self.name} has no host {name}; {known}")
+
+    def _machine(self, document: dict[str, Any], name: str) -> Machine:
+        entry = document["hosts"][name]
+        directory = self.directory / name
+        wiring = Wiring(
+            directory=directory,
+            ssh_port=entry["ssh_port"],
+            lan_group=document["lan"]["group"],
+            lan_ports=tuple(document["lan"]["ports"]),
+            uuid=entry["uuid"],
+        )
+        login = Login(port=wiring.ssh_port, key=self.key, known_hosts=directory / "known_hosts")
+        return Machine(spec=state.spec_of(entry["spec"]), wiring=wiring, login=login, accel=entry["accel"])
+
+    # --- up and down -------------------------------------------------------------------------------------------
+
+    def up(
+        self, specs: Sequence[VmSpec], progress: Progress, *, boot_timeout_s: float = BOOT_TIMEOUT_S
+    ) -> tuple[Machine, ...]:
+        """Bring the VMs of SPECS up and wait for their SSH. VMs that run already are left as they are; what this
+        call started is stopped again if it does not finish."""
+        image = ensure_image(progress)
+        started: list[Machine] = []
+        with self._held():
+            try:
+                machines = self._created(specs, image, progress)
+                for machine in machines:
+                    if not machine.is_running():
+                        progress(f"{machine.name}: starting ({machine.spec.kernel} kernel, {machine.accel})")
+                        started.append(machine)
+                        self._start(machine, progress)
+                self._record()
+                self._wait(machines, progress, boot_timeout_s)
+            except BaseException:
+                for machine in started:
+                    machine.crash()
+                raise
+        return machines
+
+    def _start(self, machine: Machine, progress: Progress) -> None:
+        """Start MACHINE, once more on another port if its port was taken since it was chosen."""
+        try:
+            machine.start()
+        except LabError as error:
+            if "forwarding" not in str(error):
+                raise
+            progress(f"{machine.name}: port {machine.wiring.ssh_port} is taken, trying another")
+            self._move(machine.name, free_port())
+            self.machine(machine.name).start()
+
+    def down(self, progress: Progress) -> int:
+        """End every VM of this lab and remove its directory; returns how many ran. Needs no readable state."""
+        if not self.directory.exists():
+            return 0
+        with self._held():
+            killed = 0
+            for pid_file in sorted(self.directory.glob("*/qemu.pid")):
+                if process.kill(pid_file):
+                    progress(f"{pid_file.parent.name}: stopped")
+                    killed += 1
+            shutil.rmtree(self.directory)
+        return killed
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold this lab against a second `up` or `down`; the kernel lets go when the process ends."""
+        private_dir(self.directory)
+        with (self.directory / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LabError(
+                    f"lab {self.name} is being changed by another `hft lab up` or `down`"
+                ) from None
+            yield
+
+    def _wait(self, machines: Sequence[Machine], progress: Progress, timeout_s: float) -> None:
+        """Wait for all VMs at the same time; the first failure is raised when every wait has ended."""
+
+        def wait(machine: Machine) -> None:
+            machine.wait_for_ssh(timeout_s=timeout_s)
+            progress(f"{machine.name}: up, ssh port {machine.wiring.ssh_port}")
+
+        with ThreadPoolExecutor(max_workers=max(1, len(machines))) as pool:
+            list(pool.map(wait, machines))
+
+    # --- creating ----------------------------------------------------------------------------------------------
+
+    def _created(self, specs: Sequence[VmSpec], image: Image, progress: Progress) -> tuple[Machine, ...]:
+        """The machines of SPECS, with a disk and an identity made for those that are new."""
+        if not self.state_file.exists():
+            identity.new_key(self.key, f"lab-{self.name}")
+            self._write({"lan": new_lan(), "image": image.digest, "hosts": {}})
+        known = {machine.name for machine in self.machines()}
+        accel = chosen_accel(image, progress)
+        for spec in specs:
+            if spec.name not in known:
+                progress(f"{spec.name}: making its disk")
+                self._create(spec, image, accel)
+        return tuple(self.machine(spec.name) for spec in specs)
+
+    def _create(self, spec: VmSpec, image: Image, accel: str) -> None:
+        directory = self.directory / spec.name
+        if len(str(directory / "qmp.sock").encode()) > _SOCKET_PATH_BYTES_MAX:
+            raise LabUsageError(
+                f"{directory} is too long for a unix socket: set HFT_LAB_DIR to a shorter path"
+            )
+        if directory.exists():  # an `up` that was killed half-way through making it
+            shutil.rmtree(directory)
+        private_dir(directory)
+        who = identity.new_identity(spec.name)
+        authorized = self.key.with_name("id_ed25519.pub").read_text().strip()
+        identity.make_disk(
+            image.disk(spec.kernel), directory / "disk.qcow2", identity.guest_files(spec, who, authorized)
+        )
+        entry = state.host_entry(spec, who, directory=directory, ssh_port=free_port(), accel=accel)
+        document = state.read_json(self.state_file)
+        document["hosts"][spec.name] = entry
+        self._write(document)
+        self._move(spec.name, entry["ssh_port"])
+
+    def _move(self, name: str, port: int) -> None:
+        """Give host NAME the SSH port PORT, in the state file and in its known_hosts."""
+        document = state.read_json(self.state_file)
+        entry = document["hosts"][name]
+        entry["ssh_port"] = port
+        (self.directory / name / "known_hosts").write_text(f"[127.0.0.1]:{port} {entry['host_key']}\n")
+        self._write(document)
+
+    def _record(self) -> None:
+        """Write down the pids of now."""
+        document = state.read_json(self.state_file)
+        for machine in self.machines():
+            document["hosts"][machine.name]["pid"] = machine.pid()
+        self._write(document)
+
+    def _write(self, document: dict[str, Any]) -> None:
+        fixed = {"schema": state.SCHEMA, "name": self.name, "ssh_key": str(self.key)}
+        state.write_json(self.state_file, {**fixed, **document})
+
+
+def free_port() -> int:
+    """A loopback port that is free now; QEMU takes it a moment later, so the caller allows for one miss."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def new_lan() -> dict[str, Any]:
+    """A multicast group and two ports that no other lab is likely to share (one in four billion)."""
+    draw = random.SystemRandom()
+    group = f"239.{draw.randrange(192, 256)}.{draw.randrange(256)}.{draw.randrange(1, 255)}"
+    return {"group": group, "ports": draw.sample(_LAN_PORTS, 2)}

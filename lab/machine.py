@@ -1,0 +1,202 @@
+"""One VM and its verbs, in the manner of the NixOS test driver: a test reads as prose, nothing waits for ever.
+
+engine.start(); engine.wait_for_ssh()
+before = engine.boot_id()
+engine.power_cycle()
+engine.wait_for_boot(after=before)
+assert engine.succeed(["uname", "-v"]).startswith("#1 SMP PREEMPT_RT")
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import process, qmp, ssh
+from lab.errors import LabError
+from lab.qemu import Wiring, command_line
+from lab.retry import Seen, wait_until
+from lab.spec import Link, VmSpec
+
+START_TIMEOUT_S = 60
+BOOT_TIMEOUT_S = 420.0
+COMMAND_TIMEOUT_S = 120.0
+CONSOLE_TAIL_LINES = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A VM of a lab. All its state is in its directory and in QEMU, so any process can hold one."""
+
+    spec: VmSpec
+    wiring: Wiring
+    login: ssh.Login
+    accel: str
+
+    @property
+    def name(self) -> str:
+        """The host's name."""
+        return self.spec.name
+
+    # --- power -------------------------------------------------------------------------------------------------
+
+    def start(self, *, snapshot: str | None = None) -> None:
+        """Power on (and restore SNAPSHOT if given). Does nothing if it is running."""
+        if self.is_running():
+            return
+        number = len(self._event_files()) + 1
+        self.wiring.events.with_name(f"events.{number}.in").write_text('{"execute":"qmp_capabilities"}\n')
+        self.wiring.events.with_name(f"events.{number}.out").touch()
+        argv = command_line(self.spec, self.wiring, accel=self.accel, start=number, snapshot=snapshot)
+        if shutil.which(argv[0]) is None:
+            raise LabError(f"{argv[0]} is not installed: `make setup` installs what the lab needs")
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False)
+        if done.returncode != 0:
+            raise LabError(f"{self.name}: QEMU did not start: {done.stderr.strip()[-500:]}")
+
+    def crash(self) -> None:
+        """Power loss: the VM is gone at once, what was not flushed is lost. It stays off until start()."""
+        process.kill(self.wiring.pid_file)
+
+    def power_cycle(self) -> None:
+        """Power loss and power back."""
+        self.crash()
+        self.start()
+
+    def reset(self) -> None:
+        """The reset button: the machine restarts, QEMU does not."""
+        qmp.command(self.wiring.qmp, "system_reset")
+
+    def is_running(self) -> bool:
+        """Whether its QEMU is alive (frozen counts as alive)."""
+        return self.pid() is not None
+
+    def pid(self) -> int | None:
+        """QEMU's pid."""
+        return process.running_pid(self.wiring.pid_file)
+
+    # --- faults ------------------------------------------------------------------------------------------------
+
+    def freeze(self, *, guest_clock_stops: bool = True) -> None:
+        """Stop every CPU. With GUEST_CLOCK_STOPS the guest cannot know it was away (QMP stop); without, it sees the
+        whole gap afterwards, as after a stall of the hypervisor (SIGSTOP)."""
+        if guest_clock_stops:
+            qmp.command(self.wiring.qmp, "stop")
+        elif not process.send(self.wiring.pid_file, signal.SIGSTOP):
+            raise LabError(f"{self.name} is not running")
+
+    def thaw(self) -> None:
+        """Go on after either kind of freeze."""
+        if not process.send(self.wiring.pid_file, signal.SIGCONT):
+            raise LabError(f"{self.name} is not running")
+        qmp.command(self.wiring.qmp, "cont")
+
+    def block(self, link: Link) -> None:
+        """Pull the cable of LINK: the guest sees its carrier go."""
+        qmp.command(self.wiring.qmp, "set_link", {"name": str(link), "up": False})
+
+    def unblock(self, link: Link) -> None:
+        """Plug the cable of LINK in again."""
+        qmp.command(self.wiring.qmp, "set_link", {"name": str(link), "up": True})
+
+    # --- commands ----------------------------------------------------------------------------------------------
+
+    def execute(
+        self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = COMMAND_TIMEOUT_S
+    ) -> ssh.Completed:
+        """Run ARGV as root over SSH, whatever it returns (255: not reached)."""
+        return ssh.run(self.login, argv, stdin=stdin, timeout_s=timeout_s)
+
+    def succeed(
+        self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = COMMAND_TIMEOUT_S
+    ) -> str:
+        """Run ARGV and return its output; LabError unless it ends with 0."""
+        done = self.execute(argv, stdin=stdin, timeout_s=timeout_s)
+        if done.returncode != 0:
+            raise LabError(
+                f"{self.name}: {' '.join(argv)} ended with {done.returncode}: {done.stderr.strip()[-500:]}"
+            )
+        return done.stdout
+
+    def boot_id(self) -> str:
+        """The kernel's identity of this boot: it changes with every reboot and with nothing else."""
+        return self.succeed(["cat", "/proc/sys/kernel/random/boot_id"]).strip()
+
+    # --- waiting -----------------------------------------------------------------------------------------------
+
+    def wait_for_ssh(self, *, timeout_s: float = BOOT_TIMEOUT_S) -> None:
+        """Until its SSH server greets and a login succeeds."""
+        self.wait_for_boot(after=None, timeout_s=timeout_s)
+
+    def wait_for_boot(self, *, after: str | None, timeout_s: float = BOOT_TIMEOUT_S) -> str:
+        """Until it answers with a boot id other than AFTER; returns the new one."""
+
+        def look() -> str | None:
+            if not self.is_running():
+                raise LabError(f"{self.name}: QEMU ended while we waited for its boot")
+            if not ssh.banner_is_there(self.login.port, timeout_s=5.0):
+                return None
+            done = self.execute(["cat", "/proc/sys/kernel/random/boot_id"], timeout_s=60.0)
+            seen = done.stdout.strip()
+            return seen if done.returncode == 0 and seen != after else None
+
+        return self.wait_until(look, what="SSH", timeout_s=timeout_s)
+
+    def wait_for_unit(self, unit: str, *, timeout_s: float = BOOT_TIMEOUT_S) -> None:
+        """Until systemd calls UNIT active; gives up at once when it has failed."""
+
+        def look() -> bool:
+            state = self.execute(["systemctl", "is-active", unit]).stdout.strip()
+            if state == "failed":
+                raise LabError(f"{self.name}: {unit} has failed")
+            return state == "active"
+
+        self.wait_until(look, what=f"unit {unit}", timeout_s=timeout_s, interval_s=1.0)
+
+    def wait_for_console_text(self, text: str, *, after: int = 0, timeout_s: float = BOOT_TIMEOUT_S) -> None:
+        """Until the console has printed TEXT, not counting its first AFTER characters."""
+        self.wait_until(
+            lambda: text in self.console_text()[after:], what=f"{text!r} on the console", timeout_s=timeout_s
+        )
+
+    def wait_until(
+        self, look: Callable[[], Seen | None], *, what: str, timeout_s: float, interval_s: float = 0.5
+    ) -> Seen:
+        """Until LOOK returns something; when it does not, the error ends with the console's last lines."""
+        try:
+            return wait_until(look, what=f"{self.name}: {what}", timeout_s=timeout_s, interval_s=interval_s)
+        except LabError as error:
+            tail = "\n".join(self.console_text().splitlines()[-CONSOLE_TAIL_LINES:])
+            raise LabError(f"{error}\n--- end of {self.wiring.console}\n{tail}") from error
+
+    # --- what it left behind -----------------------------------------------------------------------------------
+
+    def console_text(self) -> str:
+        """Everything its serial console has printed."""
+        try:
+            return self.wiring.console.read_text(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+    def events(self) -> tuple[qmp.Event, ...]:
+        """Every event of every start, in order."""
+        return tuple(event for path in self._event_files() for event in qmp.parse_events(path.read_text()))
+
+    def resets(self) -> tuple[qmp.Reset, ...]:
+        """Every reset and who asked for it: watchdog, guest or host."""
+        return tuple(
+            reset for path in self._event_files() for reset in qmp.resets(qmp.parse_events(path.read_text()))
+        )
+
+    def boots(self) -> int:
+        """How often it went through its firmware: power-ons that restored no snapshot, and resets."""
+        restored = sum(1 for path in self._event_files() if path.with_suffix(".restored").exists())
+        return len(self._event_files()) - restored + len(self.resets())
+
+    def _event_files(self) -> list[Path]:
+        found = self.wiring.directory.glob("events.*.out")
+        return sorted(found, key=lambda path: int(path.name.split(".")[1]))

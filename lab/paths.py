@@ -1,0 +1,47 @@
+"""Where the lab keeps things: the image cache (shared, rebuildable) and one private state directory per lab.
+
+The name of a lab comes from $HFT_LAB; its directory from $HFT_LAB_DIR. Images go to $HFT_CACHE_DIR.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from lab.errors import LabUsageError
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+
+
+def lab_name() -> str:
+    """The lab that commands without an explicit name mean."""
+    return checked_name(os.environ.get("HFT_LAB") or "default")
+
+
+def checked_name(name: str) -> str:
+    """NAME if it can name a lab or a host, else a refusal."""
+    if not _NAME.fullmatch(name):
+        raise LabUsageError(
+            f"lab name {name!r}: use 1 to 32 of a-z, 0-9 and '-', starting with a letter or digit"
+        )
+    return name
+
+
+def lab_dir(name: str) -> Path:
+    """The private state directory of lab NAME (it need not exist)."""
+    base = os.environ.get("HFT_LAB_DIR")
+    root = Path(base).expanduser() if base else Path.home() / ".local/state/hft/lab"
+    return root.absolute() / checked_name(name)
+
+
+def cache_dir() -> Path:
+    """The directory of images and snapshots, both rebuildable at any time."""
+    base = os.environ.get("HFT_CACHE_DIR")
+    return (Path(base).expanduser() if base else Path.home() / ".cache/hft/lab").absolute()
+
+
+def private_dir(path: Path) -> Path:
+    """Create PATH for this user alone and return it."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path

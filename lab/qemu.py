@@ -1,0 +1,123 @@
+"""The QEMU command line of one VM: a pure function from values to argv.
+
+What each part is for:
+- q35, TCG with one thread per CPU, an SSE4.2 CPU model: the machine DPDK and a recent libc accept, without KVM.
+- every CPU its own socket: the kernel's scheduler rejects a NUMA node border inside one socket.
+- pxb-pcie with numa_node: a root bus that belongs to a node, so /sys/class/net/*/device/numa_node is real.
+- e1000e on multicast sockets bound to 127.0.0.1: an Ethernet segment per lab and LAN that no other machine can hear.
+- user networking with restrict=on: the guest reaches nothing; the controller reaches its sshd.
+- i6300esb with the action reset: a watchdog that really resets.
+- the disk in writeback mode: what a guest has flushed survives the kill of QEMU, what it has not is lost, as with a
+  real power cut.
+- a QMP monitor on a pair of plain files: it reads `qmp_capabilities` from one and appends every event to the other,
+  so that no reset or watchdog is missed though nobody listens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.spec import Link, VmSpec
+
+SSH_GUEST_PORT = 22
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """Where one VM of one lab is plugged in."""
+
+    directory: Path
+    ssh_port: int
+    lan_group: str
+    lan_ports: tuple[int, int]
+    uuid: str
+
+    @property
+    def pid_file(self) -> Path:
+        """QEMU's pid; its path on a process's command line is also how we know the process as ours."""
+        return self.directory / "qemu.pid"
+
+    @property
+    def disk(self) -> Path:
+        """The VM's own overlay of the base disk."""
+        return self.directory / "disk.qcow2"
+
+    @property
+    def console(self) -> Path:
+        """Everything the serial console printed, over all boots."""
+        return self.directory / "console.log"
+
+    @property
+    def qmp(self) -> Path:
+        """The socket for commands."""
+        return self.directory / "qmp.sock"
+
+    @property
+    def events(self) -> Path:
+        """Stem of the event files: one pair per start of QEMU."""
+        return self.directory / "events"
+
+
+def command_line(
+    spec: VmSpec, wiring: Wiring, *, accel: str, start: int, snapshot: str | None = None
+) -> tuple[str, ...]:
+    """The argv that starts SPEC as a daemon. START numbers the starts of this VM; SNAPSHOT is restored if given."""
+    argv = [
+        *("qemu-system-x86_64", "-name", spec.name, "-no-user-config", "-nodefaults", "-display", "none"),
+        *_machine(spec, accel),
+        *_numa(spec),
+        *("-uuid", wiring.uuid, "-smbios", f"type=1,manufacturer=HFT,product=lab,serial={spec.name}"),
+        *_disk(wiring),
+        *_networks(spec, wiring),
+        *("-device", "i6300esb,bus=pcie.0", "-action", "watchdog=reset"),
+        *(
+            "-object",
+            "rng-random,id=rng,filename=/dev/urandom",
+            "-device",
+            "virtio-rng-pci,bus=pcie.0,rng=rng",
+        ),
+        *("-chardev", f"file,id=console,path={wiring.console},append=on", "-serial", "chardev:console"),
+        *("-qmp", f"unix:{wiring.qmp},server=on,wait=off"),
+        *("-chardev", f"pipe,id=events,path={wiring.events}.{start}", "-mon", "chardev=events,mode=control"),
+        *("-daemonize", "-pidfile", str(wiring.pid_file)),
+    ]
+    return (*argv, "-loadvm", snapshot) if snapshot else tuple(argv)
+
+
+def _machine(spec: VmSpec, accel: str) -> list[str]:
+    options = {"tcg": "tcg,thread=multi,tb-size=512", "kvm": "kvm"}[accel]
+    split = ",kernel-irqchip=split" if spec.iommu and accel == "kvm" else ""
+    iommu = ["-device", "intel-iommu,intremap=on,caching-mode=on"] if spec.iommu else []
+    return ["-machine", f"q35{split}", "-accel", options, "-cpu", "Nehalem", *iommu]
+
+
+def _numa(spec: VmSpec) -> list[str]:
+    count = spec.cpu_count
+    argv = ["-smp", f"{count},sockets={count},cores=1,threads=1", "-m", f"{spec.memory_mib}M"]
+    for number, node in enumerate(spec.nodes):
+        argv += ["-object", f"memory-backend-ram,id=mem{number},size={node.memory_mib}M"]
+        cpus = "".join(f",cpus={cpu}" for cpu in node.cpus)
+        argv += ["-numa", f"node,nodeid={number},memdev=mem{number}{cpus}"]
+    return argv
+
+
+def _disk(wiring: Wiring) -> list[str]:
+    drive = f"if=none,id=root,file={wiring.disk},format=qcow2,cache=writeback,discard=unmap"
+    return ["-drive", drive, "-device", "virtio-blk-pci,bus=pcie.0,drive=root,bootindex=0"]
+
+
+def _networks(spec: VmSpec, wiring: Wiring) -> list[str]:
+    forward = f"hostfwd=tcp:127.0.0.1:{wiring.ssh_port}-:{SSH_GUEST_PORT}"
+    mgmt = f"virtio-net-pci,id={Link.MGMT},bus=pcie.0,netdev=net-mgmt,romfile=,mac={spec.mac(Link.MGMT)}"
+    argv = ["-netdev", f"user,id=net-mgmt,restrict=on,{forward}", "-device", mgmt]
+    root_bus = "pcie.0"
+    if spec.nic_node:
+        root_bus = "node-bus"
+        argv += ["-device", f"pxb-pcie,id={root_bus},bus=pcie.0,bus_nr=64,numa_node={spec.nic_node}"]
+    for slot, (link, port) in enumerate(zip((Link.A, Link.B), wiring.lan_ports, strict=True), start=1):
+        argv += ["-netdev", f"socket,id=net-{link},mcast={wiring.lan_group}:{port},localaddr=127.0.0.1"]
+        argv += ["-device", f"pcie-root-port,id=port-{link},bus={root_bus},chassis={slot},slot={slot}"]
+        nic = f"e1000e,id={link},bus=port-{link},netdev=net-{link},romfile=,mac={spec.mac(link)}"
+        argv += ["-device", nic]
+    return argv
