@@ -15,13 +15,13 @@ from dataclasses import replace
 from agent import durable, grub, grub_adopt, grubenv, state
 from agent.boot_preflight import Ready, check, current_menu, sha256
 from agent.boot_state import Phase, Trial, entry_of, marker, trial_of
-from agent.document import Boot, Document
+from agent.document import Boot
 from agent.errors import AgentError, RefusedError
 from agent.host import Host
 from agent.watchdog import build_overlay
 
 OVERLAY = "hft-watchdog.img"
-ENGINE_SLICE = "hft-engine.slice"
+ENGINE_CGROUP = "/sys/fs/cgroup/hft.slice/hft-engine.slice"  # a dash in a slice name is a level
 
 
 def open_trial(host: Host) -> Trial | None:
@@ -36,21 +36,17 @@ def save(host: Host, trial: Trial) -> Trial:
     return trial
 
 
-def preflight(document: Document, host: Host) -> Ready:
-    """Everything a trial boot of this document needs, or the refusal; nothing is written."""
-    if document.boot is None:
-        raise RefusedError("bad_document", f"{document.txn} has no boot part")
-    other = open_trial(host)
-    if other and other.txn != document.txn:
-        raise RefusedError("trial_open", f"the trial {other.txn} is {other.state}; finish or revert it first")
-    return check(host, document.boot)
+def preflight(host: Host, boot: Boot) -> Ready:
+    """Everything a trial boot needs, or the refusal; nothing is written."""
+    return check(host, boot)
 
 
-def stage(document: Document, host: Host) -> str:
+def stage(host: Host, txn: str, boot: Boot) -> str:
     """Write the candidate entry; nothing boots it until it is armed. Returns the sentence for the outcome."""
-    ready = preflight(document, host)
-    txn, boot = document.txn, document.boot
-    assert boot is not None  # preflight refused
+    other = open_trial(host)
+    if other and other.txn != txn:
+        raise RefusedError("trial_open", f"the trial {other.txn} is {other.state}; finish or revert it first")
+    ready = preflight(host, boot)
     running = (host.read("/proc/sys/kernel/osrelease") or "").strip()
     menu = grub_adopt.adopt(host, ready.disk, running)
     data, note = build_overlay(host, ready.release, boot.watchdog_s)
@@ -92,12 +88,7 @@ def _record(txn: str, boot: Boot, ready: Ready, args: tuple[str, ...]) -> Trial:
     )
 
 
-def unstage(document: Document, host: Host) -> str:
-    """The inverse of `stage`."""
-    return take_back(host, document.txn)
-
-
-def take_back(host: Host, txn: str) -> str:
+def unstage(host: Host, txn: str) -> str:
     """Take the candidate out of the menu and forget the one-shot; harmless when it was never staged."""
     trial = trial_of(state.read(host)["trial"])
     if trial and trial.txn == txn:
@@ -138,7 +129,7 @@ def entry(host: Host) -> str:
 
 def engine_active(host: Host) -> bool:
     """Whether anything runs in the engine's slice (cgroup v2, cgroup.events)."""
-    events = host.read(f"/sys/fs/cgroup/{ENGINE_SLICE}/cgroup.events") or ""
+    events = host.read(f"{ENGINE_CGROUP}/cgroup.events") or ""
     return "populated 1" in events.splitlines()
 
 

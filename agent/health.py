@@ -131,7 +131,7 @@ def roll_back(host: Host, trial: Trial) -> None:
     from agent.applying import revert_staged
 
     revert_staged(host, trial.txn, trial.reason)
-    boot.take_back(host, trial.txn)
+    boot.unstage(host, trial.txn)
     boot.save(host, replace(trial, closed=True))
     say(f"rolled back: {trial.reason}")
 
