@@ -1,0 +1,70 @@
+"""The same no-op on a lab host, when a lab is up: a real kernel behind a real boot, without a goal.
+
+An emulated guest forks and hashes ten times slower than the machine under it, so its figure shows what the
+emulation costs, not what hft costs; it stands beside the loopback figure for honesty. Only looked at, never
+changed: `hft apply --dry-run`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.bench.errors import BenchError
+from scripts.bench.measure import Figure, timed
+
+_PROGRAM = str(Path(sys.executable).with_name("hft"))
+_NOTHING_PENDING, _PENDING = 0, 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabFigure:
+    """The figure, or why there is none."""
+
+    host: str | None = None
+    wall: Figure | None = None
+    is_pending: bool = False
+    skipped: str | None = None
+
+
+def bench_lab(runs: int, tell: Callable[[str], None]) -> LabFigure:
+    """Time `hft apply --dry-run` on the first engine host of the lab that is up."""
+    host, why = _engine_host()
+    if host is None:
+        return LabFigure(skipped=why)
+    tell(f"lab: {runs + 1} dry runs on {host}")
+    argv = [_PROGRAM, "apply", "--dry-run", "--limit", host]
+    codes: list[int] = []
+    wall = timed(lambda: codes.append(_dry_run(argv)), runs)
+    return LabFigure(host=host, wall=wall, is_pending=_PENDING in codes)
+
+
+def _engine_host() -> tuple[str | None, str]:
+    default = Path.home() / ".local/state/hft/lab"
+    name = os.environ.get("HFT_LAB", "default")
+    state = Path(os.environ.get("HFT_LAB_DIR", default)) / name / "state.json"
+    try:
+        hosts = json.loads(state.read_text())["hosts"]
+        running = [host for host, facts in hosts.items() if _is_running(facts["pid"])]
+        engines = [host for host in running if hosts[host]["role"] == "engine"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None, f"no lab {name!r} is up; start one with: hft lab up"
+    return (engines[0], "") if engines else (None, f"no engine host of lab {name!r} is running")
+
+
+def _is_running(pid: object) -> bool:
+    return isinstance(pid, int) and Path(f"/proc/{pid}").exists()
+
+
+def _dry_run(argv: list[str]) -> int:
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
+    )
+    if done.returncode not in (_NOTHING_PENDING, _PENDING):
+        raise BenchError(f"`{' '.join(argv)}` ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    return done.returncode
