@@ -13,6 +13,7 @@ weaker second source, and what stays open is a note. Rules worth knowing:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from tuning.cpuset import CpuSet
@@ -25,7 +26,6 @@ from tuning.topology import FASTEST, UNKNOWN_NODE, Core, Node, Topology
 
 CPU_DIR = "/sys/devices/system/cpu"
 NODE_DIR = "/sys/devices/system/node"
-MEMORY_STEP_KIB = 128 * 1024
 
 
 def read_topology(snapshot: Snapshot) -> Topology:
@@ -119,15 +119,15 @@ def _nodes(source: Source, online: CpuSet) -> tuple[Node, ...]:
         if not listed or number in listed
     }
     if not claims:
-        memory = _kib(source, "/proc/meminfo", "MemTotal:")
-        return (Node(number=0, cpus=online, memory_bytes=_rounded(memory)),)
+        memory = _memory(source, "/proc/meminfo")
+        return (Node(number=0, cpus=online, memory_bytes=memory),)
     owned = _settle_claims(source, claims, online)
     order = list(claims)
     return tuple(
         Node(
             number=number,
             cpus=owned[number],
-            memory_bytes=_rounded(_kib(source, f"{NODE_DIR}/node{number}/meminfo", "MemTotal:")),
+            memory_bytes=_memory(source, f"{NODE_DIR}/node{number}/meminfo"),
             distances=_distances(source, number, order),
         )
         for number in order
@@ -156,21 +156,12 @@ def _distances(source: Source, number: int, order: list[int]) -> dict[int, int]:
     return dict(zip(order, map(int, words), strict=True))
 
 
-def _kib(source: Source, path: str, label: str) -> int | None:
-    """`MemTotal:  1000 kB`, with or without `Node 0` before it."""
-    for line in (source.snapshot.text(path) or "").splitlines():
-        words = line.split()
-        if label in words[:3]:
-            value = words[words.index(label) + 1 :][:1]
-            return int(value[0]) if value and value[0].isdecimal() and len(value[0]) < 16 else None
-    return None
-
-
-def _rounded(kib: int | None) -> int | None:
-    if kib is None:
-        return None
-    steps = (kib + MEMORY_STEP_KIB // 2) // MEMORY_STEP_KIB
-    return steps * MEMORY_STEP_KIB * 1024
+def _memory(source: Source, path: str) -> int | None:
+    """Bytes of `MemTotal:  1000 kB`, with or without `Node 0` before it."""
+    found = re.search(
+        r"^(?:Node [0-9]+ )?MemTotal: +([0-9]{1,15}) kB", source.snapshot.text(path) or "", re.MULTILINE
+    )
+    return int(found[1]) * 1024 if found else None
 
 
 def _cores(source: Source, online: CpuSet, nodes: tuple[Node, ...]) -> tuple[Core, ...]:

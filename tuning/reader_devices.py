@@ -12,8 +12,10 @@ import re
 from tuning.source import Source
 from tuning.topology import Nic
 
-_NET_FILE = re.compile(r"/sys/class/net/([^/]+)/device(/.*)?")
-_PCI_CLASS = re.compile(r"/sys/bus/pci/devices/([^/]+)/class")
+# A name of the kernel has at most 15 characters; anything else does not come from one and is not repeated.
+_NET_FILE = re.compile(r"/sys/class/net/([!-.0-~]{1,15})/device(/.*)?")
+_PCI_CLASS = re.compile(r"/sys/bus/pci/devices/([0-9a-f:.]{1,16})/class")
+_DRIVER = re.compile(r".*/([!-.0-~]{1,64})")
 
 
 def read_nics(source: Source) -> tuple[Nic, ...]:
@@ -30,9 +32,9 @@ def _nic(source: Source, name: str) -> Nic:
     node = source.number(f"{base}/numa_node")
     if node is None:
         node = source.number(f"{base}/../numa_node")
-    driver = source.snapshot.links.get(f"{base}/driver", "").rpartition("/")[2]
+    driver = _DRIVER.fullmatch(source.snapshot.links.get(f"{base}/driver", ""))
     has_clock = any(True for _ in source.below(f"{base}/ptp/ptp"))
-    return Nic(name=name, node=_known(node), driver=driver or None, has_clock=has_clock)
+    return Nic(name=name, node=_known(node), driver=driver[1] if driver else None, has_clock=has_clock)
 
 
 def _from_pci(source: Source) -> tuple[Nic, ...]:

@@ -42,9 +42,9 @@ class Source:
         return int(text)
 
     def word(self, path: str) -> str | None:
-        """The text of one line, cut to a sane length."""
-        text = self.snapshot.text(path)
-        return text.partition("\n")[0][:200] if text else None
+        """The text of one line, cut to a sane length; None when it holds what no kernel prints."""
+        line = (self.snapshot.text(path) or "").partition("\n")[0][:200]
+        return line if line and line.isprintable() else None
 
     def numbered_cpus(self) -> dict[int, set[str]]:
         """Files below each cpuN, by N."""

@@ -2,8 +2,8 @@
 
 Only what a reboot, a link change or an applied plan leaves alone stands here: no counters, no current values
 of knobs, no interrupt numbers. So the digest of a host is the same before and after tuning it, and a plan is
-stale exactly when the machine is another one. Memory is kept in steps of 128 MiB, because kernels of one
-version report totals that differ by a few pages from boot to boot.
+stale exactly when the machine is another one. Memory counts as the power of two below it, because the total
+that a kernel reports differs by some pages from boot to boot, and by more on a guest with a balloon.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ class Node:
     cpus: CpuSet
     memory_bytes: int | None
     distances: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def memory_bytes_floor(self) -> int | None:
+        """The power of two below the memory: what is decided by, and the same at every boot."""
+        return 1 << self.memory_bytes.bit_length() - 1 if self.memory_bytes else self.memory_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +109,7 @@ def _spell(value: object) -> str:
     if isinstance(value, Core):
         return f"{value.cpus}/{value.node}/{value.package}/{value.llc}/{value.speed}"
     if isinstance(value, Node):
-        return f"{value.number}/{value.cpus}/{value.memory_bytes}/{_spell(value.distances)}"
+        return f"{value.number}/{value.cpus}/{value.memory_bytes_floor}/{_spell(value.distances)}"
     if isinstance(value, Nic):
         return f"{value.name!r}/{value.node}/{value.driver!r}/{value.has_clock}"
     if isinstance(value, tuple):
