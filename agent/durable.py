@@ -134,3 +134,28 @@ def read_regular(host: Host, path: str, limit: int) -> tuple[bytes, os.stat_resu
     if len(data) > limit:
         raise RefusedError("preflight", f"{path} is larger than {limit} bytes")
     return data, status
+
+
+def write_link(host: Host, path: str, target: str) -> None:
+    """Make the host's PATH a symbolic link to TARGET, replacing what is there, durably."""
+    parent, name = split(path)
+    with open_dir(host, parent) as directory:
+        temporary = f".{name}.hft-new"
+        unlink_if_there(directory, temporary)
+        os.symlink(target, temporary, dir_fd=directory)
+        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        os.fsync(directory)
+
+
+def remove_dir(host: Host, path: str) -> None:
+    """Remove the host's empty directory PATH durably."""
+    parent, name = split(path)
+    with open_dir(host, parent) as directory:
+        os.rmdir(name, dir_fd=directory)
+        os.fsync(directory)
+
+
+def sync_dir(host: Host, path: str) -> None:
+    """Make the entries of the host's directory PATH durable."""
+    with open_dir(host, path) as directory:
+        os.fsync(directory)

@@ -42,6 +42,10 @@ class Host:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def exists(self, path: str) -> bool:
+        """Whether the host has something at PATH."""
+        return os.path.exists(self.path(path))  # noqa: PTH110
+
     def listdir(self, path: str) -> tuple[str, ...]:
         """The sorted names in a directory of the host, none when it does not exist."""
         try:

@@ -1,0 +1,166 @@
+"""The verbs that write: apply, recover, revert. They take the lock, run a transaction, print its outcome."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Any
+
+from agent import journal as journals
+from agent import lock, parsing, recovery, transaction
+from agent.document import Document
+from agent.errors import AgentError, RefusedError, StepFailedError
+from agent.host import Host
+from agent.outcome import Outcome
+from agent.step_unit import systemctl
+from agent.transaction import Moment
+
+RECOVERY_WAIT_S = 20.0
+
+
+def apply(host: Host, argv: Sequence[str]) -> int:
+    """Run the document on standard input."""
+    if argv:
+        return answer(refusal("", RefusedError("bad_document", "apply takes its document on standard input")))
+    catch_signals()
+    data = sys.stdin.buffer.read(parsing.DOCUMENT_BYTES_MAX + 1)
+    txn = ""
+    try:
+        document = parsing.parse(data)
+        txn = document.txn
+        with lock.held(host, f"apply {txn}", wait_s=RECOVERY_WAIT_S):
+            return answer(run_locked(host, document, committed_of(document)))
+    except AgentError as error:
+        return answer(refusal(txn, error))
+
+
+def run_locked(host: Host, document: Document, committed: dict[str, Any] | None) -> Outcome:
+    """Recover what was cut off before, refuse beside an open trial, then run."""
+    recovered = recovery.recover_all(host, now())
+    stuck = [one for one in recovered if "not everything could be undone" in one.message]
+    if stuck:
+        raise RefusedError("recovery_failed", stuck[0].message)
+    for txn in journals.transactions(host):
+        if journals.phase_of(host, txn) == "staged":
+            sentence = f"the trial boot of {txn} is open; finish it with `reboot`, or drop it with `revert`"
+            raise RefusedError("trial_open", sentence)
+    moment = Moment(
+        at=now(),
+        committed=committed,
+        supervise=lambda: supervise(host, document.txn),
+        check_fresh=lambda: check_fresh(host, document),
+    )
+    done = transaction.run(host, document, moment)
+    return with_history(done, recovered)
+
+
+def with_history(done: Outcome, recovered: Sequence[Outcome]) -> Outcome:
+    """The outcome, with the sentence about an earlier transaction that had to be undone first."""
+    if not recovered:
+        return done
+    from dataclasses import replace
+
+    return replace(done, message=f"{done.message} ({recovered[0].message}, first)")
+
+
+def committed_of(document: Document) -> dict[str, Any]:
+    """What state.json says once this document is done."""
+    return {"plan_hash": document.plan_hash, "txn": document.txn, "at": now()}
+
+
+def supervise(host: Host, txn: str) -> None:
+    """Start the unit that waits for our death: it undoes what we leave open, without a controller."""
+    if not host.is_live:
+        return
+    started = systemctl(host, "start", "--no-block", f"hft-recover@{txn}.service")
+    if started.returncode != 0:
+        said = started.stderr.strip().splitlines() or ["no message"]
+        sentence = f"nobody could undo this if it were cut off: {said[-1]}; install the agent again"
+        raise RefusedError("preflight", sentence)
+
+
+def check_fresh(host: Host, document: Document) -> None:
+    """Refuse a plan whose inputs have changed since."""
+    if document.topology_digest is None:
+        return  # an inverse is made from the host's own journal, not from a plan
+    from agent.fresh import topology_digest
+
+    digest = topology_digest(host)
+    if digest != document.topology_digest:
+        sentence = "the machine is not the one that was planned for (its topology digest changed); plan again"
+        raise RefusedError("stale", sentence)
+
+
+def recover(host: Host, argv: Sequence[str]) -> int:
+    """Undo what was cut off; `--wait` first waits for the writer's end."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with lock.held(host, "recover", wait_s=None if "--wait" in argv else RECOVERY_WAIT_S):
+            recovered = recovery.recover_all(host, now())
+    except AgentError as error:
+        return answer(refusal("", error))
+    if not recovered:
+        return answer(Outcome(txn="", result="no_change", code="ok", message="no transaction was cut off"))
+    answer(recovered[0])
+    return 1 if any("not everything" in one.message for one in recovered) else 0
+
+
+def revert(host: Host, argv: Sequence[str]) -> int:
+    """Bring back the state before the last committed transaction, as a transaction of its own."""
+    catch_signals()
+    from agent import inverse
+
+    try:
+        with lock.held(host, "revert", wait_s=RECOVERY_WAIT_S):
+            return answer(inverse.revert(host, argv, run_locked))
+    except AgentError as error:
+        return answer(refusal("", error))
+
+
+def finish_boot(host: Host, txn: str) -> None:
+    """Commit a transaction whose trial boot held (called by the health service)."""
+    with lock.held(host, f"recover: health commits {txn}", wait_s=None):
+        recovery.finish_boot(host, txn)
+
+
+def undo_boot(host: Host, txn: str, reason: str) -> Outcome:
+    """Undo a transaction whose trial boot did not hold (called by the health service)."""
+    with lock.held(host, f"recover: health undoes {txn}", wait_s=None):
+        return recovery.undo_boot(host, txn, reason)
+
+
+def catch_signals() -> None:
+    """A lost SSH connection must not stop us half way; being asked to end undoes what was begun."""
+    for name in (signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(name, signal.SIG_IGN)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, on_signal)
+
+
+def on_signal(number: int, _frame: FrameType | None) -> None:
+    """Once: a second signal must not cut the undo."""
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, signal.SIG_IGN)
+    raise StepFailedError("interrupted", f"asked to end by {signal.Signals(number).name}")
+
+
+def refusal(txn: str, error: AgentError) -> Outcome:
+    """The outcome of a document that was not run."""
+    return Outcome(txn=txn, result="refused", code=error.code, message=str(error))
+
+
+def answer(outcome: Outcome) -> int:
+    """Print the outcome; its exit code. A reader that is gone changes nothing."""
+    try:
+        print(outcome.to_json(), flush=True)
+    except OSError:
+        sys.stdout = None  # keep the interpreter from flushing it again at exit
+    return outcome.exit_code
+
+
+def now() -> str:
+    """The time as the journal writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,318 @@
+"""Reading a transaction document: strictly, for it is the host's border.
+
+The document is the only thing that crosses from the controller to the host: a closed list of step kinds,
+paths only below allow-listed places, no `..`, no control characters, numbers within bounds, a cap on the
+whole, and nothing unknown. An inverse document is read from our own root-only journal, never from standard
+input.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from agent.document import (
+    KIND_BY_TYPE,
+    SCHEMA,
+    Boot,
+    Document,
+    Effect,
+    FileStep,
+    IrqsStep,
+    KthreadsStep,
+    Step,
+    UnitStep,
+    ValueStep,
+    target_of,
+)
+from agent.errors import RefusedError
+from agent.host import STATE_FILE
+from tuning.cpuset import CpuSet
+from tuning.errors import CpuListError
+
+DOCUMENT_BYTES_MAX = 4 << 20
+STEPS_MAX = 2000
+VALUE_ROOTS = ("/proc/sys/", "/proc/irq/", "/sys/")
+FILE_ROOTS = (
+    "/etc/default/",
+    "/etc/grub.d/",
+    "/etc/hft/",
+    "/etc/initramfs-tools/",
+    "/etc/kernel/",
+    "/etc/modprobe.d/",
+    "/etc/modules-load.d/",
+    "/etc/network/",
+    "/etc/security/limits.d/",
+    "/etc/sysctl.d/",
+    "/etc/systemd/",
+    "/etc/tmpfiles.d/",
+    "/etc/udev/rules.d/",
+    "/usr/local/lib/hft/",
+)
+FILE_EXACT = ("/var/lib/hft/plan.json", "/boot/grub/hft.cfg", "/etc/sysctl.conf", "/etc/fstab")
+AGENT_FILES = re.compile(r"/usr/local/lib/hft/(agent\.pyz.*|agent\.version)\Z")
+COMPARES = ("text", "cpulist", "cpumask", "choice")
+ENABLED = ("masked", "enabled", "disabled")
+TXN = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}\Z")
+HEX32 = re.compile(r"[0-9a-f]{32}\Z")
+HEX64 = re.compile(r"[0-9a-f]{64}\Z")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}\Z")
+UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,200}\.(service|slice|timer|socket|target|path|mount)\Z")
+PATH = re.compile(r"(/[A-Za-z0-9_.@:+,\\-]{1,255}){1,40}\Z")
+KERNEL_WORD = re.compile(
+    r"[A-Za-z0-9_.,:=/+@%-]{1,1024}\Z"
+)  # nothing that GRUB's shell or the kernel would split
+
+
+class Reader:
+    """One JSON object, every key of which must be asked for: what is left over is an unknown key."""
+
+    def __init__(self, raw: object, where: str) -> None:
+        if not isinstance(raw, dict):
+            raise bad(f"{where} must be an object")
+        self.raw = raw
+        self.where = where
+        self.asked: set[str] = set()
+
+    def get(self, key: str, kinds: tuple[type, ...], *, default: Any = ...) -> Any:
+        """The value of KEY, one of KINDS (bool is not an int here)."""
+        self.asked.add(key)
+        if key not in self.raw:
+            if default is ...:
+                raise bad(f"{self.where} lacks {key!r}")
+            return default
+        value = self.raw[key]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise bad(f"{self.where}: {key!r} has the wrong type {type(value).__name__}")
+        return value
+
+    def text(self, key: str, pattern: re.Pattern[str], *, optional: bool = False) -> Any:
+        """A string that matches PATTERN, or None where optional."""
+        value = self.get(key, (str, type(None)) if optional else (str,))
+        if value is not None and not pattern.match(value):
+            raise bad(f"{self.where}: {key!r} has an impossible value {value[:80]!r}")
+        return value
+
+    def number(self, key: str, low: int, high: int) -> int:
+        """An integer from LOW to HIGH."""
+        value = self.get(key, (int,))
+        if not low <= value <= high:
+            raise bad(f"{self.where}: {key!r} is {value}, it must be from {low} to {high}")
+        return int(value)
+
+    def cpus(self, key: str) -> CpuSet:
+        """A CPU list that holds at least one CPU."""
+        text = self.get(key, (str,))
+        try:
+            found = CpuSet.parse_list(text)
+        except CpuListError as error:
+            raise bad(f"{self.where}: {key!r} is no CPU list: {text[:80]!r}") from error
+        if not found:
+            raise bad(f"{self.where}: {key!r} names no CPU")
+        return found
+
+    def mapping(self, key: str) -> Mapping[str, str] | None:
+        """An object from text to text, or nothing."""
+        value = self.get(key, (dict, type(None)), default=None)
+        if value is not None and not all(isinstance(item, str) for item in value.values()):
+            raise bad(f"{self.where}: {key!r} must map text to text")
+        return value  # type: ignore[no-any-return]
+
+    def done(self) -> None:
+        """Refuse keys nobody asked for: a typo must not be silently ignored."""
+        unknown = sorted(set(self.raw) - self.asked)
+        if unknown:
+            raise bad(f"{self.where} has the unknown key {unknown[0]!r}")
+
+
+def bad(message: str) -> RefusedError:
+    """The refusal of a document that cannot be meant."""
+    return RefusedError("bad_document", message)
+
+
+def parse(data: bytes, *, inverse: bool = False) -> Document:
+    """Read a document; `inverse` also allows what only our own journal may contain."""
+    if len(data) > DOCUMENT_BYTES_MAX:
+        raise bad(f"the document is larger than {DOCUMENT_BYTES_MAX} bytes")
+    try:
+        raw = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise bad(f"the document is not JSON: {error}") from error
+    reader = Reader(raw, "document")
+    if reader.get("schema", (int,)) != SCHEMA:
+        raise bad(f"the document has schema {raw['schema']}, this agent reads {SCHEMA}")
+    steps = reader.get("steps", (list,))
+    if len(steps) > STEPS_MAX:
+        raise bad(f"the document has {len(steps)} steps, more than {STEPS_MAX}")
+    boot = reader.get("boot", (dict, type(None)))
+    document = Document(
+        txn=reader.text("txn", TXN),
+        host=reader.text("host", NAME),
+        machine_id=reader.text("machine_id", HEX32),
+        plan_hash=reader.text("plan_hash", HEX64, optional=inverse),
+        topology_digest=reader.text("topology_digest", HEX64, optional=inverse),
+        steps=tuple(parse_step(step, f"step {index}", inverse) for index, step in enumerate(steps)),
+        boot=None if boot is None else parse_boot(boot),
+        reverts=reader.text("reverts", TXN, optional=True) if inverse else None,
+    )
+    reader.done()
+    refuse_twice(document)
+    return document
+
+
+def refuse_twice(document: Document) -> None:
+    """One target, one step: two would make the before-image of the second a lie."""
+    seen: set[tuple[str, str]] = set()
+    for index, step in enumerate(document.steps):
+        key = (KIND_BY_TYPE[type(step)], target_of(step))
+        if key in seen:
+            raise bad(f"step {index} changes {key[1]} a second time")
+        seen.add(key)
+
+
+def parse_step(raw: object, where: str, inverse: bool) -> Step:
+    """One step of a closed list of kinds."""
+    reader = Reader(raw, where)
+    kind = reader.get("kind", (str,))
+    why = reader.get("why", (str,))
+    step: Step
+    match kind:
+        case "file":
+            step = parse_file(reader, why, inverse)
+        case "value":
+            step = parse_value(reader, why)
+        case "irqs":
+            step = IrqsStep(cpus=reader.cpus("cpus"), why=why)
+        case "kthreads":
+            threads = reader.mapping("threads") if inverse else None
+            step = KthreadsStep(cpus=reader.cpus("cpus"), why=why, threads=threads)
+        case "unit":
+            step = parse_unit(reader, why, inverse)
+        case _:
+            raise bad(f"{where} has the unknown kind {kind[:40]!r}")
+    reader.done()
+    return step
+
+
+def checked_path(reader: Reader, roots: tuple[str, ...], exact: tuple[str, ...] = ()) -> str:
+    """A path below one of ROOTS, or one of EXACT, with no `.` or `..` in it."""
+    path: str = reader.text("path", PATH)
+    if any(part in {".", ".."} for part in path.split("/")):
+        raise bad(f"{reader.where}: {path} walks through . or ..")
+    if path not in exact and not path.startswith(roots):
+        raise bad(f"{reader.where}: {path} is not a place the agent may write")
+    return path
+
+
+def parse_file(reader: Reader, why: str, inverse: bool) -> FileStep:
+    """A file step; content is UTF-8 text, or base64 in an inverse."""
+    path = checked_path(reader, FILE_ROOTS, (*FILE_EXACT, STATE_FILE) if inverse else FILE_EXACT)
+    if AGENT_FILES.match(path) or ".hft-" in path:
+        raise bad(f"{reader.where}: {path} belongs to the agent itself")
+    before = reader.get("before", (str, type(None)), default=None)
+    if before is not None and before != "absent" and not HEX64.match(before):
+        raise bad(f"{reader.where}: 'before' must be a SHA-256 or 'absent'")
+    content = reader.get("content", (str, type(None)), default=None if inverse else ...)
+    encoded = reader.get("content_base64", (str, type(None)), default=None) if inverse else None
+    try:
+        data = (
+            base64.b64decode(encoded)
+            if encoded is not None
+            else None
+            if content is None
+            else content.encode()
+        )
+    except ValueError as error:  # a lone surrogate, or base64 that is none
+        raise bad(f"{reader.where}: the content is not UTF-8 text") from error
+    return FileStep(path=path, content=data, mode=reader.number("mode", 0, 0o777), before=before, why=why)
+
+
+def parse_value(reader: Reader, why: str) -> ValueStep:
+    """A live value: one short line."""
+    path = checked_path(reader, VALUE_ROOTS)
+    value = reader.get("value", (str,))
+    before = reader.get("before", (str, type(None)), default=None)
+    compare = reader.get("compare", (str,))
+    if compare not in COMPARES:
+        raise bad(f"{reader.where}: 'compare' must be one of {', '.join(COMPARES)}")
+    if not value.strip() or len(value) > 8192 or not value.replace("\t", " ").isprintable():
+        raise bad(f"{reader.where}: 'value' must be one line of printable text")
+    return ValueStep(path=path, value=value, compare=compare, before=before, why=why)
+
+
+def parse_unit(reader: Reader, why: str, inverse: bool) -> UnitStep:
+    """A unit step."""
+    enabled = reader.get("enabled", (str, type(None)))
+    if enabled is not None and enabled not in ENABLED:
+        raise bad(f"{reader.where}: 'enabled' must be one of {', '.join(ENABLED)} or null")
+    links = reader.mapping("links") if inverse else None
+    active = reader.get("active", (bool, type(None)))
+    return UnitStep(unit=reader.text("unit", UNIT), enabled=enabled, active=active, why=why, links=links)
+
+
+def parse_boot(raw: object) -> Boot:
+    """The boot part."""
+    reader = Reader(raw, "boot")
+    args = reader.get("args", (list,))
+    for arg in args:
+        if not isinstance(arg, str) or not KERNEL_WORD.match(arg):
+            raise bad(f"boot: {str(arg)[:80]!r} is not one plain kernel argument")
+    effect = reader.get("effect", (dict, type(None)), default=None)
+    boot = Boot(
+        args=tuple(args),
+        kernel_release=reader.text("kernel_release", NAME, optional=True),
+        panic_s=reader.number("panic_s", 1, 3600),
+        watchdog_s=reader.number("watchdog_s", 0, 7200),
+        trial_s=reader.number("trial_s", 10, 7200),
+        confirmations=reader.number("confirmations", 0, 10),
+        confirm_gap_s=reader.number("confirm_gap_s", 0, 3600),
+        effect=None if effect is None else parse_effect(effect),
+    )
+    reader.done()
+    return boot
+
+
+def parse_effect(raw: object) -> Effect:
+    """What the trial boot has to show."""
+    reader = Reader(raw, "boot.effect")
+    effect = Effect(
+        cpus=reader.cpus("cpus"),
+        window_s=reader.number("window_s", 1, 600),
+        timer_interrupts_max=reader.number("timer_interrupts_max", 0, 1_000_000),
+    )
+    reader.done()
+    return effect
+
+
+def plain(item: Step | Boot | Effect) -> dict[str, Any]:
+    """The fields of a step or a boot part as JSON values."""
+    out: dict[str, Any] = {}
+    for field in fields(item):
+        value = getattr(item, field.name)
+        out[field.name] = value.list_text() if isinstance(value, CpuSet) else value
+    return out
+
+
+def step_to_json(step: Step) -> dict[str, Any]:
+    """A step as the journal keeps it; file content in base64, for it may be any bytes."""
+    out: dict[str, Any] = {"kind": KIND_BY_TYPE[type(step)]} | plain(step)
+    if isinstance(step, FileStep):
+        content = out.pop("content")
+        out["content_base64"] = None if content is None else base64.b64encode(content).decode()
+    return {key: value for key, value in out.items() if value is not None or key in {"enabled", "active"}}
+
+
+def encode(document: Document) -> bytes:
+    """A document as the journal keeps it; `parse(..., inverse=True)` reads it back."""
+    boot = None
+    if document.boot is not None:
+        effect = document.boot.effect
+        boot = plain(document.boot) | {"effect": None if effect is None else plain(effect)}
+    head = {field.name: getattr(document, field.name) for field in fields(document)}
+    return json.dumps(
+        head | {"schema": SCHEMA, "steps": [step_to_json(step) for step in document.steps], "boot": boot}
+    ).encode()

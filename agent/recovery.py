@@ -1,0 +1,179 @@
+"""Undoing: after an error, a kill or a power cut the host is exactly as before the transaction.
+
+Every actor's undo is idempotent and complete by itself, so undoing may be killed and begun again. Before
+the first undo the journal says `undoing`: from then on nobody takes the transaction for done. After a
+reboot the live values are left alone: the boot has set them from the files, and this runs before systemd-
+sysctl reads those.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from agent import journal as journals
+from agent import state
+from agent.actors import Actor
+from agent.casting import actors_of
+from agent.errors import AgentError
+from agent.host import STATE_FILE, Host
+from agent.journal import Journal
+from agent.outcome import Outcome, StepResult
+from agent.step_unit import UNIT_DIR, reload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undone:
+    """What undoing left to say: a note per step, and what could not be brought back."""
+
+    notes: dict[int, str]
+    problems: tuple[str, ...]
+
+
+def give_up(journal: Journal, actors: Sequence[Actor], failure: AgentError) -> Outcome:
+    """Undo a transaction that failed here and now, and say so."""
+    begun = journal.done_steps
+    undone = undo(journal, actors)
+    message = f"{failure}; the host is as before"
+    if undone.problems:
+        message = f"{failure}; and not everything could be undone: {undone.problems[0]}; run `recover`"
+    steps = [
+        StepResult(
+            index=index,
+            kind=actor.kind,
+            target=actor.target,
+            result="unchanged" if before.wanted else "reverted" if index in begun else "not_run",
+            note=undone.notes.get(index, before.note),
+        )
+        for index, (actor, before) in enumerate(zip(actors, journal.befores, strict=True))
+        if actor.target != STATE_FILE
+    ]
+    txn = journal.document.txn
+    return Outcome(txn=txn, result="reverted", code=failure.code, message=message, steps=steps)
+
+
+def undo(journal: Journal, actors: Sequence[Actor]) -> Undone:
+    """Every step back, newest first; `reverted` is recorded only when all are."""
+    try:
+        journal.record("undoing", sync=False)
+    except OSError as error:
+        if journal.phase in journals.KEPT_PHASES:
+            # The journal says it is kept and cannot be told otherwise: undoing half of it now would be
+            # the one way to a mixed host.
+            return Undone(notes={}, problems=(f"the journal cannot be written ({error.strerror})",))
+    undone = undo_steps(journal, actors)
+    if not undone.problems:
+        with contextlib.suppress(OSError):  # without the record the next recovery does it once more
+            journal.record("reverted")
+    return undone
+
+
+def undo_steps(journal: Journal, actors: Sequence[Actor]) -> Undone:
+    """The undo of each actor, then systemd's reload, then whatever had to wait for that."""
+    same_boot = journal.boot_id == journal.host.boot_id()
+    notes: dict[int, str] = {}
+    problems: list[str] = []
+    changed = [(index, actor) for index, actor in enumerate(actors) if not journal.befores[index].wanted]
+    for index, actor in reversed(changed):
+        if actor.is_live and not same_boot:
+            notes[index] = "the reboot has already dropped it"
+            continue
+        try:
+            notes[index] = actor.undo(journal.befores[index])
+        except (OSError, AgentError) as error:
+            problems.append(f"{actor.target}: {error}")
+    if any(actor.kind == "unit" or actor.target.startswith(UNIT_DIR + "/") for _, actor in changed):
+        with contextlib.suppress(AgentError):
+            reload(journal.host)
+        for index, actor in changed:
+            notes[index] = actor.settle(journal.befores[index], same_boot=same_boot) or notes.get(index, "")
+    return Undone(notes=notes, problems=tuple(problems))
+
+
+def tidy(journal: Journal, actors: Sequence[Actor]) -> None:
+    """Remove what prepare left; a failure leaves a hidden file that the next recovery removes."""
+    with contextlib.suppress(OSError, AgentError):
+        for actor, before in zip(actors, journal.befores, strict=True):
+            if not before.wanted:
+                actor.tidy()
+        journals.prune(journal.host, keep=journal.document.txn)
+
+
+def recover_all(host: Host, at: str) -> list[Outcome]:
+    """Undo every open transaction, newest first, and tidy the kept ones."""
+    journals.sweep(host)
+    outcomes = []
+    for txn in reversed(journals.transactions(host)):
+        phase = journals.phase_of(host, txn)
+        if phase in journals.OPEN_PHASES:
+            outcomes.append(recover_one(host, txn, at))
+        elif phase in journals.KEPT_PHASES:
+            journal = journals.load(host, txn)
+            actors = actors_of(host, journal.document)
+            tidy(journal, actors)
+            if phase == "staged" and trial_is_lost(host, txn):
+                outcomes.append(undo_beside_health(journal, actors))
+    return outcomes
+
+
+def trial_is_lost(host: Host, txn: str) -> bool:
+    """Whether GRUB came back to the old entry. Health says so too, but after systemd-sysctl."""
+    from agent.boot_preflight import current_menu
+    from agent.boot_state import Action, decide_boot, trial_of
+
+    trial = trial_of(state.read(host)["trial"])
+    if trial is None or trial.txn != txn:
+        return False
+    menu = current_menu(host)
+    decision = decide_boot(trial, host.cmdline(), host.boot_id(), menu.good.txn if menu else None)
+    return decision.action in {Action.ROLL_BACK, Action.CLEAN_UP}
+
+
+def undo_beside_health(journal: Journal, actors: Sequence[Actor]) -> Outcome:
+    """Undo the runtime part early in the boot; the boot part and its verdict are health's."""
+    runtime = [actor for actor in actors if actor.kind != "boot"]
+    why = f"the trial boot of {journal.document.txn} did not hold"
+    return give_up(
+        replace(journal, befores=journal.befores[: len(runtime)]), runtime, AgentError("trial_lost", why)
+    )
+
+
+def trial_lost(why: str) -> AgentError:
+    """The failure of a transaction whose trial boot did not hold."""
+    return AgentError("trial_lost", why)
+
+
+def finish_boot(host: Host, txn: str) -> None:
+    """The trial held: the transaction is committed as a whole. For the health service; idempotent."""
+    journal = journals.load(host, txn)
+    if journal.phase != "committed":
+        document = journal.document
+        committed = {"plan_hash": document.plan_hash, "txn": txn, "at": journal.at}
+        state.update(host, committed=committed)
+        journal.record("committed")
+    tidy(journal, actors_of(host, journal.document))
+
+
+def undo_boot(host: Host, txn: str, reason: str) -> Outcome:
+    """The trial did not hold: the transaction is undone as a whole. For the health service; idempotent."""
+    journal = journals.load(host, txn)
+    if journal.phase == "reverted":
+        return Outcome(
+            txn=txn, result="reverted", code="trial_lost", message=f"{reason}; the host is as before"
+        )
+    return give_up(journal, actors_of(host, journal.document), trial_lost(reason))
+
+
+def recover_one(host: Host, txn: str, at: str) -> Outcome:
+    """Undo one open transaction and keep the sentence in state.json."""
+    journal = journals.load(host, txn)
+    actors = actors_of(host, journal.document)
+    reached = f"step {max(journal.done_steps)}" if journal.done_steps else "its preparation"
+    cut = AgentError("interrupted", f"transaction {txn} was cut off at {reached}")
+    result = give_up(journal, actors, cut)
+    with contextlib.suppress(OSError):  # a full disk must not stop a recovery that is done
+        state.update(
+            host, last_recovery={"txn": txn, "result": "reverted", "at": at, "message": result.message}
+        )
+    return result

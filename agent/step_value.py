@@ -1,0 +1,121 @@
+"""A live value of /proc/sys, /proc/irq or /sys: one write(2), read back, compared by meaning.
+
+Two spellings of a CPU list are one set, of a mask one integer; `[madvise] never always` chose `madvise`.
+The kernel takes or refuses a value as a whole, so a killed write leaves the old value or the new one. A
+reboot forgets it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from agent.actors import Before, Plainly
+from agent.document import ValueStep
+from agent.errors import RefusedError, StepFailedError
+from agent.host import Host
+from tuning.cpuset import CpuSet
+from tuning.errors import CpuListError
+
+VALUE_ROOTS = ("/proc/sys/", "/proc/irq/", "/sys/")
+CHOSEN = re.compile(r"\[([^\]]+)\]")
+
+
+def meaning(text: str, compare: str) -> object:
+    """What a value says, in a form in which equal values are equal."""
+    if compare == "cpulist":
+        return CpuSet.parse_list(text.strip())
+    if compare == "cpumask":
+        return CpuSet.parse_mask(text.strip())
+    if compare == "choice":
+        return chosen(text)
+    return text.split()
+
+
+def chosen(text: str) -> str:
+    """The word in brackets, or the whole."""
+    found = CHOSEN.search(text)
+    return found.group(1) if found else text.strip()
+
+
+def same(left: str, right: str, compare: str) -> bool:
+    """Whether two texts mean the same value; text that cannot be read means nothing."""
+    try:
+        return meaning(left, compare) == meaning(right, compare)
+    except CpuListError:
+        return False
+
+
+def read_value(host: Host, path: str) -> str | None:
+    """The text at PATH; refused when a link leads out of the kernel's file systems."""
+    real = os.path.realpath(host.path(path))
+    if not real.startswith(tuple(host.path(root) for root in VALUE_ROOTS)):
+        raise RefusedError("preflight", f"{path} leads outside of /proc and /sys")
+    return host.read(path)
+
+
+def write_value(host: Host, path: str, value: str) -> None:
+    """One write of the whole value; the kernel refuses a bad one with an error."""
+    fd = os.open(host.path(path), os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        written = os.write(fd, value.encode() + b"\n")
+        if not host.is_live:
+            os.ftruncate(fd, written)  # a plain file keeps the tail of a longer old value
+    finally:
+        os.close(fd)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValueActor(Plainly):
+    """Writes one live value."""
+
+    host: Host
+    step: ValueStep
+    kind: str = "value"
+    is_live = True
+
+    @property
+    def target(self) -> str:
+        return self.step.path
+
+    def now(self) -> str:
+        """The value as the kernel shows it."""
+        try:
+            text = read_value(self.host, self.step.path)
+        except OSError as error:
+            raise RefusedError("preflight", f"{self.step.path} cannot be read: {error.strerror}") from error
+        if text is None:
+            raise RefusedError("preflight", f"{self.step.path} does not exist on this kernel")
+        return text
+
+    def observe(self) -> Before:
+        """The value now, against what is wanted and what the controller saw."""
+        text = self.now()
+        wanted = same(text, self.step.value, self.step.compare)
+        seen = self.step.before
+        if seen is not None and not wanted and not same(text, seen, self.step.compare):
+            shown = f"{text.strip()[:60]!r}, the plan saw {seen.strip()[:60]!r}"
+            raise RefusedError("stale", f"{self.step.path} is {shown}; plan again")
+        return Before(wanted=wanted, image={"value": text})
+
+    def act(self) -> str:
+        """Write it."""
+        try:
+            write_value(self.host, self.step.path, self.step.value)
+        except OSError as error:
+            sentence = f"{self.step.path}: the kernel refused {self.step.value[:60]!r} ({error.strerror})"
+            raise StepFailedError("step_failed", sentence) from error
+        return ""
+
+    def undo(self, before: Before) -> str:
+        """Write the old value, unless it is there."""
+        old = before.image["value"]
+        try:
+            if not same(self.now(), old, self.step.compare):
+                write_value(
+                    self.host, self.step.path, chosen(old) if self.step.compare == "choice" else old.strip()
+                )
+        except (OSError, RefusedError) as error:
+            return f"the old value could not be written back: {error}"
+        return ""
