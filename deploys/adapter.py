@@ -25,7 +25,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import gevent
 import pyinfra
@@ -38,8 +38,11 @@ from pyinfra.api.operations import run_ops
 from pyinfra.api.state import BaseStateCallback, State, StateStage
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 
+from deploys.errors import DeployError, UnreachableError
 from deploys.text import printable
 
+Subject = TypeVar("Subject")
+Answer = TypeVar("Answer")
 HostEntry = tuple[str, Mapping[str, Any]]
 PARALLEL_MOST = 40
 _POSITION_BYTES = 160
@@ -47,10 +50,10 @@ _POSITION_BYTES = 160
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What became of one host of a wave: `failure` is a sentence, None when every operation succeeded."""
+    """What became of one host of a wave; `error` is None when every operation succeeded."""
 
     host: Host
-    failure: str | None
+    error: Exception | None
     round_trips: int
 
 
@@ -58,7 +61,7 @@ class _Connects(BaseStateCallback):
     """Remembers why a host could not be reached; pyinfra only logs it."""
 
     def __init__(self) -> None:
-        self.errors: dict[str, str] = {}
+        self.errors: dict[str, Exception] = {}
 
     def host_connect_error(  # type: ignore[override]  # a method here, to remember
         self,
@@ -66,7 +69,7 @@ class _Connects(BaseStateCallback):
         host: Host,
         error: Exception,
     ) -> None:
-        self.errors[host.name] = printable(str(error))
+        self.errors[host.name] = UnreachableError(printable(str(error)))
 
 
 def run_wave(entries: Sequence[HostEntry], deploy: Callable[[], None]) -> dict[str, Ran]:
@@ -79,29 +82,38 @@ def run_wave(entries: Sequence[HostEntry], deploy: Callable[[], None]) -> dict[s
     state = State(inventory, config, check_for_changes=False)
     connects = _Connects()
     state.add_callback_handler(connects)
-    failures: dict[str, str] = {}
+    failures: dict[str, Exception] = {}
     with ctx_state.use(state), ctx_inventory.use(inventory), ctx_config.use(config):
         try:
             _stages(state, deploy, failures)
-        except PyinfraError as error:  # "No hosts remaining!": each host's own reason is told below
-            failures.setdefault("", printable(str(error)))
+        except PyinfraError as error:
+            if not state.failed_hosts:  # else "No hosts remaining!", and each host's own reason is told below
+                raise DeployError(printable(str(error))) from error
         finally:
             trips = {host.name: int(getattr(host.connector, "round_trips", 0)) for host in inventory}
             disconnect_all(state)
-    failed = {host.name for host in state.failed_hosts}
+    failed = set(state.failed_hosts)
     return {
         host.name: Ran(
             host=host,
-            failure=failures.get(host.name)
-            or connects.errors.get(host.name)
-            or _unnamed(host.name in failed),
+            error=failures.get(host.name) or connects.errors.get(host.name) or _unnamed(host, failed),
             round_trips=trips[host.name],
         )
         for host in inventory
     }
 
 
-def _stages(state: State, deploy: Callable[[], None], failures: dict[str, str]) -> None:
+def at_once(act: Callable[[Subject], Answer], subjects: Sequence[Subject]) -> list[Answer]:
+    """ACT on all of them at once; an interrupt ends every one of them where it waits."""
+    jobs = [gevent.spawn(act, subject) for subject in subjects]
+    try:
+        gevent.joinall(jobs)
+        return [job.get() for job in jobs]
+    finally:
+        gevent.killall(jobs)
+
+
+def _stages(state: State, deploy: Callable[[], None], failures: dict[str, Exception]) -> None:
     state.set_stage(StateStage.Connect)
     connect_all(state)
     state.set_stage(StateStage.Prepare)
@@ -111,13 +123,13 @@ def _stages(state: State, deploy: Callable[[], None], failures: dict[str, str]) 
     state.set_stage(StateStage.Disconnect)
 
 
-def _prepare(state: State, deploy: Callable[[], None], failures: dict[str, str]) -> None:
+def _prepare(state: State, deploy: Callable[[], None], failures: dict[str, Exception]) -> None:
     def prepare(host: Host) -> None:
         with ctx_config.use(state.config.copy()), ctx_host.use(host):
             try:
                 deploy()
             except Exception as error:  # one bad host must not end the run of the others
-                failures[host.name] = printable(str(error)) or type(error).__name__
+                failures[host.name] = error
 
     gevent.joinall([state.pool.spawn(prepare, host) for host in state.inventory.get_active_hosts()])
     failed = {host for host in state.inventory if host.name in failures}
@@ -127,8 +139,8 @@ def _prepare(state: State, deploy: Callable[[], None], failures: dict[str, str])
     state.fail_hosts(failed)
 
 
-def _unnamed(failed: bool) -> str | None:
-    return "an operation failed" if failed else None
+def _unnamed(host: Host, failed: set[Host]) -> Exception | None:
+    return DeployError(f"{host.name}: an operation failed") if host in failed else None
 
 
 def _quiet() -> None:

@@ -46,10 +46,9 @@ def over_ssh(ssh: Ssh) -> Call:
     return call
 
 
-def agent_argv(*words: str, root: str = "/") -> list[str]:
+def agent_argv(*words: str) -> list[str]:
     """The agent's command line; isolated Python, so nothing of the host's environment is imported."""
-    place = [] if root == "/" else ["--root", root]
-    return [PYTHON, "-I", "-S", root.rstrip("/") + AGENT, *place, *words]
+    return [PYTHON, "-I", "-S", AGENT, *words]
 
 
 def read_outcome(host: str, answer: Answer) -> Mapping[str, Any]:

@@ -28,8 +28,7 @@ def work_of(host: PyinfraHost) -> Work:
         profile = host.data.get("hft_profile")
         if profile is None:
             raise RefusedError(f"{described.name}: has no profile, so there is nothing to tune")
-        root = host.data.get("hft_root", "/")
-        observed = host.get_fact(HostSnapshot, root=root)
+        observed = host.get_fact(HostSnapshot)
         if observed is None:
             raise RefusedError(f"{described.name}: could not be observed")
         plan_text = host.data.get("hft_plan")
@@ -41,6 +40,10 @@ def work_of(host: PyinfraHost) -> Work:
             plan=Plan.from_json(plan_text) if plan_text else None,
             expected_plan=host.data.get("hft_expected_plan"),
             drained=bool(host.data.get("hft_drained")),
-            root=root,
         )
     return _KEPT[host]
+
+
+def kept(host: PyinfraHost) -> Work | None:
+    """The work of a host if it was made, without looking again."""
+    return _KEPT.get(host)

@@ -25,7 +25,7 @@ OBSERVE_TIMEOUT_S = 60.0
 OPEN_TRIAL_STATES = ("staged", "armed", "booted", "healthy")
 _MARK = "\nhft-engine 1\n"
 _END = "end\n"
-_TAIL = f"""cd -- "${{1:-/}}" || exit 2
+_TAIL = f"""cd / || exit 2
 printf '\\nhft-engine 1\\n'
 for procs in sys/fs/cgroup/hft.slice/hft-engine.slice/*/cgroup.procs; do
   pid=; [ -r "$procs" ] && read -r pid <"$procs"
@@ -110,9 +110,9 @@ class Observed:
         return found.get("plan_hash") if isinstance(found, dict) else None
 
 
-def observe_command(root: str = "/") -> str:
+def observe_command() -> str:
     """The remote command line whose output `parse_observed` reads."""
-    words = [["sh", "-c", script, "hft-observe", root] for script in (CAPTURE_SCRIPT, _TAIL)]
+    words = [["sh", "-c", script, "hft-observe", "/"] for script in (CAPTURE_SCRIPT, _TAIL)]
     return " && ".join(shlex.join(each) for each in words)
 
 
@@ -136,9 +136,9 @@ def parse_observed(host: str, output: str) -> Observed:
     return Observed(snapshot=snapshot, engine_units=frozenset(units), standin_digest=digest)
 
 
-def observe(ssh: Ssh, root: str = "/") -> Observed:
+def observe(ssh: Ssh) -> Observed:
     """Look at a host over OpenSSH: one connection, one command."""
-    command = observe_command(root)
+    command = observe_command()
     prefix = [] if ssh.user == "root" else ["sudo", "-n"]
     done = ssh.run([*prefix, "sh", "-c", command], timeout_s=OBSERVE_TIMEOUT_S)
     return parse_observed(ssh.name, done.stdout)

@@ -120,6 +120,7 @@ class Ssh:
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C reaches us, and we end the child: one order of events, not two
         )
+        _RUNNING.add(child)
         with child:
             try:
                 exchange = _Exchange(self.name, child, stdin, time.monotonic() + timeout_s)
@@ -132,6 +133,7 @@ class Ssh:
             finally:
                 if child.poll() is None:
                     child.kill()
+                _RUNNING.discard(child)
         return self._completed(child.returncode, exchange)
 
     def _completed(self, returncode: int, exchange: _Exchange) -> Completed:
@@ -149,6 +151,15 @@ class Ssh:
             )
         lines = [line for line in stderr.splitlines() if line.strip()]
         return f"{where}: {printable(lines[-1]) if lines else 'ssh gave no reason'}"
+
+
+_RUNNING: set[subprocess.Popen[bytes]] = set()
+
+
+def stop_running() -> None:
+    """End every call in flight at once, whichever thread waits for it: what Ctrl-C means here."""
+    for child in tuple(_RUNNING):
+        child.kill()
 
 
 _STRICT: dict[str, str] = {

@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tuning.planner import plan as make_plan
-
 from deploys.document import document, select_items, transaction_name
 from deploys.errors import RefusedError
 from deploys.observed import Observed
 from deploys.pending import Item, pending_items
 from deploys.render import Concern
-from inventory.model import Host, Trial
+from inventory.model import Host, Site, Trial
 from tuning.plan import Plan
+from tuning.planner import plan as make_plan
 from tuning.profile import Profile
 from tuning.reader import read_topology
 
@@ -34,10 +33,10 @@ class Work:
     trial: Trial
     now: tuple[Item, ...]
     waiting: tuple[Item, ...]
-    root: str = "/"
     added: list[Item] = field(default_factory=list)
     outcome: Mapping[str, Any] | None = None
-    failure: str | None = None
+    error: Exception | None = None
+    is_staged: bool = False
 
     def of(self, concern: Concern) -> tuple[Item, ...]:
         """What is pending now for one concern."""
@@ -45,8 +44,18 @@ class Work:
 
     @property
     def is_boot_pending(self) -> bool:
-        """Whether this needs a trial boot."""
-        return any(item.concern == "boot" for item in self.now)
+        """Whether this needs a trial boot, staged already or not."""
+        return any(item.mode == "boot" for item in self.pending)
+
+    @property
+    def txn(self) -> str | None:
+        """The transaction this work became, once the host answered."""
+        return str(self.outcome["txn"]) if self.outcome is not None else None
+
+    @property
+    def pending(self) -> tuple[Item, ...]:
+        """Everything that is not yet as planned."""
+        return (*self.now, *self.waiting)
 
     def add(self, items: tuple[Item, ...]) -> None:
         """Put items into the document; twice is once, because pyinfra may run an operation again."""
@@ -61,7 +70,7 @@ class Work:
             plan=self.plan,
             items=self.added,
             trial=self.trial,
-            is_boot_pending=any(item.concern == "boot" for item in self.added),
+            is_boot_pending=any(item.mode == "boot" for item in self.added),
         )
 
 
@@ -74,7 +83,6 @@ def make_work(  # noqa: PLR0913  # each by name; the optional ones are what a ca
     plan: Plan | None = None,
     expected_plan: str | None = None,
     drained: bool = False,
-    root: str = "/",
 ) -> Work:
     """Decide for one host; refuses another machine and another plan than the one that was shown."""
     check_identity(host, observed)
@@ -84,17 +92,41 @@ def make_work(  # noqa: PLR0913  # each by name; the optional ones are what a ca
             f"{host.name}: the plan changed since it was shown ({expected_plan[:12]} then, "
             f"{chosen.plan_hash[:12]} now), so nothing was written; look again: hft plan --host {host.name}"
         )
-    chosen_items = select_items(
-        pending_items(chosen, observed), drained=drained or not observed.engine_active
-    )
+    selected = select_items(pending_items(chosen, observed), drained=drained or not observed.engine_active)
+    is_staged = observed.staged_plan == chosen.plan_hash
     return Work(
         host=host,
         plan=chosen,
         observed=observed,
         trial=trial,
-        now=chosen_items.now,
-        waiting=chosen_items.waiting,
-        root=root,
+        now=() if is_staged else selected.now,  # beside an open trial the host takes no second document
+        waiting=(*selected.now, *selected.waiting) if is_staged else selected.waiting,
+        is_staged=is_staged,
+    )
+
+
+def decide(  # noqa: PLR0913  # each by name
+    site: Site,
+    host: Host,
+    observed: Observed,
+    *,
+    profile: Profile | None = None,
+    plan_text: str | None = None,
+    expected_plan: str | None = None,
+    drained: bool = False,
+) -> Work:
+    """`make_work` for a host of a site: its own profile unless another is given, its class's timings."""
+    chosen = profile or site.profile_of(host)
+    if chosen is None:
+        raise RefusedError(f"{host.name}: has no profile, so there is nothing to tune")
+    return make_work(
+        host,
+        observed,
+        chosen,
+        site.trial_of(host),
+        plan=Plan.from_json(plan_text) if plan_text else None,
+        expected_plan=expected_plan,
+        drained=drained,
     )
 
 

@@ -9,11 +9,11 @@ from deploys.observed import Observed, observe_command, parse_observed
 
 
 class HostSnapshot(FactBase[Observed]):
-    """The host as observed now; `root` is another directory than / only for a host that is a directory."""
+    """The host as observed now."""
 
     @override
-    def command(self, root: str = "/") -> str:
-        return observe_command(root)
+    def command(self) -> str:
+        return observe_command()
 
     @override
     def process(self, output: list[str]) -> Observed:

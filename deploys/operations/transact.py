@@ -40,12 +40,12 @@ def send(state: State, host: Host, work: Work) -> bool:  # noqa: ARG001  # pyinf
     """Install the agent if needed, apply the document, keep the outcome with the work."""
     call = _caller(host)
     try:
-        install_if_needed(call, work.observed.agent_version, work.root)
+        install_if_needed(call, work.observed.agent_version)
         document = json.dumps(work.document()).encode()
-        done = call(agent_argv("apply", root=work.root), document, APPLY_TIMEOUT_S)
+        done = call(agent_argv("apply"), document, APPLY_TIMEOUT_S)
         work.outcome = read_outcome(work.host.name, done)
     except (DeployError, OSError, TimeoutError) as error:
-        work.failure = str(error)
+        work.error = error
         host.log_styled(str(error), fg="red")
         return False
     host.log_styled(str(work.outcome["message"]), fg="green")

@@ -1,0 +1,140 @@
+"""What `hft apply` shows: pending settings with their whys, the order of reboots, and how each host ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deploys.work import Work
+from hft.errors import Exit
+from inventory.model import Host
+from inventory.selection import waves
+
+if TYPE_CHECKING:  # importing it patches the standard library, and a dry run needs none of it
+    from deploys.waves import HostEnd
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Untouched:
+    """A host that needed nothing; the rest of a HostEnd, without importing what changes hosts."""
+
+    host: str
+    sentence: str
+    result: str = "no_change"
+    txn: None = None
+    changed: tuple[str, ...] = ()
+    is_good: bool = True
+
+
+EXIT_BY_RESULT = {
+    "rolled_back": Exit.ROLLED_BACK,
+    "unreachable": Exit.UNREACHABLE,
+    "busy": Exit.LOCKED,
+    "refused": Exit.BAD_INPUT,
+    "failed": Exit.INTERNAL,
+}
+
+
+def show_pending(works: Sequence[Work], *, as_json: bool) -> None:
+    """Every pending setting of every host, one line and its why."""
+    if as_json:
+        click.echo(json.dumps(pending_document(works), indent=1))
+        return
+    for work in works:
+        count = len(work.pending)
+        click.echo(
+            f"{work.host.name}: {count} pending, plan {work.plan.plan_hash[:12]}"
+            if count
+            else as_planned(work)
+        )
+        for item in work.now:
+            click.echo(f"  {item.concern:<10} {item.sentence}")
+            click.echo(click.style(f"             {item.why}", dim=True))
+        for item in work.waiting:
+            click.echo(f"  {item.concern:<10} {item.sentence}  (waits: {waits_for(work)})")
+    rebooting = reboot_order(works)
+    if rebooting:
+        click.echo(
+            f"reboots, in this order, each a trial boot that comes back by itself: {', '.join(rebooting)}"
+        )
+
+
+def as_planned(work: Work) -> str:
+    """The sentence of a host that needs nothing."""
+    return (
+        f"{work.host.name}: as planned ({len(work.plan.settings)} settings, plan {work.plan.plan_hash[:12]})"
+    )
+
+
+def waits_for(work: Work) -> str:
+    """Why an item is not applied now."""
+    return (
+        "a boot change is staged and waits for its reboot"
+        if work.is_staged
+        else "needs a drained host, --drain"
+    )
+
+
+def reboot_order(works: Sequence[Work]) -> list[str]:
+    """Names of the hosts that will be rebooted, in the order of the waves."""
+    rebooting: list[Host] = [work.host for work in works if work.is_boot_pending]
+    return [host.name for wave in waves(rebooting) for host in wave]
+
+
+def pending_document(works: Sequence[Work]) -> dict[str, Any]:
+    """The pending settings as documented JSON."""
+    return {
+        "schema": 1,
+        "reboots": reboot_order(works),
+        "hosts": [
+            {
+                "host": work.host.name,
+                "plan_hash": work.plan.plan_hash,
+                "pending": [
+                    {
+                        "concern": item.concern,
+                        "key": item.key,
+                        "sentence": item.sentence,
+                        "mode": item.mode,
+                        "why": item.why,
+                        "waits_for": waits_for(work) if item in work.waiting else None,
+                    }
+                    for item in work.pending
+                ],
+            }
+            for work in works
+        ],
+    }
+
+
+def show_end(end: HostEnd | Untouched, *, as_json: bool) -> None:
+    """One line for one host."""
+    colour = {True: "green", False: "red"}[end.is_good] if end.result != "not_run" else "yellow"
+    line = f"{end.host}: {click.style(end.result.replace('_', ' '), fg=colour)}: {end.sentence}"
+    click.echo(line, err=as_json)
+
+
+def ends_document(ends: Iterable[HostEnd | Untouched]) -> dict[str, Any]:
+    """How every host ended, as documented JSON."""
+    return {
+        "schema": 1,
+        "hosts": [
+            {
+                "host": end.host,
+                "result": end.result,
+                "sentence": end.sentence,
+                "txn": end.txn,
+                "changed": list(end.changed),
+            }
+            for end in ends
+        ],
+    }
+
+
+def exit_code_of_ends(ends: Iterable[HostEnd | Untouched]) -> Exit:
+    """The first failure's code; what was not run because of it adds nothing."""
+    return next((EXIT_BY_RESULT[end.result] for end in ends if end.result in EXIT_BY_RESULT), Exit.OK)
