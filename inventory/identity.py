@@ -1,9 +1,9 @@
 """Is this the machine that was enrolled? The host key says who answers, this says on which iron and install.
 
 A host key survives a disk moved to other hardware and a golden image cloned twice, a machine-id does not
-survive a new installation (machine-id(5)), DMI names the mainboard, and MAC addresses name the cards. All
-that were recorded must still be there before anything is written. A re-imaged host is another machine until
-it is enrolled again.
+survive a new installation (machine-id(5)), DMI names the mainboard, and MAC addresses name the cards. What
+was recorded must still be so before anything is written; of the cards one is enough, because a card that was
+handed to vfio shows no address. A re-imaged host is another machine until it is enrolled again.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ import re
 
 from inventory.errors import IdentityError
 from inventory.model import Host, Identity, Site
+from tuning.snapshot import Snapshot
 
 FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?\Z")
+
+_MAC_PATH = re.compile(r"/sys/class/net/[^/]+/address")
 
 # One round trip, plain sh, nothing installed: `word value` lines. DMI needs root and is absent on some
 # machines; only cards with a device behind them count, because bridges and bonds make up their addresses.
@@ -52,6 +55,23 @@ def parse_identity(text: str, host_keys: tuple[str, ...], name: str) -> Identity
         ) from error
 
 
+def identity_in(snapshot: Snapshot, expected: Identity) -> Identity:
+    """The identity that a capture shows of a host; what was not captured is not known and so not compared."""
+
+    def shown(path: str, otherwise: str) -> str:
+        return (snapshot.text(path) or "") if snapshot.is_known(path) else otherwise
+
+    macs = {snapshot.text(path) for path in snapshot.files if _MAC_PATH.fullmatch(path)} - {None}
+    return expected.model_copy(
+        update={
+            "machine_id": shown("/etc/machine-id", ""),
+            "dmi_serial": shown("/sys/class/dmi/id/product_serial", expected.dmi_serial),
+            "dmi_uuid": shown("/sys/class/dmi/id/product_uuid", expected.dmi_uuid),
+            "macs": tuple(sorted(mac for mac in macs if mac)) or expected.macs,
+        }
+    )
+
+
 def differences(expected: Identity, seen: Identity) -> list[str]:
     """Every way in which the machine seen is not the expected; what was not recorded is not compared."""
     wrong = [
@@ -63,8 +83,8 @@ def differences(expected: Identity, seen: Identity) -> list[str]:
         )
         if then and then != now
     ]
-    gone = sorted(set(expected.macs) - set(seen.macs))
-    wrong += [f"network card {', '.join(gone)} is gone"] if gone else []
+    if expected.macs and not set(expected.macs) & set(seen.macs):
+        wrong.append(f"none of its network cards is there ({', '.join(expected.macs)})")
     wrong += [] if set(expected.host_keys) & set(seen.host_keys) else ["the host key is another one"]
     return wrong
 

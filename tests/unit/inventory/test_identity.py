@@ -12,12 +12,14 @@ from inventory.identity import (
     READ_SCRIPT,
     enrolled,
     fingerprint,
+    identity_in,
     known_hosts_text,
     parse_identity,
     verify,
 )
 from inventory.load import DEFAULT, load_site
 from inventory.model import Host, Identity, Site
+from tuning.snapshot import Snapshot
 
 KEY_A = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPYyCqUD3JSbrVpQwV0Y9bLhHoRr2VvHbXGZuFJ3QmZk"
 KEY_B = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPYyCqUD3JSbrVpQwV0Y9bLhHoRr2VvHbXGZuFJ3QmZl"
@@ -44,13 +46,57 @@ def test_enrolled_machine_passes_with_a_card_more_and_another_spelling() -> None
         (seen(machine_id="f" * 32), "machine-id is f+, enrolled was 0+1"),
         (seen(dmi_serial="SN2"), "DMI serial is SN2, enrolled was SN1"),
         (seen(dmi_uuid=""), "DMI UUID is absent"),
-        (seen(macs=("52:54:00:00:00:02",)), "network card 52:54:00:00:00:01 is gone"),
+        (seen(macs=("52:54:00:00:00:03",)), "none of its network cards is there"),
+        (seen(macs=()), "none of its network cards is there"),
         (seen(host_keys=(KEY_B,)), "the host key is another one"),
     ],
 )
 def test_other_machine_is_refused_with_the_difference_and_the_way_out(other: Identity, named: str) -> None:
     with pytest.raises(IdentityError, match=rf"e1: not the machine.*{named}.*hft host enrol e1"):
         verify(ENROLLED, other, "e1")
+
+
+def test_card_handed_to_vfio_does_not_make_another_machine() -> None:
+    verify(ENROLLED, seen(macs=("52:54:00:00:00:02",)))
+
+
+def captured(**changes: str | None) -> Snapshot:
+    files: dict[str, str | None] = {
+        "/etc/machine-id": ENROLLED.machine_id + "\n",
+        "/sys/class/dmi/id/product_serial": "SN1\n",
+        "/sys/class/dmi/id/product_uuid": "4c4c4544-0042\n",
+        "/sys/class/net/lo/address": "00:00:00:00:00:00\n",
+        "/sys/class/net/enp1s0/address": "52:54:00:00:00:01\n",
+    }
+    return Snapshot(files | changes, {})
+
+
+def test_capture_of_the_enrolled_machine_shows_its_identity() -> None:
+    verify(ENROLLED, identity_in(captured(), ENROLLED))
+
+
+def test_what_a_capture_could_not_read_is_not_known_and_not_compared() -> None:
+    snapshot = Snapshot({"/etc/machine-id": ENROLLED.machine_id}, {})
+    verify(ENROLLED, identity_in(snapshot, ENROLLED))
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "named"),
+    [
+        ("/etc/machine-id", "f" * 32, "machine-id is f"),
+        ("/etc/machine-id", None, "machine-id is absent"),
+        ("/sys/class/dmi/id/product_uuid", "other", "DMI UUID is other"),
+        ("/sys/class/net/enp1s0/address", "52:54:00:00:00:09", "none of its network cards"),
+    ],
+)
+def test_capture_of_another_machine_is_refused(path: str, text: str | None, named: str) -> None:
+    with pytest.raises(IdentityError, match=named):
+        verify(ENROLLED, identity_in(captured(**{path: text}), ENROLLED))
+
+
+def test_capture_without_machine_id_is_refused() -> None:
+    with pytest.raises(IdentityError, match="machine-id is absent"):
+        verify(ENROLLED, identity_in(Snapshot({}, {}), ENROLLED))
 
 
 def test_what_was_never_recorded_is_not_compared() -> None:
