@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import sys
 from collections.abc import Sequence
@@ -97,6 +98,7 @@ def check_fresh(host: Host, document: Document) -> None:
 def recover(host: Host, argv: Sequence[str]) -> int:
     """Undo what was cut off; `--wait` first waits for the writer's end."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    importlib.import_module("agent.step_boot")  # now: the zipapp may be replaced while we wait
     try:
         with lock.held(host, "recover", wait_s=None if "--wait" in argv else RECOVERY_WAIT_S):
             recovered = recovery.recover_all(host, now())

@@ -14,10 +14,14 @@ import importlib.util
 import io
 import marshal
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+from agent import bootstrap
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -67,6 +71,25 @@ def build_zipapp(path: Path | str) -> str:
                 add(archive, f"{name}c", compiled(name, data))
     Path(path).write_bytes(buffer.getvalue())
     return version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bootstrap:
+    """One command for the host, its standard input, and the version it leaves there."""
+
+    argv: tuple[str, ...]
+    stdin: bytes
+    version: str
+
+
+def bootstrap_script(root: str = "/") -> Bootstrap:
+    """The command that installs this tree's agent on a host; run it as root. Its answer is one JSON document."""
+    with tempfile.TemporaryDirectory(prefix="hft-agent-") as directory:
+        path = Path(directory) / "agent.pyz"
+        version = build_zipapp(path)
+        data = path.read_bytes()
+    argv = (bootstrap.PYTHON, "-I", "-S", "-c", bootstrap.PROGRAM, root, hashlib.sha256(data).hexdigest())
+    return Bootstrap(argv=argv, stdin=data, version=version)
 
 
 def add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agent import journal as journals
 from agent import state
@@ -110,33 +110,8 @@ def recover_all(host: Host, at: str) -> list[Outcome]:
             outcomes.append(recover_one(host, txn, at))
         elif phase in journals.KEPT_PHASES:
             journal = journals.load(host, txn)
-            actors = actors_of(host, journal.document)
-            tidy(journal, actors)
-            if phase == "staged" and trial_is_lost(host, txn):
-                outcomes.append(undo_beside_health(journal, actors))
+            tidy(journal, actors_of(host, journal.document))
     return outcomes
-
-
-def trial_is_lost(host: Host, txn: str) -> bool:
-    """Whether GRUB came back to the old entry. Health says so too, but after systemd-sysctl."""
-    from agent.boot_preflight import current_menu
-    from agent.boot_state import Action, decide_boot, trial_of
-
-    trial = trial_of(state.read(host)["trial"])
-    if trial is None or trial.txn != txn:
-        return False
-    menu = current_menu(host)
-    decision = decide_boot(trial, host.cmdline(), host.boot_id(), menu.good.txn if menu else None)
-    return decision.action in {Action.ROLL_BACK, Action.CLEAN_UP}
-
-
-def undo_beside_health(journal: Journal, actors: Sequence[Actor]) -> Outcome:
-    """Undo the runtime part early in the boot; the boot part and its verdict are health's."""
-    runtime = [actor for actor in actors if actor.kind != "boot"]
-    why = f"the trial boot of {journal.document.txn} did not hold"
-    return give_up(
-        replace(journal, befores=journal.befores[: len(runtime)]), runtime, AgentError("trial_lost", why)
-    )
 
 
 def trial_lost(why: str) -> AgentError:
