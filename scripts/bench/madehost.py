@@ -21,6 +21,14 @@ MACHINE_ID = "00000000000000000000000000000be9"
 NIC = "enp1s0f0"
 MAC = "52:54:00:be:9c:01"
 CORES_PER_CACHE = 8
+# Numbers that no process of the target's own PID namespace ever gets to, so nobody can move one by mistake.
+KERNEL_THREADS = {
+    4_190_001: "kswapd0",
+    4_190_002: "kcompactd0",
+    4_190_003: "rcu_preempt",
+    4_190_004: "khugepaged",
+}
+_PF_KTHREAD = 0x0020_0000
 FIRST_NIC_IRQ = 64
 _CPU = "/sys/devices/system/cpu"
 _NODE = "/sys/devices/system/node"
@@ -178,12 +186,15 @@ def _kernel(shape: Shape) -> Iterator[tuple[str, str]]:
     yield "/proc/meminfo", _meminfo(shape.nodes * shape.node_gib * 1024 * 1024)
     yield "/proc/swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority"
     for who in ("1", "self"):
-        yield (
-            f"/proc/{who}/status",
-            f"Name:\tsystemd\nCpus_allowed:\t{_mask(shape)}\nCpus_allowed_list:\t{_all(shape)}",
-        )
+        yield f"/proc/{who}/status", f"Name:\tsystemd\nCpus_allowed_list:\t{_all(shape)}"
         yield f"/proc/{who}/cgroup", "0::/init.scope"
         yield f"/proc/{who}/cpuset", "/"
+    for pid, name in KERNEL_THREADS.items():
+        yield f"/proc/{pid}/stat", f"{pid} ({name}) S 2 0 0 0 -1 {_PF_KTHREAD} 0 0 0 0"
+        yield f"/proc/{pid}/status", f"Name:\t{name}\nCpus_allowed_list:\t{_all(shape)}"
+    for group in ("init.scope", "system.slice", "user.slice"):
+        yield f"/sys/fs/cgroup/{group}/cpuset.cpus", ""
+        yield f"/sys/fs/cgroup/{group}/cpuset.cpus.effective", _all(shape)
     yield "/sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc"
     yield "/sys/devices/system/clocksource/clocksource0/available_clocksource", "tsc hpet acpi_pm"
     yield "/sys/devices/virtual/workqueue/cpumask", _mask(shape)
@@ -215,7 +226,6 @@ def _interrupts(shape: Shape) -> Iterator[tuple[str, str]]:
     named |= {FIRST_NIC_IRQ + queue: f"{NIC}-TxRx-{queue}" for queue in range(shape.cores)}
     for irq, name in named.items():
         yield f"/proc/irq/{irq}/smp_affinity_list", _all(shape)
-        yield f"/proc/irq/{irq}/effective_affinity_list", str(irq % shape.cpus)
         yield f"/sys/kernel/irq/{irq}/actions", name
     heads = "".join(f"{'CPU' + str(cpu):>11}" for cpu in range(shape.cpus))
     rows = [f"{irq:>4}:{'0':>11}{'0':>11} PCI-MSI {name}" for irq, name in named.items()]
@@ -269,6 +279,9 @@ def _links(_shape: Shape) -> Iterator[tuple[str, str]]:
     yield f"{_NIC_PCI}/ptp/ptp0/device", "../../../0000:01:00.0"
     yield "/sys/bus/pci/devices/0000:01:00.0", "../../../devices/pci0000:00/0000:00:01.0/0000:01:00.0"
     yield "/sys/bus/pci/drivers/ice/module", "../../../../module/ice"
+    for name in UNITS:
+        wants = "timers" if name.endswith(".timer") else "multi-user"
+        yield f"/etc/systemd/system/{wants}.target.wants/{name}", f"/lib/systemd/system/{name}"
 
 
 _PARTS = (_cpus, _nodes, _kernel, _interrupts, _devices, _etc, _units)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from scripts.bench.ansible import Ansible
 from scripts.bench.errors import BenchError
 from scripts.bench.knobs import Knob, knobs_of, wrong_on
-from scripts.bench.madehost import FIRST_NIC_IRQ, SMALL, make_host
+from scripts.bench.madehost import FIRST_NIC_IRQ, KERNEL_THREADS, SMALL, make_host
 from scripts.bench.measure import Figure
 from scripts.bench.ours import Ours
 from scripts.bench.plain_pyinfra import PlainPyinfra
@@ -100,11 +100,13 @@ def planned(target: Target) -> Plan:
 def _settle(target: Target) -> tuple[Knob, ...]:
     """Bring the made host past its boot: the planned command line has taken effect, as after a trial boot."""
     decided = planned(target)
-    isolated = decided.isolated.list_text()
     words = shlex.quote(" ".join(decided.kernel_args()))
+    ours, rest = decided.isolated.list_text(), decided.housekeeping.list_text()
+    threads = " ".join(f"/proc/{pid}/status" for pid in (1, *KERNEL_THREADS))
     target.run(
         f'read -r line </proc/cmdline && echo "$line" {words} >/proc/cmdline && '
-        f"for name in isolated nohz_full; do echo {isolated} >/sys/devices/system/cpu/$name; done"
+        f"for name in isolated nohz_full; do echo {ours} >/sys/devices/system/cpu/$name; done && "
+        f"sed -i 's/^Cpus_allowed_list:.*/Cpus_allowed_list:\\t{rest}/' {threads}"
     )
     knobs = knobs_of(planned(target), range(FIRST_NIC_IRQ, FIRST_NIC_IRQ + SMALL.cores))
     folders = sorted({knob.path.rpartition("/")[0] for knob in knobs})

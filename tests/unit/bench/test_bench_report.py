@@ -1,0 +1,86 @@
+"""The report judges each goal from what was measured, both ways, and leaves out what was not asked for."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from scripts.bench.knobs import Knob
+from scripts.bench.lab import LabFigure
+from scripts.bench.measure import Figure
+from scripts.bench.noop import Noop, Row
+from scripts.bench.planning import Doctor, Planner
+from scripts.bench.report import Results, goals, print_report, to_dict
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def row(name: str, seconds: float) -> Row:
+    figure = Figure.of([seconds])
+    return Row(
+        name=name,
+        version="1",
+        command=name,
+        wall=figure,
+        controller_cpu=figure,
+        target_cpu=figure,
+        first_changes=50,
+        drift_named="sysctl vm.swappiness",
+    )
+
+
+def results(*, ours_s: float = 0.5, ansible_s: float = 20.0, imports_pyinfra: bool = False) -> Results:
+    knob = Knob(kind="sysctl", path="/proc/sys/vm/swappiness", wanted="10", key="vm.swappiness")
+    quick = Figure.of([0.02])
+    return Results(
+        planner=Planner(cpus=1024, settings=60, read=quick, plan=quick, diff=quick),
+        doctor=Doctor(wall=Figure.of([1.0]), modules=300, imports_pyinfra=imports_pyinfra),
+        noop=Noop(knobs=(knob,), rows=(row("hft", ours_s), row("ansible-core", ansible_s))),
+        lab=LabFigure(skipped="no lab is up"),
+    )
+
+
+def test_all_goals_are_met_by_good_figures() -> None:
+    assert [goal.is_met for goal in goals(results())] == [True] * 5
+
+
+@pytest.mark.parametrize(
+    ("measured", "missed"),
+    [
+        (results(ours_s=0.65), "hft: no-op plan and apply, 50 settings"),
+        (results(ansible_s=14.0), "hft against ansible-core"),
+        (results(imports_pyinfra=True), "hft doctor imports pyinfra"),
+    ],
+)
+def test_each_goal_can_be_missed(measured: Results, missed: str) -> None:
+    assert [goal.what for goal in goals(measured) if not goal.is_met] == [missed]
+
+
+def test_what_was_not_measured_is_not_judged() -> None:
+    assert goals(Results()) == ()
+
+
+def test_missed_goal_is_said_in_the_table_and_in_the_document() -> None:
+    out = io.StringIO()
+    print_report(results(ours_s=2.0), Console(file=out, width=140))
+    assert "MISSED" in out.getvalue()
+    assert "skipped: no lab is up" in out.getvalue()
+    document = json.loads(json.dumps(to_dict(results(ours_s=2.0))))
+    assert document["schema"] == 1
+    assert [goal["met"] for goal in document["goals"]] == [False, False, True, True, True]
+
+
+def test_planner_plans_1024_cpus_and_the_report_is_one_json_document() -> None:
+    argv = [sys.executable, "-m", "scripts.bench", "--only", "planner", "--json", "--runs", "1"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["planner"]["cpus"] == 1024
+    assert document["planner"]["plan"]["runs"] == 20
+    assert document["noop"] is None
