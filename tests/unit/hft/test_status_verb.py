@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -81,6 +84,28 @@ def test_managed_host_shows_entry_and_committed_plan(hft: Callable[..., Any], en
     table = hft("status", "--inventory", enrolled.inventory).out
     assert "aaaaaaaa" in table
     assert "good" in table
+
+
+def test_real_agent_is_understood(hft: Callable[..., Any], enrolled: Any) -> None:
+    zipapp = enrolled.folder / "agent.py"  # where the loopback host looks for its agent
+    subprocess.run([sys.executable, "-m", "agent.build", "-o", str(zipapp)], check=True, capture_output=True)
+    _, hosts = seen(hft, enrolled)
+    assert hosts["e1"]["managed"], hosts["e1"]["note"]
+    assert hosts["e1"]["entry"] in {"good", "candidate", "previous", "foreign"}
+    assert hosts["e1"]["engine_active"] is False
+
+
+def test_interrupted_status_does_not_wait_for_a_hung_host(enrolled: Any) -> None:
+    (enrolled.folder / "hang").touch()
+    code = "import sys; from hft.cli import run_guarded; sys.exit(run_guarded(sys.argv[1:]))"
+    argv = [sys.executable, "-c", code, "status", "--inventory", str(enrolled.inventory), "--deadline", "25"]
+    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    assert child.stderr.readline().startswith("asking 1 host(s)")
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=10)
+    assert (child.returncode, out, err.strip()) == (130, "", "hft: interrupted")
 
 
 def test_dark_host_is_named_and_the_others_are_still_shown(hft: Callable[..., Any], enrolled: Any) -> None:
