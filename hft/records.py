@@ -196,9 +196,25 @@ class History:
     torn_tail: bool
 
     def open_runs(self) -> tuple[dict[str, Any], ...]:
-        """Runs that opened and never closed: still running, or dead."""
-        closed = {line["run"] for line in self.lines if line.get("event") == "closed"}
-        return tuple(x for x in self.lines if x.get("event") == "opened" and x["run"] not in closed)
+        """Runs that opened, never closed, and were not followed by one of their kind that did."""
+        closed: set[str] = set()
+        verbs_closed: set[str] = set()
+        found: list[dict[str, Any]] = []
+        for line in reversed(self.lines):
+            if line.get("event") == "closed":
+                closed.add(line["run"])
+                verbs_closed.add(line["verb"])
+            elif (
+                line.get("event") == "opened"
+                and line["run"] not in closed
+                and line["verb"] not in verbs_closed
+            ):
+                found.append(line)
+        return tuple(reversed(found))
+
+    def dead_runs(self) -> tuple[dict[str, Any], ...]:
+        """The open runs whose process is gone; one on another controller counts as alive."""
+        return tuple(line for line in self.open_runs() if not _is_alive(line))
 
     def last_of_host(self, name: str, verb: str) -> dict[str, Any] | None:
         """The newest closed run of VERB that has facts about a host: those facts, with `at` and `run`."""
@@ -206,6 +222,11 @@ class History:
             if line.get("event") == "closed" and line.get("verb") == verb and name in line.get("hosts", {}):
                 return {**line["hosts"][name], "at": line["at"], "run": line["run"]}
         return None
+
+
+def _is_alive(opened: Mapping[str, Any]) -> bool:
+    here = str(opened.get("by", "")).rpartition("@")[2] == socket.gethostname()
+    return not here or Path("/proc", str(opened.get("pid"))).exists()
 
 
 def read(site: str) -> History:

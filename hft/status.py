@@ -21,6 +21,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from deploys.ssh import stop_running
 from hft import records
 from hft.errors import Exit
 from hft.locks import Holder, holder_of
@@ -70,7 +71,12 @@ class Report:
 def look_at(site: Site, hosts: Sequence[Host], deadline_s: float) -> Report:
     """Ask all hosts at once."""
     with ThreadPoolExecutor(max_workers=min(len(hosts), _THREADS_MAX)) as pool:
-        standings = tuple(pool.map(lambda host: look(site, host, deadline_s), hosts))
+        try:
+            standings = tuple(pool.map(lambda host: look(site, host, deadline_s), hosts))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_running()  # Ctrl-C does not wait for a dark host's deadline
+            raise
     return Report(
         site=site.name,
         standings=standings,
@@ -162,7 +168,7 @@ def sentences(report: Report) -> list[str]:
     said += [f"run record: {problem}" for problem in report.history.problems]
     if report.holder is None:
         said += [
-            f"run {x['run']} ({x['verb']} by {x['by']}) never closed" for x in report.history.open_runs()
+            f"run {x['run']} ({x['verb']} by {x['by']}) never closed" for x in report.history.dead_runs()
         ]
     for standing in report.standings:
         said += [f"{standing.host}: {sentence}" for sentence in _sentences_of(report, standing)]

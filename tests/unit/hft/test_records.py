@@ -67,8 +67,13 @@ def test_run_that_was_killed_stays_open_in_the_record() -> None:
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
-    (opened,) = records.read("rack").open_runs()
-    assert (opened["verb"], opened["reason"]) == ("apply", "dies")
+    (dead,) = records.read("rack").dead_runs()
+    assert (dead["verb"], dead["reason"]) == ("apply", "dies")
+    with records.recorded("rack", "apply", hosts=["e1"]):
+        opened = records.read("rack").open_runs()
+        assert [line["reason"] for line in opened] == ["dies", ""]
+        assert len(records.read("rack").dead_runs()) == 1, "the one that is running is not dead"
+    assert records.read("rack").open_runs() == (), "a later run of its kind put things right"
 
 
 def test_empty_record_is_no_error() -> None:
