@@ -6,7 +6,8 @@ move the terminal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from tuning.cpu_map import Line
 from tuning.cpuset import CpuSet
 from tuning.diff import Changes, Pending
 from tuning.plan import CpuDecision, Plan, Role
+from tuning.setting import Setting
 from tuning.topology import Topology
 
 COLOURS: dict[Role | None, str] = {
@@ -87,11 +89,23 @@ def _setting_table(plan: Plan, changes: Changes | None) -> Table:
     table = Table(title="Settings", title_justify="left", show_edge=False, pad_edge=False)
     for head in ("setting", "value", "mode", *(("now",) if changes else ()), "why"):
         table.add_column(head, overflow="fold")
-    for key, group in groupby(plan.settings, key=lambda one: one.key):
-        for setting in group:
-            now = (_now(pending.get(key)),) if changes else ()
-            table.add_row(Text(key), Text(setting.value), setting.mode, *now, Text(setting.why))
+    for _, group in groupby(plan.settings, key=lambda one: _likeness(one, pending)):
+        alike = list(group)
+        first = alike[0]
+        key = first.key if len(alike) == 1 else f"{_stem(first.key)} (each of {len(alike)} CPUs)"
+        now = (_now(pending.get(first.key)),) if changes else ()
+        table.add_row(Text(key), Text(first.value), first.mode, *now, Text(first.why))
     return table
+
+
+def _likeness(setting: Setting, pending: Mapping[str, Pending]) -> tuple[str, str, str, str | None]:
+    """Settings of one kind on many CPUs are shown once, as long as they stand alike."""
+    one = pending.get(setting.key)
+    return _stem(setting.key), setting.value, str(one is None), one.observed if one else None
+
+
+def _stem(key: str) -> str:
+    return re.sub(r"\.cpu[0-9]+$", "", key)
 
 
 def _now(pending: Pending | None) -> Text:

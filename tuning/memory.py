@@ -2,8 +2,8 @@
 
 Hugepages are reserved on the command line, where memory is whole, on the node of the hot cores (`hugepages=
 NODE:COUNT`, kernel 5.16). Never more than the profile's share of the node: an over-allocated pool leaves a
-PREEMPT_RT kernel hanging at boot. The amount is a power of two of pages, so that a few pages more or less of
-total memory from boot to boot never change the plan.
+PREEMPT_RT kernel hanging at boot. The memory that counts and the amount are powers of two, so that some pages
+more or less of total memory from boot to boot never change the plan.
 """
 
 from __future__ import annotations
@@ -45,16 +45,17 @@ def _pool(wishes: Wishes) -> None:
         return
     node = _memory_node(wishes)
     size_kib = _page_size(wishes.topology.hugepage_sizes_kib)
-    if node is None or not node.memory_bytes or size_kib is None:
+    if node is None or not node.memory_bytes_floor or size_kib is None:
         what = (
             "the hugepage sizes of this kernel are" if node and node.memory_bytes else "the node's memory is"
         )
         _refuse_pool(wishes, Code.HUGEPAGES_UNKNOWN, f"{what} not known")
         return
-    share = int(node.memory_bytes * profile.hugepage_share_most)
+    share = int(node.memory_bytes_floor * profile.hugepage_share_most)
     count = _power_of_two_below(min(profile.hugepage_bytes_most, share) // (size_kib * KIB))
     if count == 0 or count * size_kib * KIB < profile.hugepage_bytes_min:
-        stated = f"{profile.hugepage_share_most:.1%} of node {node.number}'s {node.memory_bytes >> 20} MiB"
+        size = f"at least {node.memory_bytes_floor >> 20} MiB"
+        stated = f"{profile.hugepage_share_most:.1%} of node {node.number} ({size})"
         wanted = f"{profile.hugepage_bytes_min >> 20} MiB" if profile.hugepage_bytes_min else "even one page"
         _refuse_pool(wishes, Code.HUGEPAGES_SHARE, f"{stated} does not hold {wanted} of {size_kib} KiB pages")
         return

@@ -1,0 +1,144 @@
+"""Real captured machines, and Debian's hwloc as an oracle that shares no code with our reader.
+
+The captures are test input that lives outside of this repository: HFT_TEST_DATA names the folder. hwloc drops
+a memory node's number where firmware repeats itself; such trees are compared without nodes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tuning.cpuset import CpuSet
+from tuning.errors import PlanError
+from tuning.plan import Plan
+from tuning.planner import plan
+from tuning.profile import ENGINE
+from tuning.reader import read_topology
+from tuning.snapshot import CAPTURE_SCRIPT, parse_capture
+from tuning.topology import Topology
+
+DATA = Path(os.environ.get("HFT_TEST_DATA", Path(__file__).parents[4] / "shared" / "data")) / "topologies"
+TREES = sorted(path.name.removesuffix(".tar.bz2") for path in DATA.glob("*.tar.bz2"))
+LSTOPO = shutil.which("lstopo-no-graphics")
+UNRELIABLE_NODES = ("8em64t-2s2ca2c-buggynuma", "fakeheterocpunuma")
+
+pytestmark = pytest.mark.skipif(not TREES, reason=f"no captured machines in {DATA} (set HFT_TEST_DATA)")
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every tree unpacked; the folder inside an archive has a name of its own."""
+    found = {}
+    for name in TREES:
+        place = tmp_path_factory.mktemp("machine")
+        archive = str(DATA / f"{name}.tar.bz2")
+        unpack = ["tar", "--no-same-owner", "--no-same-permissions", "-xjf", archive]
+        subprocess.run(unpack, cwd=place, check=True, timeout=60)
+        found[name] = next(path.parent for path in place.rglob("sys") if path.is_dir())
+    return found
+
+
+@pytest.fixture(scope="module")
+def topologies(roots: dict[str, Path]) -> dict[str, Topology]:
+    found = {}
+    for name, root in roots.items():
+        argv = ["sh", "-s", "--", str(root)]
+        done = subprocess.run(
+            argv, input=CAPTURE_SCRIPT.encode(), capture_output=True, check=True, timeout=60
+        )
+        found[name] = read_topology(parse_capture(done.stdout))
+    return found
+
+
+def lstopo(root: Path, *options: str) -> list[str]:
+    argv = ["lstopo-no-graphics", "--if", "fsroot", "-i", str(root), "-p", *options]
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+
+
+def oracle(root: Path, kind: str) -> Iterator[tuple[str, CpuSet]]:
+    """Objects of a kind that have CPUs, as hwloc sees them: `Core P#3 cpuset=0x00000018`."""
+    for line in lstopo(root, "--only", kind, "--cpuset"):
+        mask = re.search(r"cpuset=([0-9a-fx,]+)", line)
+        if mask:
+            groups = [group.removeprefix("0x") or "0" for group in mask[1].split(",")]
+            cpus = CpuSet.parse_mask(",".join(groups))
+            if cpus:
+                yield line, cpus
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_captured_machine_is_planned_or_refused_with_its_code(
+    name: str, topologies: dict[str, Topology]
+) -> None:
+    topology = topologies[name]
+    try:
+        made = plan(topology, ENGINE)
+    except PlanError as refusal:
+        assert (name, refusal.code) == ("2arm-2c", "too_few_cpus")
+        return
+    assert Plan.from_json(made.to_json()) == made
+    assert made.isolated | made.housekeeping == topology.usable
+
+
+@pytest.mark.skipif(LSTOPO is None, reason="hwloc-nox is not installed")
+@pytest.mark.parametrize("name", TREES)
+def test_usable_cpus_are_those_that_hwloc_sees(
+    name: str, roots: dict[str, Path], topologies: dict[str, Topology]
+) -> None:
+    seen = CpuSet()
+    for _, cpus in oracle(roots[name], "pu"):
+        seen |= cpus
+    assert topologies[name].usable == seen
+
+
+@pytest.mark.skipif(LSTOPO is None, reason="hwloc-nox is not installed")
+@pytest.mark.parametrize("name", TREES)
+def test_cores_and_their_sockets_are_those_that_hwloc_sees(
+    name: str, roots: dict[str, Path], topologies: dict[str, Topology]
+) -> None:
+    topology = topologies[name]
+    ours = {core.cpus & topology.usable for core in topology.cores} - {CpuSet()}
+    assert ours == {cpus for _, cpus in oracle(roots[name], "core")}
+    packages: dict[int | None, CpuSet] = {}
+    for core in topology.cores:
+        packages[core.package] = packages.get(core.package, CpuSet()) | (core.cpus & topology.usable)
+    assert {cpus for cpus in packages.values() if cpus} == {
+        cpus for _, cpus in oracle(roots[name], "package")
+    }
+
+
+@pytest.mark.skipif(LSTOPO is None, reason="hwloc-nox is not installed")
+@pytest.mark.parametrize("name", [name for name in TREES if name not in UNRELIABLE_NODES])
+def test_numa_nodes_are_those_that_hwloc_sees(
+    name: str, roots: dict[str, Path], topologies: dict[str, Topology]
+) -> None:
+    topology = topologies[name]
+    seen = {}
+    for line, cpus in oracle(roots[name], "numanode"):
+        number = re.search(r"P#([0-9]+)", line)
+        assert number
+        seen[int(number[1])] = cpus
+    ours = {node.number: node.cpus & topology.usable for node in topology.nodes}
+    known = CpuSet()
+    for cpus in ours.values():
+        known |= cpus
+    for number, cpus in seen.items():
+        assert ours[number] == cpus & known
+
+
+@pytest.mark.skipif(LSTOPO is None, reason="hwloc-nox is not installed")
+@pytest.mark.parametrize("name", TREES)
+def test_third_level_caches_are_those_that_hwloc_sees(
+    name: str, roots: dict[str, Path], topologies: dict[str, Topology]
+) -> None:
+    topology = topologies[name]
+    seen = {cpus for _, cpus in oracle(roots[name], "l3cache")}
+    if seen:
+        assert {core.llc & topology.usable for core in topology.cores} - {CpuSet()} == seen
