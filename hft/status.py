@@ -30,7 +30,7 @@ from inventory.load import load_site
 from inventory.model import Host, Site
 from inventory.selection import select
 
-_THREADS_MAX = 64
+_THREADS_MAX = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -202,6 +203,17 @@ def test_progress_goes_to_standard_error(hft: Callable[..., Any], enrolled: Any)
     said = hft("status", "--inventory", enrolled.inventory, "--json")
     assert "asking 1 host(s) of loop, at most 10 s" in said.err
     json.loads(said.out)
+
+
+def test_every_key_of_the_document_is_documented(hft: Callable[..., Any], enrolled: Any) -> None:
+    page = (Path(__file__).parents[3] / "docs/schema/controller.md").read_text()
+    document = json.loads(hft("status", "--inventory", enrolled.inventory, "--json").out)
+    missing = [
+        key
+        for key in (*document, *document["hosts"][0])
+        if f"`{key}`" not in page and key not in {"schema", "hosts"}
+    ]
+    assert not missing
 
 
 def test_changed_record_is_reported(hft: Callable[..., Any], enrolled: Any) -> None:
