@@ -2,8 +2,9 @@
 
 A knob is what an operator would call one setting, reduced to what any tool can read and change: the content
 of one file, a live value of the kernel, or a link that enables or masks a unit. The list comes from the real
-plan of the made host and from the real rendered files; what only hft looks at on top (kernel threads, command
-line, PID 1, hft's own record) is left out, so the other tools do less work than hft, never more.
+plan of the made host and from the real rendered files. What only hft looks at on top is left out: kernel
+threads, command line, PID 1, live slices, its own record, and files like `always [madvise] never`, which no
+stock module can compare. So the other tools do less work than hft, never more.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def _values(plan: Plan) -> Iterator[Knob]:
     for setting in plan.settings:
         if isinstance(setting, Sysctl):
             yield Knob(kind="sysctl", path=setting.path, wanted=setting.value, key=setting.key)
-        elif isinstance(setting, SysfsValue):
+        elif isinstance(setting, SysfsValue) and setting.compare != "choice":
             yield Knob(kind="value", path=setting.path, wanted=setting.value, key=setting.path)
 
 

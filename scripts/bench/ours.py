@@ -55,8 +55,7 @@ class Ours:
 
 
 def _changes(output: str) -> int:
-    hosts = json.loads(output)["hosts"]
-    return sum(len(host["changed"]) for host in hosts)
+    return sum(len(host["changed"]) for host in json.loads(output)["hosts"])
 
 
 def _site(target: Target) -> dict[str, object]:
