@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from inventory.enrolment import Enrolled, write_enrolled
 from inventory.errors import InventoryError
 from inventory.load import DEFAULT, load_site
+from inventory.model import Identity
 
 KEYS = [
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPYyCqUD3JSbrVpQwV0Y9bLhHoRr2VvHbXGZuFJ3QmZk",
@@ -120,6 +123,16 @@ def test_stock_pyinfra_reads_the_same_hosts_and_groups(state: Path) -> None:
         assert host.name in done.stdout
         assert str(host.host_key) in done.stdout
     assert "domain_rack-1" in done.stdout
+
+
+def test_stock_pyinfra_gets_the_identities_enrolled_beside_an_inventory(tmp_path: Path) -> None:
+    path = tmp_path / "rack.py"
+    shutil.copy(DEFAULT.with_name("colo.py"), path)
+    identity = Identity(host_keys=(KEYS[0],), machine_id="1" * 32)
+    write_enrolled(path, "engine-2", Enrolled(identity=identity, at="2026-11-21", by="alice@ops1"))
+    done = pyinfra(str(path), "debug-inventory", "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(KEYS[0]) == 1
 
 
 def test_stock_pyinfra_gets_the_sentence_and_no_traceback_when_the_lab_is_down(state: Path) -> None:
