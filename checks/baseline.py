@@ -22,8 +22,9 @@ class Baseline:
     entries: Mapping[str, Mapping[str, Any]]
 
     def most(self, name: str, window_s: float) -> int:
-        """The count that is still allowed in this window: the budget in proportion, rounded up."""
-        return math.ceil(float(self.entries[name]["max"]) * window_s / self.per_s)
+        """The count that is still allowed in this window: the budget in proportion, at least one."""
+        most = float(self.entries[name]["max"])
+        return max(math.floor(most * window_s / self.per_s + 0.5), min(1, math.ceil(most)))
 
     def least(self, name: str, window_s: float) -> int:
         """The count that must be reached in this window."""

@@ -39,7 +39,9 @@ class Assignment:
     siblings: Cpus
 
 
-def assign(expected: Expected, facts: Facts, window_s: float, *, drained: bool) -> Assignment:
+def assign(
+    expected: Expected, facts: Facts, baseline: Baseline, window_s: float, *, drained: bool
+) -> Assignment:
     """Spin on empty isolated CPUs, watch those of the engine, leave its siblings alone.
 
     A drained host trades nothing: there a CPU that the engine may use, but does not, is empty.
@@ -64,6 +66,7 @@ def assign(expected: Expected, facts: Facts, window_s: float, *, drained: bool) 
         coordinator=frozenset(housekeeping[:1]),
         guard=guard,
         window_s=window_s,
+        control_min=baseline.least("control_ticks", window_s),
         engine_cgroup=NO_GUARD if drained else ENGINE_CGROUP,
     )
     return Assignment(load=load, engine=engine, siblings=siblings)
@@ -117,13 +120,15 @@ def _unsound(measured: Measurement | CheckError, baseline: Baseline) -> tuple[st
 
 
 def _control_shows(measured: Measurement, baseline: Baseline) -> bool:
-    return measured.row("LOC", measured.load.control) >= baseline.least("control_ticks", measured.window_s)
+    return measured.row("LOC", measured.load.control) >= baseline.least(
+        "control_ticks", measured.load.window_s
+    )
 
 
 def control(measured: Measurement, baseline: Baseline) -> Finding:
     """The positive control: a busy housekeeping CPU shows its ticks."""
     cpu, why = measured.load.control, "counters that never count would pass every other check"
-    seen, least = measured.row("LOC", cpu), baseline.least("control_ticks", measured.window_s)
+    seen, least = measured.row("LOC", cpu), baseline.least("control_ticks", measured.load.window_s)
     sets = {"expected": f">= {least}", "observed": str(seen), "why": why}
     said = f"busy housekeeping CPU {cpu}: {seen} timer interrupts in {measured.window_s:.0f} s"
     if seen < least:

@@ -73,6 +73,15 @@ def read_plan(text: str) -> Expected:
     )
 
 
+def names_of(expected: Expected) -> tuple[str, ...]:
+    """The files and units that the plan's settings speak of."""
+    named = (
+        getattr(setting, "path", getattr(setting, "unit", getattr(setting, "slice", None)))
+        for setting in expected.plan.settings
+    )
+    return tuple(sorted({name for name in named if name is not None}))
+
+
 def committed(
     facts: Facts, wanted: Expected | None = None, recorded: str | None = None
 ) -> tuple[Expected | None, Finding]:

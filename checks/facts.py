@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from checks.errors import CheckError
-from checks.reading import Cpus, Task, cpus_of_list, mount_points, task_of
+from checks.reading import Cpus, Task, cpus_of_list, interrupt_names, mount_points, task_of
 
 PROCFS_TYPE = 0x9FA0
 PLAN = "/var/lib/hft/plan.json"
@@ -29,6 +29,7 @@ SECTIONS = (
     "cgroup",
     "units",
     "boot",
+    "log",
 )
 
 
@@ -48,6 +49,7 @@ class Facts:
     tasks: tuple[Task, ...] = ()
     units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     boot: frozenset[str] = frozenset()
+    log: tuple[str, ...] | None = None
 
     def text(self, path: str) -> str | None:
         """What a file holds, without surrounding blanks; None when that is not known or there is none."""
@@ -87,6 +89,11 @@ class Facts:
         return self.cpus("/sys/devices/system/cpu/online") or frozenset()
 
     @cached_property
+    def interrupts(self) -> Mapping[int, str]:
+        """Device interrupt -> what stands behind it."""
+        return interrupt_names(self.files.get("/proc/interrupts", ""))
+
+    @cached_property
     def usable(self) -> Cpus:
         """The online CPUs that the root control group may use: all of them on bare metal."""
         allowed = self.cpus("/sys/fs/cgroup/cpuset.cpus.effective")
@@ -124,6 +131,7 @@ def parse_facts(text: str, mark: str) -> Facts:
         tasks=tuple(_tasks(*(_files(sections[name]) for name in ("stat", "status", "cgroup")))),
         units=_units(sections["units"]),
         boot=frozenset(sections["boot"]),
+        log=tuple(filter(None, sections["log"])) if "readable" in sections["log"] else None,
     )
 
 

@@ -1,11 +1,13 @@
 # Everything the checks read of one host, in one round trip: POSIX sh, no agent, read only.
 # $1 is a mark chosen by the controller; a line that starts with it opens a section, and the last one says "end",
 # so that an answer cut short is noticed. Files travel as "path NUL line", because a path may contain a colon.
+# Further arguments are paths and unit names of a plan that is not on the host yet.
 # Some files are left out on purpose: reading vm/stat_refresh or cpufreq's current frequency interrupts every CPU.
 LC_ALL=C
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
 mark=$1
+shift
 plan=/var/lib/hft/plan.json
 section() { printf '%s %s\n' "$mark" "$1"; }
 
@@ -36,12 +38,14 @@ named() {
     grep -o '"path":"[^"]*"' "$plan" | cut -d'"' -f4 | grep -E '^/(proc|sys)/'
     grep -o '"key":"[a-z][^"]*"' "$plan" | cut -d'"' -f4 | grep -E '^(kernel|vm|net|fs|dev)\.' | tr . / | sed 's|^|/proc/sys/|'
 }
+paths() { for word in "$@"; do case $word in /proc/* | /sys/*) printf '%s\n' "$word" ;; esac done; }
 units() {
     echo irqbalance.service
+    for word in "$@"; do case $word in /*) ;; *) printf '%s\n' "$word" ;; esac done
     [ -r "$plan" ] && grep -oE '"(unit|slice)":"[^"]*"' "$plan" | cut -d'"' -f4
 }
 
-all=$({ printf '%s\n' "$fixed"; named; } | grep -v stat_refresh | sort -u)
+all=$({ printf '%s\n' "$fixed"; named; paths "$@"; } | grep -v stat_refresh | sort -u)
 present='' absent=''
 for path in $all; do
     if [ -e "$path" ]; then present="$present $path"; else absent="$absent $path"; fi
@@ -72,7 +76,9 @@ printf '%s\0' /proc/[0-9]*/task/[0-9]*/stat | xargs -0 grep -aHZs ''
 section cgroup
 printf '%s\0' /proc/[0-9]*/task/[0-9]*/cgroup | xargs -0 grep -aHZs '^0::'
 section units
-systemctl show --property=Id,LoadState,ActiveState,UnitFileState,AllowedCPUs $(units | sort -u) 2>&1
+systemctl show --property=Id,LoadState,ActiveState,UnitFileState,AllowedCPUs $(units "$@" | sort -u) 2>&1
 section boot
 ls /boot 2>&1
+section log
+dmesg > /dev/null 2>&1 && echo readable && dmesg | grep -E 'sched_clock: Marking unstable|Marking TSC unstable'
 section end

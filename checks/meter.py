@@ -26,6 +26,7 @@ SOURCES = ("meter.c", "meter_base.h", "meter_proc.h")
 FLAGS = ("-std=c11", "-static", "-O2", "-pthread", "-s", "-Wall", "-Wextra", "-Werror")
 ENGINE_CGROUP = "/sys/fs/cgroup/hft.slice/hft-engine.slice"
 NO_GUARD = "/nonexistent"
+WINDOWS_MOST = 4
 
 # $1 digest, $2 longest run in seconds, then the meter's. /run is noexec on Debian, /tmp on hardened hosts.
 REMOTE_SCRIPT = r"""
@@ -63,12 +64,18 @@ class Load:
     guard: Cpus
     window_s: float
     settle_s: float = 3.0
+    control_min: int = 0
     engine_cgroup: str = ENGINE_CGROUP
 
     @property
     def limit_s(self) -> int:
         """The longest that the whole run may take on the host."""
-        return int(self.window_s + self.settle_s) + 60
+        return int(self.window_max_s + self.settle_s) + 60
+
+    @property
+    def window_max_s(self) -> float:
+        """How long to look where the control gets too little time, as on an emulated machine under load."""
+        return WINDOWS_MOST * self.window_s
 
     def arguments(self) -> tuple[str, ...]:
         """The meter's command line."""
@@ -78,6 +85,12 @@ class Load:
             str(int(self.window_s * 1000)),
             "--settle-ms",
             str(int(self.settle_s * 1000)),
+        ]
+        words += [
+            "--window-max-ms",
+            str(int(self.window_max_s * 1000)),
+            "--control-min",
+            str(self.control_min),
         ]
         words += ["--engine-cgroup", self.engine_cgroup]
         for name in ("spin", "observe", "guard"):

@@ -62,7 +62,7 @@ struct tasks { size_t used, room; struct task *at; };
 static struct {
 	cpus_t spin, observe, control, coordinator, guard, measured;
 	const char *engine_cgroup;
-	long window_ms, settle_ms;
+	long window_ms, window_max_ms, settle_ms, control_min;
 } opt = { .engine_cgroup = "/sys/fs/cgroup/hft.slice/hft-engine.slice", .window_ms = 20000, .settle_ms = 3000 };
 
 static atomic_int phase = SETTLE;

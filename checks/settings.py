@@ -7,6 +7,7 @@ compared as sets.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, assert_never
 
@@ -18,7 +19,6 @@ from checks.reading import (
     choice_of,
     cpus_of_list,
     cpus_of_mask,
-    interrupt_names,
     list_of,
     words_of_cmdline,
 )
@@ -140,7 +140,7 @@ def irqs_outside(check: str, why: str, isolated: Cpus, facts: Facts) -> Finding:
     """No interrupt in use is routed to an isolated CPU; where it really goes is its *effective* affinity."""
     if covered := facts.covered("/proc/interrupts"):
         return unverifiable(check, "not_procfs", covered, why=why)
-    names = interrupt_names(facts.files.get("/proc/interrupts", ""))
+    names = facts.interrupts
     routed = {
         int(number): cpus_of_list(cpus)
         for number, cpus in facts.under("/proc/irq/", "/effective_affinity_list").items()
@@ -151,15 +151,25 @@ def irqs_outside(check: str, why: str, isolated: Cpus, facts: Facts) -> Finding:
         return unverifiable(
             check, "not_read", f"the route of interrupts {unknown or 'all'} is not known", why=why
         )
+    there = sorted(irq for irq, cpus in routed.items() if cpus & isolated)
     wrong = [
-        f"{irq} ({names[irq]}) -> CPU {list_of(cpus)}"
-        for irq, cpus in sorted(routed.items())
-        if cpus & isolated
+        f"{irq} ({names[irq]}) -> CPU {list_of(routed[irq])}" for irq in there if not managed(names[irq])
     ]
     if wrong:
         message = f"{len(wrong)} interrupts go to isolated CPUs: {'; '.join(wrong[:8])}"
         return violated(check, "irq_on_isolated", message, expected="none", observed=str(len(wrong)), why=why)
-    return ok(check, f"{len(routed)} interrupts, none goes to an isolated CPU", expected="none", why=why)
+    said = f"{len(routed)} interrupts, none goes to an isolated CPU"
+    if there:
+        said += f" but the managed queues {there}, which fire only for I/O that starts there"
+    return ok(check, said, expected="none", why=why)
+
+
+def managed(name: str) -> bool:
+    """A block queue's own interrupt: the kernel owns its affinity, user space cannot move it.
+
+    It fires only for I/O that its CPU submitted, which the measured device interrupts hold to zero.
+    """
+    return bool(re.search(r"(^|\s)(virtio\d+-req\.\d+|nvme\d+q[1-9]\d*)$", name))
 
 
 def kthreads_outside(check: str, why: str, isolated: Cpus, facts: Facts) -> Finding:
@@ -171,6 +181,7 @@ def kthreads_outside(check: str, why: str, isolated: Cpus, facts: Facts) -> Find
         f"{task.name} on {list_of(task.allowed)}"
         for task in kernel
         if task.movable and task.allowed & isolated and not _per_cpu(task.comm, task.allowed)
+        if not _serves_managed(task.comm, facts)
     ]
     if wrong:
         message = f"{len(wrong)} movable kernel threads may run there: {', '.join(wrong[:8])}"
@@ -178,6 +189,12 @@ def kthreads_outside(check: str, why: str, isolated: Cpus, facts: Facts) -> Find
             check, "kthread_on_isolated", message, expected="none", observed=str(len(wrong)), why=why
         )
     return ok(check, "no movable kernel thread may run on isolated CPUs", expected="none", why=why)
+
+
+def _serves_managed(comm: str, facts: Facts) -> bool:
+    """On PREEMPT_RT each interrupt has a thread that follows it: `irq/29-virtio0-req.2`."""
+    match = re.match(r"irq/(\d+)-", comm)
+    return match is not None and managed(facts.interrupts.get(int(match[1]), ""))
 
 
 def _per_cpu(comm: str, allowed: Cpus) -> bool:

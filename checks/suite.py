@@ -18,7 +18,7 @@ from pathlib import Path
 from checks.baseline import Baseline, baseline_of
 from checks.effect import Assignment, assign, better_than_untuned, effect_findings
 from checks.errors import CheckError, SelectionError, UnreachableError
-from checks.expected import Expected, committed, plan_findings, read_plan
+from checks.expected import Expected, committed, names_of, plan_findings, read_plan
 from checks.facts import Facts, facts_script, parse_facts
 from checks.link import Link, open_links
 from checks.meter import REMOTE_SCRIPT, Load, Measurement, build_meter, parse_measurement
@@ -124,10 +124,10 @@ def check_host(host: Host, link: Link | None, options: Options, say: Say) -> Hos
     return replace(result, round_trips=link.calls, seconds=time.monotonic() - begin)
 
 
-def read_facts(link: Link) -> Facts:
-    """One look at a host, in one round trip."""
-    mark = f"@{secrets.token_hex(8)}"
-    text = link.run(["sh", "-s", mark], stdin=facts_script(), timeout_s=FACTS_TIMEOUT_S)
+def read_facts(link: Link, wanted: Expected | None = None) -> Facts:
+    """One look at a host, in one round trip; a plan that is not on the host yet says what else to read."""
+    mark, names = f"@{secrets.token_hex(8)}", names_of(wanted) if wanted else ()
+    text = link.run(["sh", "-s", mark, *names], stdin=facts_script(), timeout_s=FACTS_TIMEOUT_S)
     return parse_facts(text, mark)
 
 
@@ -142,7 +142,7 @@ def run_meter(link: Link, load: Load, cache: Path) -> Measurement:
 
 def _judged(host: Host, link: Link, options: Options, say: Say, result: HostResult) -> HostResult:
     say(f"{host.name}: reading")
-    facts = read_facts(link)
+    facts = read_facts(link, options.wanted.get(host.name))
     expected, record = committed(facts, options.wanted.get(host.name), options.recorded.get(host.name))
     result = replace(
         result, findings=(record,), kernel=facts.kernel, boot_id=facts.boot_id, cores=facts.cores
@@ -170,7 +170,7 @@ def _measured(  # noqa: PLR0913, PLR0917  # the last step of a pipeline takes wh
     say: Say,
     result: HostResult,
 ) -> HostResult:
-    assignment = assign(expected, facts, options.window_s, drained=options.drained)
+    assignment = assign(expected, facts, baseline, options.window_s, drained=options.drained)
     measured = _measure(link, assignment, options, say, result.host)
     isolated = expected.isolated & facts.online
     findings = list(effect_findings(assignment, measured, baseline, isolated))

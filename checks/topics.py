@@ -44,6 +44,7 @@ def topic_findings(expected: Expected, facts: Facts, baseline: Baseline) -> tupl
         ),
         ("units.irqbalance", lambda: irqbalance(facts)),
         ("time.clocksource", lambda: clocksource(facts, baseline)),
+        ("time.stable", lambda: stable_clock(facts)),
         ("memory.thp", lambda: huge_pages_transparent(facts)),
         ("memory.hugepages", lambda: hugepages(expected, facts)),
         ("boot.next", lambda: next_boot(expected, facts)),
@@ -163,6 +164,17 @@ def clocksource(facts: Facts, baseline: Baseline) -> Finding:
     if seen not in accepted:
         return violated(check, "clocksource_differs", f"the clock source is {seen}", **sets)
     return ok(check, f"the clock source is {seen}", **sets)
+
+
+def stable_clock(facts: Facts) -> Finding:
+    """The kernel trusts its scheduler clock; if not it keeps the tick on every CPU until the next boot."""
+    check, why = "time.stable", "with an unstable clock nohz_full does nothing (no_hz.rst), whatever it reads"
+    if facts.log is None:
+        return unverifiable(check, "not_readable", "the kernel's log cannot be read", why=why)
+    said = next((line for line in facts.log if "sched_clock: Marking unstable" in line), None)
+    if said is not None:
+        return violated(check, "clock_unstable", f"the kernel said: {said.strip()}", why=why)
+    return ok(check, "the kernel trusts its clock", why=why)
 
 
 def huge_pages_transparent(facts: Facts) -> Finding:

@@ -29,6 +29,7 @@ REASONS: dict[Verdict, dict[str, str]] = {
         "arg_missing": "a kernel argument of the plan is not on the booted command line",
         "boot_cpu_isolated": "the plan isolates the boot CPU",
         "clocksource_differs": "the kernel reads time from a slower source than this host class has",
+        "clock_unstable": "the kernel lost trust in its clock and keeps the tick until the next boot",
         "cpu_offline": "the plan gives a role to a CPU that is not online",
         "default_irq_affinity": "interrupts requested from now on may land on isolated CPUs",
         "device_interrupts": "a device interrupted an isolated CPU",

@@ -182,7 +182,8 @@ def show(results: Sequence[HostResult]) -> None:
         counts = _counts(result)
         plan = (_hash_of(result) or "no plan")[:12]
         head = f"{result.host}  plan {plan}  kernel {result.kernel}  {result.round_trips} round trips"
-        console.print(f"[{STYLES[verdict]}]{verdict}[/] {head}, {result.seconds:.0f} s: {counts}")
+        text = f"[{STYLES[verdict]}]{verdict}[/] {head}, {result.seconds:.0f} s: {counts}"
+        console.print(text, soft_wrap=True, highlight=False)
         _show_open(console, result)
         _show_counters(console, result)
 
@@ -195,13 +196,10 @@ def _counts(result: HostResult) -> str:
 
 
 def _show_open(console: Console, result: HostResult) -> None:
-    table = Table(box=None, pad_edge=False, show_header=False)
     for finding in result.findings:
         if finding.verdict in (Verdict.VIOLATED, Verdict.UNVERIFIABLE):
-            style = STYLES[finding.verdict]
-            table.add_row(f"  [{style}]{finding.reason}[/]", finding.check, click.unstyle(finding.message))
-    if table.row_count:
-        console.print(table)
+            console.print(f"  [{STYLES[finding.verdict]}]{finding.reason:<22}[/] {finding.check}: ", end="")
+            console.print(click.unstyle(finding.message), markup=False, highlight=False, soft_wrap=True)
 
 
 def _show_counters(console: Console, result: HostResult) -> None:
