@@ -7,6 +7,8 @@ reboot forgets it.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
 
 VALUE_ROOTS = ("/proc/sys/", "/proc/irq/", "/sys/")
+# A refusal to take back an old value is final (a one-way switch); these are not.
+TRY_AGAIN = {errno.ENOSPC, errno.ENOMEM, errno.EAGAIN, errno.EBUSY, errno.EINTR}
 CHOSEN = re.compile(r"\[([^\]]+)\]")
 
 
@@ -60,8 +64,10 @@ def write_value(host: Host, path: str, value: str) -> None:
     fd = os.open(host.path(path), os.O_WRONLY | os.O_CLOEXEC)
     try:
         written = os.write(fd, value.encode() + b"\n")
-        if not host.is_live:
-            os.ftruncate(fd, written)  # a plain file keeps the tail of a longer old value
+        # Nothing to the kernel; a plain file keeps no tail of a longer value. Never O_TRUNC: a kill between open
+        # and write would leave such a file empty.
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, written)
     finally:
         os.close(fd)
 
@@ -116,6 +122,10 @@ class ValueActor(Plainly):
                 write_value(
                     self.host, self.step.path, chosen(old) if self.step.compare == "choice" else old.strip()
                 )
-        except (OSError, RefusedError) as error:
-            return f"the old value could not be written back: {error}"
+        except OSError as error:
+            if error.errno in TRY_AGAIN:
+                raise
+            return f"the kernel does not take the old value back: {error.strerror}"
+        except RefusedError as error:
+            return str(error)
         return ""

@@ -10,14 +10,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
+from agent.build import Bootstrap, bootstrap_script
 from deploys.errors import BusyError, DeployError, RefusedError, RolledBackError
 from deploys.paths import AGENT, PYTHON
 from deploys.ssh import Ssh
 from deploys.text import printable
 
 SCHEMA = 1
+INSTALL_TIMEOUT_S = 120.0
 GOOD = frozenset({"applied", "staged", "no_change"})
 
 
@@ -80,3 +83,22 @@ def read_json(host: str, answer: Answer) -> Mapping[str, Any]:
             f"{host}: the agent gave no answer ({printable(said[-1]) if said else 'it said nothing'})"
         )
     return found
+
+
+def install_if_needed(host: str, call: Call, seen_version: str | None) -> bool:
+    """Install this tree's agent where another or none is; one round trip, old or new at any moment."""
+    wanted = _bootstrap()
+    if seen_version == wanted.version:
+        return False
+    answer = read_json(host, call(wanted.argv, wanted.stdin, INSTALL_TIMEOUT_S))
+    if answer.get("result") == "installed":
+        return True
+    sentence = (
+        f"{host}: the agent could not be installed: {printable(str(answer.get('message', 'no reason')))}"
+    )
+    raise BusyError(sentence) if answer.get("code") == "busy" else RefusedError(sentence)
+
+
+@cache
+def _bootstrap() -> Bootstrap:
+    return bootstrap_script()

@@ -13,6 +13,7 @@ SYSTEMD_DIR = "/etc/systemd/system"
 ENGINE_SLICE = "hft-engine.slice"
 MONITORING_SLICE = "hft-monitoring.slice"
 STANDIN_PROGRAM = f"{LIB_DIR}/standin.py"
+GATE = "/run/hft/engine-may-start"  # opened after a commit; a trial boot begins without it
 STANDIN_UNIT = f"{SYSTEMD_DIR}/hft-standin@.service"
 
 # Every file a plan may bring, as shell patterns: what matches and is not planned any more is removed.

@@ -12,12 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from tuning.diff import Pending, diff
-
 from deploys.observed import Observed
 from deploys.paths import OWNED
 from deploys.render import Concern, RenderedFile, render
 from tuning.cpuset import CpuSet
+from tuning.diff import Pending, diff
 from tuning.plan import Plan
 from tuning.setting import (
     IrqPlacement,
@@ -188,7 +187,7 @@ def is_owned(path: str) -> bool:
 
 def standin_items(plan: Plan, observed: Observed, *, boot_pending: bool) -> Iterator[Item]:
     """One instance for each engine and poll CPU, started only on a committed boot; others are taken away."""
-    wanted = {f"hft-standin@{cpu}.service" for cpu in plan.cpus_of("engine", "poll")}
+    wanted = set(standin_units(plan))
     enabled = {
         link.rpartition("/")[2]
         for link in observed.snapshot.links
@@ -198,13 +197,19 @@ def standin_items(plan: Plan, observed: Observed, *, boot_pending: bool) -> Iter
     for unit in sorted((enabled | active) - wanted):
         why = "its CPU is not an engine or poll CPU of this plan"
         yield _standin(unit, "disabled", False, "not planned any more", why)
-    if boot_pending or observed.open_trial is not None:
-        return  # a trial measures the quiet host first; the stand-in follows the commit
+    why = "keeps a planned engine CPU busy the way an engine thread would"
+    if boot_pending or observed.open_trial is not None:  # a trial measures the quiet host; starting follows
+        yield from (_standin(unit, "enabled", None, "not enabled", why) for unit in sorted(wanted - enabled))
+        return
     for unit in sorted(wanted - (enabled & active)):
-        why = "keeps a planned engine CPU busy the way an engine thread would"
         yield _standin(unit, "enabled", True, "not running", why)
 
 
-def _standin(unit: str, enabled: str, active: bool, state: str, why: str) -> Item:
+def standin_units(plan: Plan) -> tuple[str, ...]:
+    """The stand-in's instances of a plan, in the order of their CPUs."""
+    return tuple(f"hft-standin@{cpu}.service" for cpu in plan.cpus_of("engine", "poll"))
+
+
+def _standin(unit: str, enabled: str, active: bool | None, state: str, why: str) -> Item:
     step = _unit(unit, enabled, active, why)
     return Item(concern="engine", key=unit, sentence=f"{unit}: {state}", mode="safe", why=why, steps=(step,))

@@ -21,6 +21,7 @@ import jinja2
 
 from deploys.paths import (
     ENGINE_SLICE,
+    GATE,
     PID1_CONF,
     PLAN_FILE,
     STANDIN_PROGRAM,
@@ -102,7 +103,7 @@ def slice_file(name: str) -> str:
 def _standin(plan: Plan) -> list[RenderedFile]:
     if not plan.cpus_of("engine", "poll"):
         return []
-    unit = _fill("standin.service.j2", program=STANDIN_PROGRAM)
+    unit = _fill("standin.service.j2", program=STANDIN_PROGRAM, gate=GATE)
     program = resources.files("engine").joinpath("standin.py").read_text(encoding="utf-8")
     why = f"the stand-in for the engine, one instance for each engine and poll CPU, in {ENGINE_SLICE}"
     return [

@@ -54,7 +54,7 @@ class TrialOutcome:
     def sentence(self) -> str:
         """For the operator, without the host's name."""
         if self.result == "committed":
-            return f"the trial boot of {self.txn} was healthy, confirmed, committed after {self.seconds:.0f} s"
+            return f"the trial boot of {self.txn} was healthy, confirmed, committed in {self.seconds:.0f} s"
         return (
             f"the trial boot of {self.txn} was rolled back, the host is on its old entry after "
             f"{self.seconds:.0f} s; brought back by {self.brought_back_by}: {self.reason}"

@@ -14,18 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from deploys.adapter import at_once
 from deploys.adapter import run_wave as run_hosts
 from deploys.agent_call import over_ssh
 from deploys.converge import converge
-from deploys.errors import BusyError, DeployError, RefusedError, RolledBackError, UnreachableError
+from deploys.draining import drain_host, resume_host
+from deploys.ends import HostEnd, Result, ended_by
+from deploys.errors import DeployError
 from deploys.kept import kept
 from deploys.leftovers import try_boot
 from deploys.looking import look
 from deploys.observed import Observed
-from deploys.paths import ENGINE_SLICE
+from deploys.pending import standin_units
 from deploys.ssh import Ssh
 from deploys.text import printable
 from deploys.work import Work, decide
@@ -33,28 +35,6 @@ from inventory.groups import host_data
 from inventory.model import Host, Site
 from inventory.selection import waves
 from tuning.profile import Profile
-
-Result = Literal[
-    "applied", "committed", "no_change", "rolled_back", "refused", "unreachable", "busy", "failed", "not_run"
-]
-GOOD: frozenset[Result] = frozenset({"applied", "committed", "no_change"})
-STOP_TIMEOUT_S = 90.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostEnd:
-    """How one host ended, in one sentence."""
-
-    host: str
-    result: Result
-    sentence: str
-    txn: str | None = None
-    changed: tuple[str, ...] = ()
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the next wave may begin."""
-        return self.result in GOOD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +83,9 @@ class _Wave:
         self._transact([work for work in self._well(self.works) if work.now])
         staged = [work for work in self._well(self.works) if self._staged_txn(work)]
         self._each(staged, self._try_boot)
-        self._settle(self._well([work for work in self.works if work in staged or work in drained]))
+        stopped = [work for work in self.works if work in staged or work in drained]
+        self._each(self._well(stopped), self._resume)
+        self._settle(self._well(stopped))
         return [self.ends[work.host.name] for work in self.works]
 
     def _well(self, works: Sequence[Work]) -> list[Work]:
@@ -159,6 +141,11 @@ class _Wave:
         changed = tuple(item.sentence for item in work.pending)
         return HostEnd(host=work.host.name, result="committed", sentence=sentence, txn=txn, changed=changed)
 
+    def _resume(self, work: Work) -> HostEnd:
+        """Start the engine on the committed boot, or again after a drain."""
+        resume_host(over_ssh(Ssh.of(work.host)), standin_units(work.plan))
+        return self._end(work)
+
     def _decide(self, work: Work, observed: Observed) -> Work:
         """The same plan again on the new boot; a plan that changed is an error and not a new change."""
         return decide(
@@ -198,17 +185,8 @@ def _converge() -> None:
 
 
 def _drain(work: Work) -> HostEnd:
-    """Stop the engine slice and all inside it; it is started again by the look after the change."""
-    call = over_ssh(Ssh.of(work.host))
-    call(["systemctl", "stop", ENGINE_SLICE], b"", STOP_TIMEOUT_S)
-    seen = look([work.host])[work.host.name]
-    if isinstance(seen, DeployError):
-        raise seen
-    if seen.engine_active:
-        units = ", ".join(sorted(seen.engine_units))
-        raise RefusedError(
-            f"{work.host.name}: could not be drained, {printable(units)} still runs; nothing was changed"
-        )
+    """Stop the engine; it is started again by the look after the change."""
+    drain_host(work.host, work.observed.engine_units)
     return HostEnd(host=work.host.name, result="no_change", sentence="drained")
 
 
@@ -225,16 +203,3 @@ def _end_of(name: str, work: Work | None, error: Exception | None) -> HostEnd:
     changed = tuple(item.sentence for item in work.added) if work is not None and result == "applied" else ()
     message = printable(str(outcome["message"]))
     return HostEnd(host=name, result=result, sentence=message, txn=txn, changed=changed)
-
-
-def ended_by(name: str, error: Exception, txn: str | None) -> HostEnd:
-    """The end that an error means."""
-    results: tuple[tuple[type[Exception], Result], ...] = (
-        (UnreachableError, "unreachable"),
-        (BusyError, "busy"),
-        (RolledBackError, "rolled_back"),
-        (RefusedError, "refused"),
-    )
-    result: Result = next((result for kind, result in results if isinstance(error, kind)), "failed")
-    sentence = printable(str(error)) or type(error).__name__
-    return HostEnd(host=name, result=result, sentence=sentence.removeprefix(f"{name}: "), txn=txn)

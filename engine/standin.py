@@ -8,17 +8,15 @@ CPU (Documentation/timers/no_hz.rst) and the proof would measure the stand-in in
     standin.py may-start CPU   exit 0 when a busy thread may run there, else 1 and one sentence
     standin.py run CPU         poll until killed
 
-A trial boot that nobody committed yet must stay quiet, because the host measures itself then: the kernel
-command line carries `hft.txn=TXN`, and only state.json says whether that transaction is committed. This file
-is copied to hosts as it is: standard library only, run with `python3 -I -S`.
+On a trial boot that nobody committed yet the host measures itself and must be quiet; the unit's own
+conditions see to that (deploys/templates/standin.service.j2). This file is copied to hosts as it is: standard
+library only, run with `python3 -I -S`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
-import json
 import os
 import socket
 import sys
@@ -37,7 +35,7 @@ def main(argv: list[str]) -> int:
     if argv[0] == "run":
         return run(cpu)
     obstacle = why_not(cpu, Path("/"))
-    print(obstacle or f"CPU {cpu} is isolated and this boot is committed")
+    print(obstacle or f"CPU {cpu} is isolated")
     return 1 if obstacle else 0
 
 
@@ -47,19 +45,6 @@ def why_not(cpu: int, root: Path) -> str | None:
     if cpu not in cpus(isolated):
         seen = isolated.strip() or "none"
         return f"CPU {cpu} is not isolated (isolated: {seen}); a busy thread there would starve others"
-    words = (root / "proc/cmdline").read_text(encoding="utf-8", errors="replace").split()
-    trial = next((word.removeprefix("hft.txn=") for word in words if word.startswith("hft.txn=")), None)
-    if trial is not None and trial != committed(root / "var/lib/hft/state.json"):
-        return f"this boot is the trial of {trial}, which is not committed; the host is measuring itself"
-    return None
-
-
-def committed(state_file: Path) -> str | None:
-    """The transaction this host has committed, None when there is none or it cannot be read."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        found = json.loads(state_file.read_text(encoding="utf-8")).get("committed")
-        txn = found.get("txn") if isinstance(found, dict) else None
-        return txn if isinstance(txn, str) else None
     return None
 
 

@@ -4,33 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from deploys.ends import HostEnd, Result
 from deploys.work import Work
 from hft.errors import Exit
 from inventory.model import Host
 from inventory.selection import waves
 
-if TYPE_CHECKING:  # importing it patches the standard library, and a dry run needs none of it
-    from deploys.waves import HostEnd
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Untouched:
-    """A host that needed nothing; the rest of a HostEnd, without importing what changes hosts."""
-
-    host: str
-    sentence: str
-    result: str = "no_change"
-    txn: None = None
-    changed: tuple[str, ...] = ()
-    is_good: bool = True
-
-
-EXIT_BY_RESULT = {
+EXIT_BY_RESULT: dict[Result, Exit] = {
     "rolled_back": Exit.ROLLED_BACK,
     "unreachable": Exit.UNREACHABLE,
     "busy": Exit.LOCKED,
@@ -111,14 +95,14 @@ def pending_document(works: Sequence[Work]) -> dict[str, Any]:
     }
 
 
-def show_end(end: HostEnd | Untouched, *, as_json: bool) -> None:
+def show_end(end: HostEnd, *, as_json: bool) -> None:
     """One line for one host."""
     colour = {True: "green", False: "red"}[end.is_good] if end.result != "not_run" else "yellow"
     line = f"{end.host}: {click.style(end.result.replace('_', ' '), fg=colour)}: {end.sentence}"
     click.echo(line, err=as_json)
 
 
-def ends_document(ends: Iterable[HostEnd | Untouched]) -> dict[str, Any]:
+def ends_document(ends: Iterable[HostEnd]) -> dict[str, Any]:
     """How every host ended, as documented JSON."""
     return {
         "schema": 1,
@@ -135,6 +119,6 @@ def ends_document(ends: Iterable[HostEnd | Untouched]) -> dict[str, Any]:
     }
 
 
-def exit_code_of_ends(ends: Iterable[HostEnd | Untouched]) -> Exit:
+def exit_code_of_ends(ends: Iterable[HostEnd]) -> Exit:
     """The first failure's code; what was not run because of it adds nothing."""
     return next((EXIT_BY_RESULT[end.result] for end in ends if end.result in EXIT_BY_RESULT), Exit.OK)

@@ -13,17 +13,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from deploys.ends import HostEnd
 from deploys.errors import DeployError, RefusedError, UnreachableError
 from deploys.looking import look
 from deploys.observed import Observed
-from deploys.work import Work, decide
+from deploys.work import Work, check_identity, decide
 from hft import records
 from hft.apply_view import (
-    Untouched,
     as_planned,
     ends_document,
     exit_code_of_ends,
@@ -38,11 +37,8 @@ from inventory.errors import InventoryError
 from inventory.load import load_site
 from inventory.model import Host, Site
 from inventory.nearest import nearest
-from inventory.selection import select
+from inventory.selection import select, select_one
 from tuning.profile import Profile
-
-if TYPE_CHECKING:  # importing it patches the standard library, and most runs find nothing to change
-    from deploys.waves import HostEnd
 
 _INVENTORY = click.option("--inventory", metavar="PATH", help="An inventory file (default: the lab).")
 _YES = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -184,7 +180,7 @@ def apply_locked(asked: Asked, lock: SiteLock) -> int:
     hashes = {work.host.name: work.plan.plan_hash for work in works}
     site, names = asked.site.name, list(hashes)
     with records.recorded(site, "apply", hosts=names, reason=asked.reason, plan_hashes=hashes) as run:
-        ends: list[HostEnd | Untouched] = []
+        ends: list[HostEnd] = []
         for end in each_end(asked, lock, works, changing):
             show_end(end, as_json=asked.as_json)
             run.host(end.host, result=end.result, plan_hash=hashes[end.host], txn=end.txn)
@@ -197,18 +193,19 @@ def apply_locked(asked: Asked, lock: SiteLock) -> int:
 
 def each_end(
     asked: Asked, lock: SiteLock, works: Sequence[Work], changing: Sequence[Work]
-) -> Iterator[HostEnd | Untouched]:
+) -> Iterator[HostEnd]:
     """The hosts that need nothing at once, then the others as they end."""
     yield from (unchanged(work) for work in works if work not in changing)
     yield from act(asked, lock, changing)
 
 
-def unchanged(work: Work) -> Untouched:
+def unchanged(work: Work) -> HostEnd:
     """The end of a host that needs nothing, or nothing that may be done now."""
     if not work.waiting:
-        return Untouched(host=work.host.name, sentence=as_planned(work).partition(": ")[2])
-    count = len(work.waiting)
-    return Untouched(host=work.host.name, sentence=f"{count} settings wait: {waits_for(work)}")
+        sentence = as_planned(work).partition(": ")[2]
+        return HostEnd(host=work.host.name, result="no_change", sentence=sentence)
+    sentence = f"{len(work.waiting)} settings wait: {waits_for(work)}"
+    return HostEnd(host=work.host.name, result="no_change", sentence=sentence)
 
 
 def refuse_active(works: Sequence[Work], asked: Asked) -> None:
@@ -223,14 +220,16 @@ def refuse_active(works: Sequence[Work], asked: Asked) -> None:
 
 def ask(asked: Asked, works: Sequence[Work]) -> None:
     """The one question, unless it was answered beforehand."""
-    if asked.yes:
-        return
+    if not asked.yes:
+        reboots = len(reboot_order(works))
+        confirm(f"Change {len(works)} host(s), {reboots} reboot(s)?", as_json=asked.as_json)
+
+
+def confirm(question: str, *, as_json: bool) -> None:
+    """Ask at a terminal; without one nobody can have said yes."""
     if not sys.stdin.isatty():
-        hint = "add --yes, or look with --dry-run"
-        raise HftError(Exit.BAD_INPUT, f"standard input is no terminal to ask on; {hint}")
-    rebooting = reboot_order(works)
-    question = f"Change {len(works)} host(s), {len(rebooting)} reboot(s)?"
-    click.confirm(question, abort=True, err=asked.as_json)
+        raise HftError(Exit.BAD_INPUT, "standard input is no terminal to ask on; add --yes when it is meant")
+    click.confirm(question, abort=True, err=as_json)
 
 
 def close_open_trials(asked: Asked, works: list[Work]) -> list[Work]:
@@ -274,3 +273,48 @@ def act(asked: Asked, lock: SiteLock, works: Sequence[Work]) -> Iterator[HostEnd
             err=True,
         )
         raise
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  hft revert engine-1                       undo its last applied change, after a question
+  hft revert engine-1 --yes --reason "p99 worse than before"
+"""
+)
+@click.argument("host")
+@_INVENTORY
+@_YES
+@_DRAIN
+@_REASON
+@_TAKEOVER
+@_JSON
+def revert(  # noqa: PLR0913, PLR0917  # one for each option
+    host: str, inventory: str | None, yes: bool, drain: bool, reason: str, takeover: bool, as_json: bool
+) -> int:
+    """Undo the last applied change of a host; where it changed the boot, by a trial boot of its own."""
+    site = load_site(inventory)
+    chosen = select_one(site, host)
+    with site_lock(site.name, reason or f"hft revert {host}", takeover=takeover) as lock:
+        seen = look([chosen])[host]
+        if isinstance(seen, DeployError):
+            raise seen
+        check_identity(chosen, seen)
+        if seen.engine_active and not drain:
+            raise RefusedError(
+                f"{host}: the engine slice is active; run with --drain to stop the engine first"
+            )
+        if not yes:
+            committed = (seen.state.get("committed") or {}).get("txn", "nothing")
+            confirm(f"Take back {committed} on {host}?", as_json=as_json)
+        lock.check()
+        from deploys.reverting import revert_host
+
+        with records.recorded(site.name, "revert", hosts=[host], reason=reason) as run:
+            end = revert_host(chosen, site.trial_of(chosen), running=seen.engine_units)
+            run.host(host, result=end.result, txn=end.txn)
+            run.exit_code = exit_code_of_ends([end])
+            show_end(end, as_json=as_json)
+            if as_json:
+                click.echo(json.dumps(ends_document([end]), indent=1))
+            return run.exit_code

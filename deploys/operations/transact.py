@@ -18,6 +18,7 @@ from pyinfra.api.state import State
 
 from deploys.adapter import current_host
 from deploys.agent_call import Answer, Call, agent_argv, install_if_needed, read_outcome
+from deploys.draining import resume_host
 from deploys.errors import DeployError
 from deploys.kept import work_of
 from deploys.work import Work
@@ -40,7 +41,9 @@ def send(state: State, host: Host, work: Work) -> bool:  # noqa: ARG001  # pyinf
     """Install the agent if needed, apply the document, keep the outcome with the work."""
     call = _caller(host)
     try:
-        install_if_needed(call, work.observed.agent_version)
+        install_if_needed(work.host.name, call, work.observed.agent_version)
+        if starts_engine_on_trial_boot(work):
+            resume_host(call, ())
         document = json.dumps(work.document()).encode()
         done = call(agent_argv("apply"), document, APPLY_TIMEOUT_S)
         work.outcome = read_outcome(work.host.name, done)
@@ -50,6 +53,12 @@ def send(state: State, host: Host, work: Work) -> bool:  # noqa: ARG001  # pyinf
         return False
     host.log_styled(str(work.outcome["message"]), fg="green")
     return True
+
+
+def starts_engine_on_trial_boot(work: Work) -> bool:
+    """Whether this starts the engine on a boot that was a trial, and its gate may still be shut."""
+    starts = any(step["kind"] == "unit" and step["active"] for item in work.added for step in item.steps)
+    return starts and "hft.txn=" in (work.observed.text("/proc/cmdline") or "")
 
 
 def _caller(host: Host) -> Call:

@@ -1,0 +1,183 @@
+"""Plan and observation -> items -> document, on a made host."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from deploys.document import STEP_ORDER, document, select_items, transaction_name
+from deploys.errors import DeployError, RefusedError
+from deploys.observed import Observed, parse_observed
+from deploys.pending import Item, pending_items
+from deploys.render import render
+from deploys.work import Work, decide
+from inventory.model import Host, Identity, Site
+from scripts.bench.madehost import MACHINE_ID, SMALL, make_host
+from tuning.plan import Plan
+from tuning.planner import plan
+from tuning.profile import ENGINE
+from tuning.reader import read_topology
+from tuning.snapshot import Snapshot
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0V7xCkMv5Zt1kEHq3Yl0u8mPZxJt9m8d1q2Yw0a1bC"
+HOST = Host(
+    name="engine-1",
+    address="192.0.2.1",
+    role="engine",
+    failure_domain="a",
+    profile="engine",
+    identity=Identity(host_keys=(KEY,), machine_id=MACHINE_ID),
+)
+SITE = Site(name="made", hosts=(HOST,))
+
+
+def observed(files: dict[str, str | None] | None = None, **more: Any) -> Observed:
+    made = make_host(SMALL)
+    links = {**made.links, **more.pop("links", {})}
+    values = {"engine_units": frozenset(), "standin_digest": None, **more}
+    return Observed(snapshot=Snapshot({**made.files, **(files or {})}, links), **values)
+
+
+@pytest.fixture(scope="module")
+def made_plan() -> Plan:
+    return plan(read_topology(observed().snapshot), ENGINE)
+
+
+def decided(seen: Observed, **bound: Any) -> Work:
+    return decide(SITE, HOST, seen, **bound)
+
+
+def test_untuned_host_has_every_file_and_the_boot_pending(made_plan: Plan) -> None:
+    items = pending_items(made_plan, observed())
+    paths = {step["path"] for item in items for step in item.steps if step["kind"] == "file"}
+    assert paths == {file.path for file in render(made_plan)}
+    boot = [item for item in items if item.concern == "boot"]
+    assert {"nohz_full", "isolcpus"} <= {re.split(r"[.:= ]", item.sentence)[1] for item in boot}
+    assert all(item.mode == "boot" and not item.steps for item in boot)
+
+
+def test_every_item_has_a_sentence_a_why_and_a_key_of_its_own(made_plan: Plan) -> None:
+    items = pending_items(made_plan, observed())
+    assert len({(item.concern, item.key) for item in items}) == len(items)
+    assert all(item.sentence.startswith(item.key) and item.why for item in items)
+
+
+def test_files_as_planned_are_not_pending(made_plan: Plan) -> None:
+    files = {file.path: file.content for file in render(made_plan)}
+    standin = next(file.digest for file in render(made_plan) if file.path.endswith("standin.py"))
+    items = pending_items(made_plan, observed(files, standin_digest=standin))
+    assert [step for item in items for step in item.steps if step["kind"] == "file"] == []
+
+
+def test_changed_file_is_swapped_against_what_was_seen(made_plan: Plan) -> None:
+    path = "/etc/sysctl.d/90-hft.conf"
+    seen = observed({path: "vm.swappiness = 60\n"})
+    step = next(s for i in pending_items(made_plan, seen) for s in i.steps if s.get("path") == path)
+    assert step["before"] == hashlib.sha256(b"vm.swappiness = 60\n").hexdigest()
+
+
+def test_file_of_an_earlier_plan_is_removed(made_plan: Plan) -> None:
+    path = "/etc/systemd/system/machine.slice.d/90-hft.conf"
+    if any(file.path == path for file in render(made_plan)):
+        path = "/etc/systemd/system/gone.slice.d/90-hft.conf"
+    items = pending_items(made_plan, observed({path: "[Slice]\n"}))
+    step = next(s for i in items for s in i.steps if s.get("path") == path)
+    assert step["content"] is None
+
+
+def test_file_with_bytes_that_are_no_text_is_not_compared_and_swapped(made_plan: Plan) -> None:
+    path = "/etc/sysctl.d/90-hft.conf"
+    assert observed({path: "x\ufffd\n"}).digest(path) is None
+
+
+def test_standin_is_enabled_but_not_started_before_the_boot(made_plan: Plan) -> None:
+    items = [i for i in pending_items(made_plan, observed()) if i.key.startswith("hft-standin@")]
+    assert len(items) == len(made_plan.cpus_of("engine", "poll"))
+    assert {(i.steps[0]["enabled"], i.steps[0]["active"]) for i in items} == {("enabled", None)}
+
+
+def test_standin_of_a_cpu_that_left_the_plan_is_stopped(made_plan: Plan) -> None:
+    seen = observed(engine_units=frozenset({"hft-standin@0.service"}))
+    item = next(i for i in pending_items(made_plan, seen) if i.key == "hft-standin@0.service")
+    assert (item.steps[0]["enabled"], item.steps[0]["active"]) == ("disabled", False)
+
+
+def test_document_is_complete_and_ordered(made_plan: Plan) -> None:
+    work = decided(observed())
+    work.add(work.now)
+    work.add(work.now)
+    built = work.document()
+    kinds = [STEP_ORDER.index(step["kind"]) for step in built["steps"]]
+    assert kinds == sorted(kinds)
+    assert (built["machine_id"], built["host"]) == (MACHINE_ID, "engine-1")
+    assert built["boot"]["args"] == list(work.plan.kernel_args())
+    assert built["boot"]["effect"]["cpus"] == work.plan.isolated.list_text()
+    targets = [(s["kind"], s.get("path") or s.get("unit") or "") for s in built["steps"]]
+    assert len(set(targets)) == len(targets)
+    assert all(step["why"] for step in built["steps"])
+    assert json.loads(json.dumps(built)) == built
+
+
+def test_agent_reads_the_document() -> None:
+    from agent.parsing import parse
+
+    work = decided(observed())
+    work.add(work.now)
+    parsed = parse(json.dumps(work.document()).encode())
+    assert len(parsed.steps) == sum(len(item.steps) for item in work.now)
+
+
+def item(mode: Any) -> Item:
+    return Item(concern="irq", key=mode, sentence=mode, mode=mode, why="w")
+
+
+def test_disruptive_items_wait_until_the_host_is_drained() -> None:
+    items = [item("safe"), item("disruptive"), item("boot")]
+    assert [i.mode for i in select_items(items, drained=False).waiting] == ["disruptive"]
+    assert select_items(items, drained=True).waiting == ()
+
+
+def test_no_boot_part_without_a_boot_change(made_plan: Plan) -> None:
+    trial = SITE.trial_of(HOST)
+    built = document(
+        txn="t", host="h", machine_id="m", plan=made_plan, items=[], trial=trial, is_boot_pending=False
+    )
+    assert built["boot"] is None
+
+
+def test_transaction_names_sort_by_time_and_differ() -> None:
+    now = datetime(2026, 11, 21, 10, 15, tzinfo=UTC)
+    first, second = transaction_name(now), transaction_name(now)
+    assert first != second
+    assert re.fullmatch(r"20261121T101500-[0-9a-f]{8}", first)
+
+
+def test_another_machine_is_refused_before_anything_is_planned() -> None:
+    with pytest.raises(RefusedError, match=r"engine-1: machine id ffffffff.* enrol it again"):
+        decided(observed({"/etc/machine-id": "f" * 32 + "\n"}))
+
+
+def test_plan_that_changed_since_it_was_shown_is_refused() -> None:
+    with pytest.raises(RefusedError, match="engine-1: the plan changed since it was shown"):
+        decided(observed(), expected_plan="0" * 64)
+
+
+def test_staged_boot_change_of_the_same_plan_is_not_sent_again(made_plan: Plan) -> None:
+    state = json.dumps({"schema": 1, "trial": {"txn": "20261121T101500-3f2a9c1b", "state": "staged"}})
+    work = decided(
+        observed({"/var/lib/hft/state.json": state, "/var/lib/hft/plan.json": made_plan.to_json()})
+    )
+    assert work.is_staged
+    assert work.now == ()
+    assert work.is_boot_pending
+
+
+@pytest.mark.parametrize("text", ["", "hft-capture 1\0", "x\nhft-engine 1\nend\n", "x\nhft-engine 1\nen"])
+def test_answer_that_was_cut_is_refused(text: str) -> None:
+    with pytest.raises(DeployError, match="engine-1: "):
+        parse_observed("engine-1", text)
