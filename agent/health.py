@@ -116,7 +116,7 @@ def finish(host: Host, trial: Trial) -> None:
     except OSError as error:
         reason = f"{reason}; the watchdog will still restart the host once: {error}"
     trial = boot.save(host, trial.moved(Phase.COMMITTED, reason))
-    from agent.applying import commit_staged
+    from agent.boot_finish import commit_staged
 
     commit_staged(host, trial.txn)
     durable.remove_file(host, f"/boot/{boot.OVERLAY}")
@@ -128,7 +128,7 @@ def roll_back(host: Host, trial: Trial) -> None:
     """Back on the old entry: say who did it, then bring everything else back to the old state too."""
     if trial.state is not Phase.ROLLED_BACK:
         trial = record_return(host, trial)
-    from agent.applying import revert_staged
+    from agent.boot_finish import revert_staged
 
     revert_staged(host, trial.txn, trial.reason)
     boot.unstage(host, trial.txn)

@@ -1,9 +1,10 @@
 """Power: the hand that can always reach a host, and the ears beside it; `hft` injects it.
 
-The external deadman of a trial boot is `cycle()`: GRUB's one-shot is spent by then, so a host that comes back
-comes back on its good entry. Console text and resets are evidence for who brought a host back: a panic or a
-deadlock before user space can tell nobody else. A host without power control keeps `panic=`, GRUB's guard, the
-health service and the watchdog, and loses what only a power cycle cures (docs/decisions/0002-trial-boot.md).
+The external deadman of a trial boot is `cycle()`: GRUB's one-shot is spent by then, so a host that comes
+back comes back on its good entry. Console text and resets are evidence for who brought a host back: a
+panic or a deadlock before user space can tell nobody else. A host without power control keeps `panic=`,
+GRUB's guard, the health service and the watchdog, and loses what only a power cycle cures
+(docs/decisions/0002-trial-boot.md).
 """
 
 from __future__ import annotations

@@ -1,0 +1,42 @@
+"""How a staged transaction ends: its journal closed as committed, or every one of its other steps undone.
+
+Both are idempotent: a power cut in the middle is finished by the next boot's health service, which calls them again.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from agent import journal as journals
+from agent import lock, recovery, state
+from agent.casting import actors_of
+from agent.errors import AgentError, StepFailedError
+from agent.host import Host
+
+LOCK_WAIT_S = 60.0
+
+
+def commit_staged(host: Host, txn: str) -> None:
+    """The trial held: what the whole transaction asked for is what this host is committed to."""
+    with lock.held(host, f"recover: commit of {txn}", wait_s=LOCK_WAIT_S):
+        if txn not in journals.transactions(host):
+            return
+        journal = journals.load(host, txn)
+        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        committed = {"plan_hash": journal.document.plan_hash, "txn": txn, "at": at}
+        state.update(host, committed=committed)
+        if journal.phase == "staged":
+            journal.record("committed")
+
+
+def revert_staged(host: Host, txn: str, reason: str) -> None:
+    """The trial did not hold: the rest of the transaction goes back too, so the host is wholly on its old state."""
+    with lock.held(host, f"recover: roll-back of {txn}", wait_s=LOCK_WAIT_S):
+        if txn not in journals.transactions(host):
+            return
+        journal = journals.load(host, txn)
+        if journal.phase == "reverted":
+            return
+        done = recovery.give_up(journal, actors_of(host, journal.document), AgentError("rolled_back", reason))
+        if journal.phase != "reverted":
+            raise StepFailedError("step_failed", done.message)
