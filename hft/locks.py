@@ -1,11 +1,12 @@
 """One operator at a time per site: a lock that names its holder, frees itself when the holder dies, and can
 be taken over.
 
-The kernel holds the lock (flock(2)), so a killed `hft` frees it at once and there is no stale lock to clean
-up. The file's content only says who holds it, for the sentence the next operator reads. Taking over puts a
-new lock file in place of the old one: the old holder keeps the lock of a file that is no longer there and is
-refused at its next step, which is why long work calls `check()` before every host. The host's own lock
-(`/var/lib/hft/lock`) stands behind this one and refuses a second writer whatever the controllers believe.
+The kernel holds the lock (an open file description lock, fcntl(2)), so a killed `hft` frees it at once and
+there is no stale lock to clean up. The file's content only says who holds it, for the sentence the next
+operator reads. Taking over puts a new lock file in place of the old one: the old holder keeps the lock of a
+file that is no longer there and is refused at its next step, which is why long work calls `check()` before
+every host. The host's own lock (`/var/lib/hft/lock`) stands behind this one and refuses a second writer
+whatever the controllers believe.
 
 The lock is as wide as the directory: operators who share a site share $HFT_STATE.
 """
@@ -15,8 +16,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import struct
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -25,8 +26,10 @@ from pathlib import Path
 from hft.errors import Exit, HftError
 from hft.records import append, now, open_shared, operator, state_root
 
-_TRIES = 5
-_PAUSE_S = 0.02
+_SWAPS_MOST = 100
+# struct flock of fcntl(2) on a 64-bit machine: type, whence, start, length (0: to the end), pid.
+_FLOCK = struct.Struct("hhqqi4x")
+_WHOLE_FILE = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,16 +88,13 @@ def site_lock(site: str, reason: str, *, takeover: bool = False) -> Iterator[Sit
 
 
 def holder_of(site: str) -> Holder | None:
-    """Who holds a site now, or None when it is free (a dead holder's name does not count)."""
+    """Who holds a site now, or None when it is free (a dead holder's name does not count). Takes nothing."""
     try:
         descriptor = os.open(lock_path(site), os.O_RDONLY)
     except OSError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return None
-    except BlockingIOError:
-        return _read_holder(descriptor)
+        return _read_holder(descriptor) if _is_held(descriptor) else None
     finally:
         os.close(descriptor)
 
@@ -102,21 +102,34 @@ def holder_of(site: str) -> Holder | None:
 def _take(path: Path, site: str) -> int:
     """A descriptor that holds the lock of the file that is at PATH.
 
-    Tried a few times: `holder_of` of another process holds the lock for microseconds while it looks, and a
-    takeover may swap the file between our open and our flock.
+    Tried again when a takeover swapped the file between our open and our lock.
     """
     holder = None
-    for _ in range(_TRIES):
+    for _ in range(_SWAPS_MOST):
         descriptor = open_shared(path, os.O_RDWR)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_current(path, descriptor):
-                return descriptor
-        except BlockingIOError:
+        if not _lock(descriptor):
             holder = _read_holder(descriptor)
+            os.close(descriptor)
+            break
+        if _is_current(path, descriptor):
+            return descriptor
         os.close(descriptor)
-        time.sleep(_PAUSE_S)
     raise HftError(Exit.LOCKED, _busy(site, holder))
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock the whole file for this open file; False when another open file holds it."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_held(descriptor: int) -> bool:
+    """Whether another open file holds the lock; asked without taking it, so that looking disturbs nobody."""
+    answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _WHOLE_FILE)
+    return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
 
 
 def _busy(site: str, holder: Holder | None) -> str:
@@ -137,7 +150,7 @@ def _take_over(path: Path, site: str, me: Holder) -> int:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         os.fchmod(descriptor, path.parent.stat().st_mode & 0o666)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor)  # nobody else has this file open yet
         _write_holder(descriptor, me)
         Path(temporary).replace(path)
     except BaseException:
