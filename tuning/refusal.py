@@ -17,9 +17,7 @@ class Code(StrEnum):
     # Host-wide: no plan.
     TOO_FEW_CPUS = "too_few_cpus"
     NO_HOT_CORE = "no_hot_core"
-    CPUS_UNKNOWN = "cpus_unknown"
     TOPOLOGY_CONTRADICTS = "topology_contradicts"
-    HUGEPAGES_BELOW_MINIMUM = "hugepages_below_minimum"
     BAD_DOCUMENT = "bad_document"
     # One part of the plan.
     CPUS_NOT_OURS = "cpus_not_ours"
@@ -30,7 +28,6 @@ class Code(StrEnum):
     NOT_APPLICABLE_ABSENT = "not_applicable_absent"
     NOT_APPLICABLE_ARCHITECTURE = "not_applicable_architecture"
     NOT_APPLICABLE_VIRTUAL = "not_applicable_virtual"
-    NOT_APPLICABLE_TOPOLOGY = "not_applicable_topology"
     NOT_APPLICABLE_PROFILE = "not_applicable_profile"
 
 
