@@ -3,8 +3,7 @@
 The line that opens a run is on disk before the run touches anything, so a run that died is visible as a line
 without its second half. Lines are JSON, appended under a lock, fsynced, and chained: each carries the hash of
 the one before, so a changed or removed line in the middle shows. A chain cannot show that its tail was cut
-off: keep a
-copy elsewhere if that matters.
+off: keep a copy elsewhere if that matters.
 
 A power cut may leave half a line. It is never overwritten: the next writer ends it and goes on after the last
 good line, and the reader names it.
