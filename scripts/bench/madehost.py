@@ -297,8 +297,8 @@ UNITS = (
     "unattended-upgrades.service",
 )
 
-# Untuned sysctls. A kernel value is replaced by one write(2), a plain file keeps what a shorter write does not
-# cover, and hft's agent rightly does not truncate. So none of these is longer than what a plan wants instead.
+# Untuned sysctls. A kernel value is replaced by one write(2), a plain file keeps what a shorter write leaves,
+# and hft's agent rightly does not truncate. So none of these is longer than what a plan wants instead.
 SYSCTLS: Mapping[str, str] = {
     "fs.file-max": "9223372036854775807",
     "fs.nr_open": "1048576",
