@@ -13,7 +13,7 @@ from typing import Any
 from agent import journal as journals
 from agent import lock, parsing, recovery, transaction
 from agent.document import Document
-from agent.errors import AgentError, RefusedError, StepFailedError
+from agent.errors import AgentError, RefusedError, StepFailedError, explain_os_error
 from agent.host import Host
 from agent.outcome import Outcome
 from agent.step_unit import systemctl
@@ -34,7 +34,7 @@ def apply(host: Host, argv: Sequence[str]) -> int:
         txn = document.txn
         with lock.held(host, f"apply {txn}", wait_s=RECOVERY_WAIT_S):
             return answer(run_locked(host, document, committed_of(document)))
-    except AgentError as error:
+    except (AgentError, OSError) as error:
         return answer(refusal(txn, error))
 
 
@@ -102,7 +102,7 @@ def recover(host: Host, argv: Sequence[str]) -> int:
     try:
         with lock.held(host, "recover", wait_s=None if "--wait" in argv else RECOVERY_WAIT_S):
             recovered = recovery.recover_all(host, now())
-    except AgentError as error:
+    except (AgentError, OSError) as error:
         return answer(refusal("", error))
     if not recovered:
         return answer(Outcome(txn="", result="no_change", code="ok", message="no transaction was cut off"))
@@ -118,7 +118,7 @@ def revert(host: Host, argv: Sequence[str]) -> int:
     try:
         with lock.held(host, "revert", wait_s=RECOVERY_WAIT_S):
             return answer(inverse.revert(host, argv, run_locked))
-    except AgentError as error:
+    except (AgentError, OSError) as error:
         return answer(refusal("", error))
 
 
@@ -149,8 +149,10 @@ def on_signal(number: int, _frame: FrameType | None) -> None:
     raise StepFailedError("interrupted", f"asked to end by {signal.Signals(number).name}")
 
 
-def refusal(txn: str, error: AgentError) -> Outcome:
+def refusal(txn: str, error: AgentError | OSError) -> Outcome:
     """The outcome of a document that was not run."""
+    if isinstance(error, OSError):
+        error = explain_os_error(error, f"before anything was changed: {error.filename or 'a system call'}")
     return Outcome(txn=txn, result="refused", code=error.code, message=str(error))
 
 

@@ -83,7 +83,7 @@ class Bootstrap:
 
 
 def bootstrap_script(root: str = "/") -> Bootstrap:
-    """The command that installs this tree's agent on a host; run it as root. Its answer is one JSON document."""
+    """The command that installs this tree's agent on a host, as root. Its answer is one JSON document."""
     with tempfile.TemporaryDirectory(prefix="hft-agent-") as directory:
         path = Path(directory) / "agent.pyz"
         version = build_zipapp(path)

@@ -47,6 +47,17 @@ def split(path: str) -> tuple[str, str]:
     return parent or "/", name
 
 
+def aside(name: str) -> str:
+    """The temporary name of NAME, in the same directory."""
+    return f".{name}.hft-new"
+
+
+def remove_aside(host: Host, path: str) -> None:
+    """Remove what a killed `write_file` or `write_link` of PATH left."""
+    parent, name = split(path)
+    remove_file(host, f"{parent}/{aside(name)}")
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write every byte; write(2) may take fewer than it was given."""
     view = memoryview(data)
@@ -79,7 +90,7 @@ def write_file(host: Host, path: str, data: bytes, mode: int = 0o644) -> None:
     """Replace the host's file PATH as a whole, durably."""
     parent, name = split(path)
     with open_dir(host, parent) as directory:
-        temporary = f".{name}.hft-new"
+        temporary = aside(name)
         unlink_if_there(directory, temporary)
         try:
             write_new(directory, temporary, data, mode)
@@ -140,10 +151,14 @@ def write_link(host: Host, path: str, target: str) -> None:
     """Make the host's PATH a symbolic link to TARGET, replacing what is there, durably."""
     parent, name = split(path)
     with open_dir(host, parent) as directory:
-        temporary = f".{name}.hft-new"
+        temporary = aside(name)
         unlink_if_there(directory, temporary)
-        os.symlink(target, temporary, dir_fd=directory)
-        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        try:
+            os.symlink(target, temporary, dir_fd=directory)
+            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        except OSError:
+            unlink_if_there(directory, temporary)
+            raise
         os.fsync(directory)
 
 

@@ -29,7 +29,7 @@ from typing import Any
 from agent import durable
 from agent.actors import Before
 from agent.document import Document
-from agent.host import JOURNAL_DIR, Host
+from agent.host import JOURNAL_DIR, STATE_FILE, Host
 from agent.parsing import TXN, encode, parse
 
 OPEN_PHASES = ("", "prepared", "step", "undoing")
@@ -182,7 +182,9 @@ def transactions(host: Host) -> tuple[str, ...]:
 
 
 def sweep(host: Host) -> None:
-    """Remove half-built and half-removed journals: nothing refers to them."""
+    """Remove half-built and half-removed journals, and a state half written: nothing refers to them."""
+    with contextlib.suppress(OSError):
+        durable.remove_aside(host, STATE_FILE)
     for name in host.listdir(JOURNAL_DIR):
         if name.startswith((TRASH, ".new-")):
             shutil.rmtree(host.path(f"{JOURNAL_DIR}/{name}"), ignore_errors=True)

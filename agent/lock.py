@@ -27,10 +27,12 @@ def held(host: Host, holder: str, *, wait_s: float | None) -> Iterator[None]:
     fd = os.open(host.path(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         acquire(fd, wait_s)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{holder}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without its sentence too
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, f"{holder}\n".encode(), 0)
         yield
-        os.ftruncate(fd, 0)
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, 0)
     finally:
         os.close(fd)
 

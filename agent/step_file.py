@@ -8,6 +8,7 @@ copy. The names begin with a dot and end in no suffix that sysctl.d, systemd, ud
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -130,7 +131,7 @@ class FileActor(Plainly):
                     note = self.take_away(directory, name)
                 os.fsync(directory)
         except FileNotFoundError:
-            return note  # the directory is one that prepare had not made yet
+            pass  # a directory that prepare had not made yet; those above it may be there
         self.remove_dirs(before)
         return note
 
@@ -189,7 +190,11 @@ class FileActor(Plainly):
                 with durable.open_dir(self.host, parent) as directory:
                     os.rmdir(name, dir_fd=directory)
                     os.fsync(directory)
-            except OSError:
+            except FileNotFoundError:
+                continue  # not made yet
+            except OSError as error:
+                if error.errno != errno.ENOTEMPTY:
+                    raise
                 return  # another step's file is still in it, and that step removes it later
 
     def tidy(self) -> None:

@@ -185,6 +185,8 @@ class UnitActor(Plainly):
 
     def undo(self, before: Before) -> str:
         """The exact links again; stop what did not run."""
+        for path in {f"{UNIT_DIR}/{self.step.unit}", *before.image["links"], *(self.step.links or {})}:
+            durable.remove_aside(self.host, path)
         set_links(self.host, self.step.unit, before.image["links"])
         return ""
 

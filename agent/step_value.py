@@ -64,8 +64,8 @@ def write_value(host: Host, path: str, value: str) -> None:
     fd = os.open(host.path(path), os.O_WRONLY | os.O_CLOEXEC)
     try:
         written = os.write(fd, value.encode() + b"\n")
-        # Nothing to the kernel; a plain file keeps no tail of a longer value. Never O_TRUNC: a kill between open
-        # and write would leave such a file empty.
+        # Nothing to the kernel; a plain file keeps no tail of a longer value. Never O_TRUNC: a kill between
+        # open and write would leave such a file empty.
         with contextlib.suppress(OSError):
             os.ftruncate(fd, written)
     finally:

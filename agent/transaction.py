@@ -83,15 +83,23 @@ def write(
         prepare(journal, actors)
         notes = act(journal, actors)
         journal.record("done" if document.boot is None else "staged")
-    except (OSError, AgentError) as error:
-        failure = error if isinstance(error, AgentError) else explain_os_error(error, "writing")
-        return recovery.give_up(journal, actors, failure)
+    except Exception as error:  # a mistake of ours is undone like any other failure
+        return recovery.give_up(journal, actors, failure_of(error))
     recovery.tidy(journal, actors)
     result = "applied" if document.boot is None else "staged"
     message = "every step is done, durable and read back"
     if document.boot is not None:
         message = "the runtime part is done; the boot part waits for its trial boot"
     return outcome(document, befores, result, message, notes)
+
+
+def failure_of(error: Exception) -> AgentError:
+    """The code and sentence of whatever cut the writing."""
+    if isinstance(error, AgentError):
+        return error
+    if isinstance(error, OSError):
+        return explain_os_error(error, "writing")
+    return StepFailedError("internal", f"the agent failed by itself: {type(error).__name__}: {error}")
 
 
 def prepare(journal: Journal, actors: Sequence[Actor]) -> None:
