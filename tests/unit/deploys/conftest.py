@@ -64,6 +64,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nPidFile none\n"
         f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\nLogLevel VERBOSE\n"
         "PasswordAuthentication no\nPermitRootLogin yes\nSubsystem sftp internal-sftp\nMaxStartups 100\n"
+        "KexAlgorithms curve25519-sha256\n"  # what a hardened host offers
     )
     server = subprocess.Popen([SSHD, "-D", "-f", str(config), "-E", str(log)])
     try:
