@@ -89,6 +89,10 @@ def _clock(wishes: Wishes) -> None:
             else "its TSC is not invariant"
         )
         wishes.refuse("cmdline.tsc", Code.NOT_APPLICABLE_ABSENT, f"{seen}; trusting it could give wrong time")
+        wishes.notes.append(
+            "the TSC is not known to be invariant: once the kernel finds its clock unstable, it keeps the"
+            " timer tick on isolated CPUs as well"
+        )
     else:
         wishes.add(
             kernel_arg(

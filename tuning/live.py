@@ -1,6 +1,8 @@
 """Whether a setting holds on the host that was captured, by what the kernel and systemd show of it.
 
-- Interrupts: where one really goes is its effective affinity; one that nobody listens to does not matter.
+- Interrupts: where one really goes is its effective affinity; one that nobody listens to does not matter,
+  and the queue of a block device that the kernel gave to one CPU cannot be moved: it fires only for I/O that
+  starts there.
 - Kernel threads: the flags in /proc/PID/stat say which are kernel threads (PF_KTHREAD) and which can never
   move (PF_NO_SETAFFINITY); only the others are judged.
 - Slices: the live cpuset and the unit file must both say it; one of ours that nothing uses has no control
@@ -38,6 +40,8 @@ SHOWN_MAX = 6
 UNIT_DIR = "/etc/systemd/system"
 _CHOSEN = re.compile(r"\[([^\]]*)\]")
 _IRQ = re.compile(r"/proc/irq/([0-9]+)/smp_affinity_list")
+_BLOCK_QUEUE = re.compile(r"virtio[0-9]+-req\.[0-9]+|nvme[0-9]+q[1-9][0-9]*")
+_IRQ_THREAD = re.compile(r"irq/([0-9]+)-.*")
 _STAT = re.compile(r"/proc/([0-9]+)/stat")
 
 
@@ -128,12 +132,21 @@ def _interrupts(snapshot: Snapshot) -> Iterator[tuple[str, CpuSet]]:
     """Interrupts that somebody listens to, and the CPUs that serve them."""
     for path in snapshot.files:
         match = _IRQ.fullmatch(path)
-        if match is None or snapshot.text(f"/sys/kernel/irq/{match[1]}/actions") == "":
+        if match is None or _actions(snapshot, match[1]) == "" or _is_managed(snapshot, match[1]):
             continue
         effective = _cpus(snapshot.text(f"/proc/irq/{match[1]}/effective_affinity_list"))
         where = effective or _cpus(snapshot.text(path))
         if where is not None:
             yield f"irq {match[1]}", where
+
+
+def _actions(snapshot: Snapshot, irq: str) -> str | None:
+    """Who listens to an interrupt, by name; empty when nobody does."""
+    return snapshot.text(f"/sys/kernel/irq/{irq}/actions")
+
+
+def _is_managed(snapshot: Snapshot, irq: str) -> bool:
+    return bool(_BLOCK_QUEUE.fullmatch(_actions(snapshot, irq) or ""))
 
 
 def _kernel_threads(snapshot: Snapshot) -> Iterator[tuple[str, CpuSet]]:
@@ -146,8 +159,12 @@ def _kernel_threads(snapshot: Snapshot) -> Iterator[tuple[str, CpuSet]]:
             continue
         flags = int(fields[6])
         allowed = _allowed(snapshot, match[1])
+        name = head.partition("(")[2]
+        follows = _IRQ_THREAD.fullmatch(name)
+        if follows and _is_managed(snapshot, follows[1]):
+            continue
         if flags & PF_KTHREAD and not flags & PF_NO_SETAFFINITY and allowed is not None:
-            yield head.partition("(")[2], allowed
+            yield name, allowed
 
 
 def _allowed(snapshot: Snapshot, pid: str) -> CpuSet | None:

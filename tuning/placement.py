@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tuning.refusal import Code
 from tuning.setting import IrqPlacement, KthreadPlacement, Pid1Affinity, SliceCpus, SysfsValue, UnitWish
-from tuning.units import DISTURBING_UNITS, ENGINE_SLICE, IRQBALANCE, MONITORING_SLICE
+from tuning.units import DISTURBING_UNITS, ENGINE_SLICE, INIT_SCOPE, IRQBALANCE, MONITORING_SLICE
 from tuning.wishes import Wishes
 
 WORKQUEUE = "/sys/devices/virtual/workqueue/cpumask"
@@ -120,6 +120,11 @@ def _slices(wishes: Wishes) -> None:
     housekeeping = wishes.partition.cpus_of("housekeeping", "irq", "ptp")
     isolated = wishes.partition.cpus_of("poll", "engine", "spare")
     whys = {
+        INIT_SCOPE: (
+            housekeeping,
+            "PID 1 stays on housekeeping CPUs: once slices have CPUs of their own, the kernel puts a control"
+            " group without any back on all of them, whatever CPUAffinity= says",
+        ),
         "system.slice": (housekeeping, "services stay on housekeeping CPUs, whatever affinity they ask for"),
         "user.slice": (housekeeping, "logins stay on housekeeping CPUs, whatever affinity they ask for"),
         MONITORING_SLICE: (housekeeping, "collectors never share a CPU with the engine"),

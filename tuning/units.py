@@ -4,7 +4,8 @@ from __future__ import annotations
 
 ENGINE_SLICE = "hft-engine.slice"
 MONITORING_SLICE = "hft-monitoring.slice"
-KNOWN_SLICES: tuple[str, ...] = ("system.slice", "user.slice", MONITORING_SLICE, ENGINE_SLICE)
+INIT_SCOPE = "init.scope"
+KNOWN_SLICES: tuple[str, ...] = (INIT_SCOPE, "system.slice", "user.slice", MONITORING_SLICE, ENGINE_SLICE)
 
 IRQBALANCE = "irqbalance.service"
 DISTURBING_UNITS: tuple[str, ...] = (
@@ -20,7 +21,9 @@ DISTURBING_UNITS: tuple[str, ...] = (
 
 
 def cgroup_of(name: str) -> str:
-    """The control group of a slice: `hft-engine.slice` lies inside `hft.slice`, as systemd.slice(5) says."""
+    """The control group of a slice or scope: `hft-engine.slice` lies in `hft.slice` (systemd.slice(5))."""
+    if not name.endswith(".slice"):
+        return f"/sys/fs/cgroup/{name}"
     words = name.removesuffix(".slice").split("-")
     levels = ["-".join(words[: depth + 1]) + ".slice" for depth in range(len(words))]
     return "/".join(["/sys/fs/cgroup", *levels])

@@ -41,6 +41,7 @@ def pending(snapshot: Snapshot) -> dict[str, Pending]:
         ("/proc/36/status", "Cpus_allowed_list:\t1-3\n", "kthread.placement"),
         ("/sys/fs/cgroup/system.slice/cpuset.cpus", "0-3\n", "slice.system.slice"),
         ("/sys/fs/cgroup/system.slice/cpuset.cpus", None, "slice.system.slice"),
+        ("/sys/fs/cgroup/init.scope/cpuset.cpus", "0-3\n", "slice.init.scope"),
         ("/sys/fs/cgroup/hft.slice/hft-engine.slice/cpuset.cpus", "0-3\n", "slice.hft-engine.slice"),
         ("/etc/systemd/system/hft-engine.slice.d/90-hft.conf", None, "slice.hft-engine.slice"),
         ("/etc/systemd/system/user.slice.d/90-hft.conf", "AllowedCPUs=0-3\n", "slice.user.slice"),
@@ -67,6 +68,19 @@ def test_one_drift_makes_one_setting_pending(path: str, text: str | None, key: s
 )
 def test_another_spelling_or_what_cannot_move_is_no_drift(path: str, text: str) -> None:
     assert pending(changed({path: text})) == {}
+
+
+def test_a_block_queue_that_the_kernel_placed_is_left_to_it() -> None:
+    queue: dict[str, str | None] = {
+        "/proc/irq/31/smp_affinity_list": "2\n",
+        "/proc/irq/31/effective_affinity_list": "2\n",
+        "/proc/77/stat": "77 (irq/31-virtio0-) S 2 0 0 0 -1 2129984 0 0\n",
+        "/proc/77/status": "Cpus_allowed_list:\t2\n",
+    }
+    assert pending(changed({**queue, "/sys/kernel/irq/31/actions": "virtio0-req.2\n"})) == {}
+    found = pending(changed({**queue, "/sys/kernel/irq/31/actions": "virtio1-input.0\n"}))
+    assert list(found) == ["irq.placement", "kthread.placement"]
+    assert found["irq.placement"].observed == "irq 31 on 2"
 
 
 @pytest.mark.parametrize("unit", ["irqbalance.service", "apt-daily.timer"])
