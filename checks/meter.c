@@ -264,6 +264,7 @@ static void measure(void)
 	atomic_store(&phase, STOP);
 	await(3);
 	tasks[1] = scan_tasks();
+	put_evidence(); /* nothing is printed before everything is known: an answer is a measurement or an error */
 	printf(",\"aborted\":%s,\"window_ns\":%" PRIu64, undisturbed ? "null" : "\"engine_task\"", window);
 	put_table("interrupts", &interrupts[0], &interrupts[1]);
 	put_table("softirqs", &softirqs[0], &softirqs[1]);
@@ -328,9 +329,10 @@ int main(int argc, char **argv)
 		errno = 0; /* not root: the fault counts will say whether it mattered */
 	if (engine_on_guard(opt.engine_cgroup))
 		fail("an engine task may run on a CPU to be spun on");
-	put_evidence();
 	if (strcmp(provenance("/proc/interrupts"), "procfs") == 0)
 		measure();
+	else
+		put_evidence();
 	puts("}");
 	return 0;
 }
