@@ -63,7 +63,7 @@ class TrialOutcome:
 
 @dataclass(kw_only=True)
 class Watch:
-    """One trial being watched."""
+    """One trial being watched; `at` is told of each moment (armed, healthy, confirmed): drills cut there."""
 
     ssh: Ssh
     power: Power
@@ -78,6 +78,7 @@ class Watch:
     began_s: float = 0.0
     deadman: bool = False
     said: str = ""
+    at: Callable[[str], None] = lambda _moment: None
 
     @property
     def name(self) -> str:
@@ -102,6 +103,7 @@ class Watch:
         if answer.get("result") != "armed":
             raise RefusedError(f"{self.name}: {printable(str(answer.get('message', 'no reason given')))}")
         self.say("armed; restarting into the candidate")
+        self.at("armed")
 
     def look(self) -> Standing | None:
         """The host's own record, None while nothing answers."""
@@ -119,7 +121,9 @@ class Watch:
             return
         if answer.get("accepted"):
             self.say(printable(str(answer.get("message", "confirmed"))))
-            if answer.get("confirmed") != answer.get("confirmations"):
+            if answer.get("confirmed") == answer.get("confirmations"):
+                self.at("confirmed")
+            else:
                 self.sleep(self.times.confirm_gap_s)
 
     def run(self) -> TrialOutcome:
@@ -135,6 +139,7 @@ class Watch:
                 case Move.LOST:
                     raise DeployError(f"{self.name}: {printable(step.reason)}")
                 case Move.CONFIRM:
+                    self.at("healthy")
                     self.confirm()
                 case Move.WAIT | Move.FINISHING:
                     pass
@@ -183,7 +188,15 @@ class Watch:
             self.said = sentence
 
 
-def run_trial(  # noqa: PLR0913  # one trial, each thing by name
+def watch_of(  # noqa: PLR0913  # one trial, each thing by name
+    *, ssh: Ssh, power: Power, txn: str, times: Times, progress: Progress, host_class: str
+) -> Watch:
+    """A trial to be watched, with the patience its class of host needs for a restart."""
+    return_s = RETURN_S[host_class]
+    return Watch(ssh=ssh, power=power, txn=txn, times=times, return_s=return_s, progress=progress)
+
+
+def run_trial(  # noqa: PLR0913  # as above
     *,
     ssh: Ssh,
     power: Power,
@@ -194,8 +207,7 @@ def run_trial(  # noqa: PLR0913  # one trial, each thing by name
     drained: bool = False,
 ) -> TrialOutcome:
     """Try what is staged on this host and watch it to its end."""
-    return_s = RETURN_S[host_class]
-    watch = Watch(ssh=ssh, power=power, txn=txn, times=times, return_s=return_s, progress=progress)
+    watch = watch_of(ssh=ssh, power=power, txn=txn, times=times, progress=progress, host_class=host_class)
     watch.begin(drained=drained)
     return watch.run()
 
@@ -210,8 +222,7 @@ def resume_open_trial(  # noqa: PLR0913  # as above
     host_class: str = "bare-metal",
 ) -> TrialOutcome:
     """Go on with a trial that another controller armed: confirm it, or see what became of it."""
-    return_s = RETURN_S[host_class]
-    watch = Watch(ssh=ssh, power=power, txn=txn, times=times, return_s=return_s, progress=progress)
+    watch = watch_of(ssh=ssh, power=power, txn=txn, times=times, progress=progress, host_class=host_class)
     watch.began_s = watch.clock()
     watch.say(f"the trial {txn} was left open by another run; going on with it")
     return watch.run()

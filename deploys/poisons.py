@@ -1,0 +1,241 @@
+"""Boots that cannot succeed, each as a Plan, and who is expected to bring the host back from it.
+
+A poison is the host's own plan with kernel arguments added, staged, armed and watched exactly as any other
+change. What the arguments do is measured (docs/decisions/0002-trial-boot.md has the table). Two of them
+kill what the host could save itself with, so only the deadman outside is left: an over-allocated hugepage
+pool deadlocks the PREEMPT_RT kernel before user space, and a systemd that pets the watchdog in the
+emergency target starves everybody else of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from deploys.agent_call import agent_argv, install_if_needed, over_ssh, read_json, read_outcome
+from deploys.errors import DeployError, RefusedError
+from deploys.looking import look
+from deploys.ssh import Ssh
+from deploys.trial import Progress, TrialOutcome, Watch, watch_of
+from deploys.work import Work, decide
+from inventory.model import Host, Site, Trial
+from inventory.power import Power
+from tuning.plan import Plan
+from tuning.setting import KernelArg
+
+# Short, so that a drill does not wait: long enough for a boot under emulation beside another one.
+TIMES = Trial(trial_s=180, watchdog_s=240, panic_s=5, confirm_gap_s=10)
+CALL_TIMEOUT_S = 300.0
+SUFFIX = "-poison"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poison:
+    """Kernel arguments to add, whether the kernel vanishes, and who must bring the host back."""
+
+    name: str
+    why: str
+    expected: str
+    args: tuple[tuple[str, str], ...] = ()
+    kernel_vanishes: bool = False
+    only_kernel: str | None = None
+
+
+POISONS: Mapping[str, Poison] = {
+    poison.name: poison
+    for poison in (
+        Poison(
+            name="panic",
+            why="no init in the initramfs: the kernel panics before user space",
+            expected="panic",
+            args=(("rdinit", "/nope"),),
+        ),
+        Poison(
+            name="kernel-missing",
+            why="the kernel file is deleted while the host shuts down for its trial boot",
+            expected="grub",
+            kernel_vanishes=True,
+        ),
+        Poison(
+            name="nic",
+            why="the driver of the management NIC is refused: the host is up and nobody can reach it",
+            expected="health",
+            args=(("module_blacklist", "virtio_net"),),
+        ),
+        Poison(
+            name="hugepages",
+            why="more huge pages than memory: PREEMPT_RT deadlocks on memory before user space",
+            expected="deadman",
+            args=(("hugepagesz", "2M"), ("hugepages", "100000")),
+            only_kernel="rt",
+        ),
+        Poison(
+            name="emergency",
+            why="the emergency target, with a systemd that pets the watchdog",
+            expected="deadman",
+            args=(("systemd.unit", "emergency.target"), ("systemd.watchdog_sec", "30")),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSession:
+    """One host and the hands on it."""
+
+    site: Site
+    host: Host
+    power: Power
+    progress: Progress
+
+    @property
+    def ssh(self) -> Ssh:
+        """The pinned transport."""
+        return Ssh.of(self.host)
+
+    def run(self, *argv: str) -> str:
+        """One command as root; DeployError when it fails."""
+        done = self.ssh.run(argv, timeout_s=CALL_TIMEOUT_S)
+        if done.returncode:
+            raise DeployError(f"{self.host.name}: {argv[0]} failed: {done.stderr.strip()[-200:]}")
+        return done.stdout
+
+    def look(self) -> Work:
+        """What the host's own plan has pending, with the poison's timings."""
+        return self.decide(None)
+
+    def decide(self, plan: Plan | None) -> Work:
+        """What is pending of this plan."""
+        site = self.site.model_copy(update={"trials": {self.host.host_class: TIMES}})
+        seen = look([self.host])[self.host.name]
+        if isinstance(seen, DeployError):
+            raise seen
+        return decide(site, self.host, seen, plan_text=plan.to_json() if plan else None)
+
+    def status(self) -> Mapping[str, object]:
+        """The agent's own status."""
+        return read_json(self.host.name, over_ssh(self.ssh)(agent_argv("status"), b"", CALL_TIMEOUT_S))
+
+    def watch(self, txn: str, at: Callable[[str], None] = lambda _moment: None) -> Watch:
+        """A trial of this host with the poison's timings."""
+        made = watch_of(
+            ssh=self.ssh,
+            power=self.power,
+            txn=txn,
+            times=TIMES,
+            progress=self.progress,
+            host_class=self.host.host_class,
+        )
+        made.at = at
+        return made
+
+
+def poisoned(plan: Plan, poison: Poison, release: str) -> Plan:
+    """The plan with the poison in it; an argument of the plan with the same name gives way."""
+    names = {name for name, _ in poison.args}
+    kept = [one for one in plan.settings if not (isinstance(one, KernelArg) and one.name in names)]
+    added = [
+        KernelArg(
+            key=f"cmdline.{name}",
+            name=name,
+            value=value,
+            mode="boot",
+            risk="this boot cannot succeed",
+            source="drill",
+            why=poison.why,
+        )
+        for name, value in poison.args
+    ]
+    vanishing = release + SUFFIX if poison.kernel_vanishes else plan.kernel_release
+    return replace(plan, settings=(*kept, *added), kernel_release=vanishing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoisonOutcome:
+    """Whether the host returned unaided or by the deadman, who did it, and whether that was expected."""
+
+    host: str
+    poison: str
+    returned: bool
+    brought_back_by: str
+    expected: str
+    seconds: float
+    sentence: str
+
+    @property
+    def is_as_expected(self) -> bool:
+        """Back on the old state, by the one who had to bring it back."""
+        return self.returned and self.brought_back_by == self.expected
+
+
+def run_poison(session: HostSession, poison: Poison) -> PoisonOutcome:
+    """Stage the poisoned plan, try it, and look whether the host is wholly on its old state again."""
+    before, began_s = session.status(), time.monotonic()
+    release = session.run("uname", "-r").strip()
+    plan = poisoned(session.look().plan, poison, release)
+    if poison.kernel_vanishes:
+        lay_out_vanishing_kernel(session, release)
+    try:
+        txn = stage(session, session.decide(plan))
+        session.progress(f"{session.host.name}: poison {poison.name} is staged: {poison.why}")
+        watch = session.watch(txn)
+        watch.begin(drained=False)
+        ended = watch.run()
+    finally:
+        if poison.kernel_vanishes:
+            session.run("rm", "-rf", "--", *vanishing_paths(release))
+    return judged(session, poison, ended, before, time.monotonic() - began_s)
+
+
+def judged(
+    session: HostSession, poison: Poison, ended: TrialOutcome, before: Mapping[str, object], seconds: float
+) -> PoisonOutcome:
+    """The outcome, after comparing what the host is committed to with what it was before."""
+    after = session.status()
+    changed = [key for key in ("committed", "open_transaction") if after.get(key) != before.get(key)]
+    returned = ended.result == "rolled_back" and not changed and after.get("entry") != "candidate"
+    sentence = ended.sentence
+    if not returned:
+        sentence = f"not wholly back ({json.dumps(after)[:300]}); {sentence}"
+    return PoisonOutcome(
+        host=session.host.name,
+        poison=poison.name,
+        returned=returned,
+        brought_back_by=ended.brought_back_by,
+        expected=poison.expected,
+        seconds=seconds,
+        sentence=sentence,
+    )
+
+
+def stage(session: HostSession, work: Work) -> str:
+    """Send the document by its own connection; the transaction that now waits for its trial boot."""
+    if work.is_staged:
+        raise RefusedError(f"{session.host.name}: a trial is open; run hft apply first")
+    work.add(work.now)
+    call = over_ssh(session.ssh)
+    install_if_needed(session.host.name, call, work.observed.agent_version)
+    document = json.dumps(work.document()).encode()
+    outcome = read_outcome(session.host.name, call(agent_argv("apply"), document, CALL_TIMEOUT_S))
+    if outcome["result"] != "staged":
+        raise DeployError(f"{session.host.name}: the plan left nothing to try at a boot")
+    return str(outcome["txn"])
+
+
+def vanishing_paths(release: str) -> Sequence[str]:
+    """A kernel of its own, so that the good entry keeps its files."""
+    name = release + SUFFIX
+    return (f"/boot/vmlinuz-{name}", f"/boot/initrd.img-{name}", f"/lib/modules/{name}")
+
+
+def lay_out_vanishing_kernel(session: HostSession, release: str) -> None:
+    """Links to the running kernel under another release, and a unit that deletes the kernel at shutdown."""
+    kernel, initrd, modules = vanishing_paths(release)
+    session.run("ln", "-f", f"/boot/vmlinuz-{release}", kernel)
+    session.run("ln", "-f", f"/boot/initrd.img-{release}", initrd)
+    session.run("ln", "-sfn", release, modules)
+    session.run(
+        *("systemd-run", "--unit=hft-poison", "--property=Type=oneshot", "--property=RemainAfterExit=yes"),
+        *(f"--property=ExecStop=/bin/rm -f {kernel}", "/bin/true"),
+    )
