@@ -1,6 +1,7 @@
 """How a staged transaction ends: its journal closed as committed, or every one of its other steps undone.
 
-Both are idempotent: a power cut in the middle is finished by the next boot's health service, which calls them again.
+Both are idempotent: a power cut in the middle is finished by the health service of the next boot, which calls
+them again.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def commit_staged(host: Host, txn: str) -> None:
 
 
 def revert_staged(host: Host, txn: str, reason: str) -> None:
-    """The trial did not hold: the rest of the transaction goes back too, so the host is wholly on its old state."""
+    """The trial did not hold: the rest of the transaction goes back too, the host is wholly as before."""
     with lock.held(host, f"recover: roll-back of {txn}", wait_s=LOCK_WAIT_S):
         if txn not in journals.transactions(host):
             return
