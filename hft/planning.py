@@ -308,11 +308,21 @@ def _read(path: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
+    """Whole or not at all; a device or a pipe is written into, never replaced by a file."""
+    if path.exists() and not path.is_file():
+        _write_into(path, text)
+        return
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         aside.write_text(text, encoding="utf-8")
         aside.replace(path)
     except OSError as error:
         aside.unlink(missing_ok=True)
+        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be written: {error.strerror}") from error
+
+
+def _write_into(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
         raise HftError(Exit.BAD_INPUT, f"{path}: cannot be written: {error.strerror}") from error

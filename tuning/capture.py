@@ -1,14 +1,14 @@
 """The capture script: one POSIX shell program that reads everything the planner may look at.
 
 It runs alike on a live host over SSH, on this machine, and on a captured tree; `$1` is the root. It writes
-nothing, needs no root (what cannot be read is not captured) and starts few processes, because a fork costs
-5-10 ms in an emulated guest: the shell expands the patterns itself, one grep prints all contents, one find
-prints all link targets.
+nothing, needs no root (what cannot be read is not captured) and starts four processes, because each costs
+tens of milliseconds in an emulated guest: the shell expands the patterns itself, one grep prints all
+contents, another picks lines out of long files, one find prints all link targets, sed counts.
 
 The output is a stream of NUL-terminated tokens, so no byte that a path or a file can hold needs quoting:
 
     hft-capture 1 | =absent PATH... | =links PATH TARGET ... | =files PATH CONTENT ... |
-    =cpuinfo TEXT | =config TEXT | =tasks TEXT | =end STATUS
+    =cpuinfo TEXT | =lines PATH:LINE... | =end STATUS
     LINES
 
 Paths are relative to the root. LINES is the number of lines before it and STATUS how reading the files ended,
@@ -218,12 +218,23 @@ own_cgroup() {
 contents() {
   set -- $named @PATTERNS@
   [ "$live" ] || set -- "$@" @TREE@ $(own_cgroup)
-  printf '%s\0' "$@" | xargs -0 grep -azHsZ -d skip -D skip -e '' --
+  if [ $# -lt 4000 ]; then
+    grep -azHsZ -d skip -D skip -e '' -- "$@"
+  else
+    printf '%s\0' "$@" | xargs -0 grep -azHsZ -d skip -D skip -e '' --
+  fi
 }
 
-tasks() {
-  set -- proc/[0-9]*/stat proc/[0-9]*/status
-  printf '%s\0' "$@" | xargs -0 grep -aHsE '^Cpus_allowed_list:|^[0-9]+ [(].*[)] [A-Z] 2 ' --
+cpuinfo() {
+  [ -r proc/cpuinfo ] || return
+  [ "$live" ] || { cat proc/cpuinfo; return; }
+  while read -r line && [ "$line" ]; do printf '%s\n' "$line"; done <proc/cpuinfo
+}
+
+# One pattern for both: the first word of each line tells them apart.
+lines() {
+  set -- "boot/config-$release" proc/[0-9]*/stat proc/[0-9]*/status
+  grep -aHsE '@CONFIG@|^Cpus_allowed_list:|^[0-9]+ [(].*[)] [A-Z] 2 ' -- "$@"
 }
 
 links() {
@@ -240,11 +251,9 @@ capture() {
   contents
   status=$?
   printf '=cpuinfo\0'
-  if [ "$live" ]; then sed '/^[[:space:]]*$/q' proc/cpuinfo; else cat proc/cpuinfo; fi 2>/dev/null
-  printf '\0=config\0'
-  [ "$live" ] && [ -r "boot/config-$release" ] && grep -E '@CONFIG@' "boot/config-$release"
-  printf '\0=tasks\0'
-  [ "$live" ] && tasks
+  cpuinfo
+  printf '\0=lines\0'
+  [ "$live" ] && lines
   printf '\0=end\0%s\0\n' "$status"
 }
 

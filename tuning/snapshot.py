@@ -24,10 +24,8 @@ __all__ = ["CAPTURE_SCRIPT", "Snapshot", "parse_capture"]
 SCHEMA = 1
 _HEADER = "hft-capture 1"
 _PATH_LIMIT = 1024
-_STATUS_OK = (
-    "0",
-    "123",
-)  # 123: xargs says that some grep met a file it could not read, which is not captured
+# 1, 2: grep matched nothing, or met files it could not read, which are not captured; 123: so says xargs.
+_STATUS_OK = ("0", "1", "2", "123")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +88,10 @@ def parse_capture(output: str | bytes) -> Snapshot:
         where = _absolute(path)
         earlier = files.get(where)
         files[where] = content if earlier is None else f"{earlier}\0{content}"
-    cpuinfo, config, tasks = (_single(tokens, after) for after in ("=config", "=tasks", "=end"))
+    cpuinfo, lines = _single(tokens, "=lines"), _single(tokens, "=end")
     if cpuinfo:
         files["/proc/cpuinfo"] = cpuinfo
-    if config:
-        files[_check_path(f"/boot/config-{(files.get('/proc/sys/kernel/osrelease') or '').strip()}")] = config
-    files.update(_kernel_threads(tasks))
+    files.update(_picked_lines(lines))
     return Snapshot(files, links)
 
 
@@ -157,21 +153,24 @@ def _check_path(path: str) -> str:
     return path
 
 
-_THREAD = re.compile(r"proc/(?P<pid>[0-9]{1,10})/(?P<file>stat|status):(?P<line>.*)")
+_PICKED = re.compile(r"(?P<path>boot/config-[^/:]{1,100}|proc/(?P<pid>[0-9]{1,10})/stat(?:us)?):(?P<line>.*)")
 
 
-def _kernel_threads(blob: str) -> dict[str, str | None]:
-    """The stat and status lines of kernel threads and of PID 1; other processes are dropped here."""
-    found: dict[str, dict[str, str]] = {}
+def _picked_lines(blob: str) -> dict[str, str | None]:
+    """Lines of the kernel's configuration, of kernel threads and of PID 1; other processes are dropped."""
+    found: dict[str, str] = {}
+    kernel_threads = {"1"}
     for line in blob.split("\n"):
-        match = _THREAD.fullmatch(line)
+        match = _PICKED.fullmatch(line)
         if match:
-            found.setdefault(match["pid"], {})[match["file"]] = match["line"] + "\n"
+            path = _absolute(match["path"])
+            found[path] = found.get(path, "") + match["line"] + "\n"
+            if path.endswith("/stat"):
+                kernel_threads.add(match["pid"])
     return {
-        f"/proc/{pid}/{name}": text
-        for pid, lines in found.items()
-        if "stat" in lines or pid == "1"
-        for name, text in lines.items()
+        path: text
+        for path, text in found.items()
+        if path.startswith("/boot/") or path.split("/")[2] in kernel_threads
     }
 
 

@@ -69,7 +69,7 @@ def test_a_capture_writes_nothing_and_starts_few_processes(tree: Path, tmp_path:
     calls = trace.read_text().splitlines()
     started = [line for line in calls if "execve(" in line and line.endswith("= 0")]
     written = [line for line in calls if "O_CREAT" in line and "/dev/null" not in line]
-    assert len(started) <= 10
+    assert len(started) <= 5
     assert written == []
     assert before == sorted(str(path) for path in tree.rglob("*"))
 
@@ -152,10 +152,8 @@ def test_a_capture_that_lost_a_line_in_the_middle_is_refused(tree: Path) -> None
 
 
 def test_a_capture_whose_reader_was_killed_is_refused(tree: Path) -> None:
-    forged = (
-        capture(tree).replace(b"=end\x000\0", b"=end\x00125\0").replace(b"=end\x00123\0", b"=end\x00125\0")
-    )
-    with pytest.raises(SnapshotError, match="status 125"):
+    forged = capture(tree).replace(b"=end\x002\0", b"=end\x00137\0")
+    with pytest.raises(SnapshotError, match="status 137"):
         parse_capture(forged)
 
 
@@ -169,7 +167,7 @@ def framed(body: bytes, status: bytes = b"0") -> bytes:
     return head + b"%d\n" % head.count(b"\n")
 
 
-EMPTY_END = b"=cpuinfo\0\0=config\0\0=tasks\0\0"
+EMPTY_END = b"=cpuinfo\0\0=lines\0\0"
 
 
 @pytest.mark.parametrize(
@@ -182,7 +180,7 @@ EMPTY_END = b"=cpuinfo\0\0=config\0\0=tasks\0\0"
         b"=links\0=files\0/etc/passwd\0x\0" + EMPTY_END,
         b"=links\0=files\0a\nb\0x\0" + EMPTY_END,
         b"=links\0=files\0" + b"a" * 5000 + b"\0x\0" + EMPTY_END,
-        b"=links\0=files\0proc/sys/kernel/osrelease\0a\nb\0=cpuinfo\0\0=config\0y\0=tasks\0\0",
+        b"=links\0=files\0proc/sys/kernel/osrelease\0a\nb\0=cpuinfo\0",
     ],
 )
 def test_forged_captures_are_refused(body: bytes) -> None:
@@ -192,7 +190,7 @@ def test_forged_captures_are_refused(body: bytes) -> None:
 
 def test_an_honest_frame_is_read() -> None:
     tasks = b"proc/2/stat:2 (kthreadd) S 0 0\nproc/2/status:Cpus_allowed_list:\t0-3\nproc/9/status:Cpus:\t1\n"
-    body = b"proc/swaps\0=links\0=files\0proc/version\0v\0=cpuinfo\0c\0=config\0\0=tasks\0" + tasks + b"\0"
+    body = b"proc/swaps\0=links\0=files\0proc/version\0v\0=cpuinfo\0c\0=lines\0" + tasks + b"\0"
     assert parse_capture(framed(body, b"123")) == Snapshot(
         {
             "/proc/swaps": None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,15 @@ def test_a_tree_is_captured_saved_and_planned_alike(
     assert run_guarded(["plan", "--snapshot", str(tmp_path / "tree.json"), "--json"]) == 0
     assert capsys.readouterr().out == from_tree
     assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_a_pipe_or_device_is_written_into_and_never_replaced(saved: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+        assert run_guarded(["snapshot", "--snapshot", str(saved), "-o", str(pipe)]) == 0
+        assert reader.communicate(timeout=10)[0] == saved.read_text() + "\n"
+    assert pipe.is_fifo()
 
 
 @pytest.mark.parametrize(
