@@ -84,7 +84,8 @@ class FileActor(Plainly):
     def prepare(self, before: Before) -> None:
         """Lay the new file and a second name of the old one beside the target."""
         parent, name = durable.split(self.step.path)
-        durable.make_dirs(self.host, parent)
+        if before.image["missing_dirs"]:
+            durable.make_dirs(self.host, parent)
         with durable.open_dir(self.host, parent) as directory:
             durable.unlink_if_there(directory, self.new_name)
             durable.unlink_if_there(directory, self.old_name)

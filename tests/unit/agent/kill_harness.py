@@ -8,7 +8,7 @@ Nth call of a kind. What the host looks like is read with os.walk and sha256. Tw
 content     after recovery  the managed tree is all old or all new, with nothing left beside it, and
 state.json says the same
 
-`python3 -m tests.unit.agent.kill_harness full ZIPAPP ROOT` is the part that needs a file system of its own
+`python3 -m tests.unit.agent.kill_harness ZIPAPP ROOT STRIDE` is the part that needs a file system of its own
 (a tmpfs in a private mount namespace, filled to the last page).
 """
 
@@ -31,7 +31,7 @@ PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.execut
 MACHINE_ID = "c0ffee00" * 4
 TXN = "20261121T101500-3f2a9c1b"
 OLD_BIG, NEW_BIG = "# old\n" * 3000, "# new and longer\n" * 3000
-# Calls that change something, or say that it lasts. `openat` is left out: an interpreter makes hundreds of them.
+# Calls that change something, or say that it lasts. `openat` is left out: an interpreter makes hundreds.
 CALLS = (
     "fsync", "write", "pwrite64", "rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat",
     "mkdir", "mkdirat", "rmdir", "symlinkat", "ftruncate", "fchmod", "fchownat", "flock",
@@ -225,7 +225,7 @@ class Trials:
 
     def call(self, root: Path, verb: str, *prefix: str) -> subprocess.CompletedProcess[bytes]:
         """Run the agent on a host."""
-        argv = [*prefix, PYTHON, "-I", "-S", str(self.agent), "--root", str(root), verb]
+        argv = [*prefix, PYTHON, "-I", "-S", "-B", str(self.agent), "--root", str(root), verb]
         return subprocess.run(
             argv,
             input=self.document if verb == "apply" else b"",
@@ -289,16 +289,29 @@ class Trials:
         self.seen[side] += 1
         return side
 
-    def counts(self, calls: tuple[str, ...], verb: str = "apply", cut: Fault | None = None) -> dict[str, int]:
+    def counts(self, calls: tuple[str, ...] = CALLS) -> dict[str, int]:
         """How often the agent makes each call in one undisturbed run."""
-        root = self.fresh()
-        if cut is not None:
-            self.strace(root, "apply", cut)
-        log = self.directory / "counts.log"
-        done = self.call(root, verb, "strace", "--quiet=all", f"--trace={','.join(calls)}", f"--output={log}")
-        assert done.returncode == 0, done.stderr
-        found = Counter(line.partition("(")[0] for line in log.read_text().splitlines())
+        found = Counter(line.partition("(")[0] for line in self.log(",".join(calls)).splitlines())
         return {call: found[call] for call in calls if found[call]}
+
+    def log(self, calls: str) -> str:
+        """strace's log of one undisturbed run, with a path for every descriptor."""
+        root, log = self.fresh(), self.directory / "strace.log"
+        prefix = ["strace", "--quiet=all", "--decode-fds=path", "--string-limit=200"]
+        done = self.call(root, "apply", *prefix, f"--trace={calls}", f"--output={log}")
+        assert done.returncode == 0, done.stderr
+        return log.read_text()
+
+    def faults(self) -> list[Fault]:
+        """Every kill point, and every call that a full disk may fail, once and from there on."""
+        found = []
+        for call, count in self.counts().items():
+            for nth in range(1, count + 1):
+                found.append(Fault(call=call, nth=nth))
+                if call in FAILING:
+                    found.append(Fault(call=call, nth=nth, error="ENOSPC"))
+                    found.append(Fault(call=call, nth=nth, error="ENOSPC", onwards=True))
+        return found
 
 
 def differences(now: Mapping[str, str], side: Mapping[str, str]) -> str:
@@ -327,16 +340,30 @@ def fill_up(trials: Trials, root: Path, pages_free: int) -> str:
     return side
 
 
+def full_disk(agent: Path, directory: Path, stride: int) -> dict[str, int]:
+    """Walk the free space of a small tmpfs from no page to enough; how many trials ended on which side."""
+    root = directory / "small"
+    root.mkdir()
+    mount = 'mount -t tmpfs -o size=4m,mode=0755 tmpfs "$1" && shift && exec "$@"'
+    argv = [sys.executable, "-m", "tests.unit.agent.kill_harness", str(agent), str(root), str(stride)]
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", mount, "sh", str(root), *argv],
+        capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3], timeout=600,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return dict(json.loads(done.stdout))
+
+
 def main(argv: list[str]) -> int:
-    """Walk the free space from none to enough; prints how many ended on which side."""
-    _, agent, root = argv
+    """Inside of the mount namespace: the walk itself."""
+    agent, root, stride = argv
     scratch = Path(root).parent / "scratch"
     scratch.mkdir()
     trials = Trials(Path(agent), scratch)
     pages = 0
     while trials.seen["new"] < 3:
         fill_up(trials, Path(root), pages)
-        pages += 1
+        pages += int(stride)
     print(json.dumps(trials.seen))
     return 0
 
