@@ -1,4 +1,4 @@
-"""One recorded host: what a tuned PREEMPT_RT machine of the lab answered, and what the meter counted there."""
+"""One recorded host: what a tuned PREEMPT_RT machine of the lab answered, and what was counted there."""
 
 from __future__ import annotations
 

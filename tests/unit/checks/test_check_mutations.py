@@ -1,4 +1,4 @@
-"""No check that cannot fail: each one passes on the recorded tuned host and fails, by its code, on one change."""
+"""No check that cannot fail: each passes on the recorded tuned host and fails, by its code, on one change."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ def test_every_check_passes_on_the_recorded_tuned_host(
 @pytest.mark.parametrize(
     ("check", "reason", "change"), CASES, ids=[f"{c}-{r}-{i}" for i, (c, r, _) in enumerate(CASES)]
 )
-def test_check_fails_by_its_code_on_one_change(
+def test_check_fails_by_its_code_on_one_change(  # noqa: PLR0917
     check: str, reason: str, change: Change, tuned: Facts, expected: Expected, lab_class: Baseline
 ) -> None:
     assert everything(tuned, expected, lab_class)[check].reason != reason

@@ -20,7 +20,7 @@ from tuning.setting import KernelArg
 
 
 def planted(expected: Expected, facts: Facts, change: Callable[[Plan], Plan]) -> dict[str, str | None]:
-    """A host that committed a changed plan, rightly hashed and recorded, as a faulty planner would leave it."""
+    """A host that committed a changed plan, rightly hashed and recorded, as a faulty planner leaves it."""
     plan = change(expected.plan)
     state = json.dumps({"committed": {"plan_hash": plan.plan_hash}})
     host = replace(facts, files={**facts.files, PLAN: plan.to_json(), STATE: state})
@@ -87,7 +87,7 @@ def test_same_list_in_another_notation_is_the_same_list(expected: Expected, tune
 def test_planted_bug_in_the_planners_list_parser_is_caught(
     expected: Expected, tuned: Facts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ranges lose their last CPU, everywhere the planner reads a list; the checks have a reader of their own."""
+    """Ranges lose their last CPU wherever the planner reads a list; the checks have a reader of their own."""
     right = CpuSet.parse_list
 
     def wrong(text: str, cpu_count: int | None = None) -> CpuSet:
