@@ -75,11 +75,20 @@ def _is_described(names: Iterable[str]) -> bool:
     return any(name.startswith(("topology/", "cache/", "cpufreq/")) for name in names)
 
 
-def _processors(source: Source) -> list[int]:
-    lines = (source.snapshot.text("/proc/cpuinfo") or "").splitlines()
-    fields = [line.partition(":") for line in lines]
-    words = [value.strip() for name, _, value in fields if name.strip() == "processor"]
-    return [int(word) for word in words if word.isdecimal() and len(word) < 6]
+def _processors(source: Source) -> dict[int, tuple[str, str] | None]:
+    """CPUs that /proc/cpuinfo numbers, with (physical id, core id) where told; s390 has its own form."""
+    found: dict[int, tuple[str, str] | None] = {}
+    for block in re.split(r"\n\s*\n", source.snapshot.text("/proc/cpuinfo") or ""):
+        fields = {
+            name.strip(): value.strip()
+            for name, _, value in (line.partition(":") for line in block.splitlines())
+        }
+        numbers = [fields.get("processor", ""), *(name.removeprefix("processor ") for name in fields)]
+        place = (fields.get("physical id", ""), fields.get("core id", ""))
+        found |= {
+            int(one): place if all(place) else None for one in numbers if re.fullmatch("[0-9]{1,5}", one)
+        }
+    return found
 
 
 def _usable(source: Source, online: CpuSet) -> CpuSet:
@@ -190,11 +199,14 @@ def _sibling_groups(source: Source, online: CpuSet) -> list[CpuSet]:
     """Cores by union of all sibling claims."""
     group_of: dict[int, CpuSet] = {cpu: CpuSet.of([cpu]) for cpu in online}
     unknown, one_sided = CpuSet(), CpuSet()
+    places = _processors(source)
     for cpu in online:
         base = f"{CPU_DIR}/cpu{cpu}/topology"
         claim = source.cpus(f"{base}/core_cpus_list") or source.cpus(
             f"{base}/thread_siblings_list", f"{base}/thread_siblings"
         )
+        if not claim and (place := places.get(cpu)):
+            claim = CpuSet.of(one for one, other in places.items() if other == place)
         if not claim:
             unknown |= CpuSet.of([cpu])
             continue

@@ -98,6 +98,20 @@ def test_odd_content_is_kept_and_breaks_nothing(tree: Path) -> None:
     assert not seen.is_known("/proc/version")
 
 
+@pytest.mark.parametrize(
+    ("mount", "file"),
+    [
+        ("none /dev/cpuset cpuset rw 0 0", "dev/cpuset/job/7/cpus"),
+        ("none /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0", "sys/fs/cgroup/cpuset/job/7/cpuset.cpus"),
+        ("none /cg cgroup2 rw 0 0", "cg/job/7/cpuset.cpus.effective"),
+    ],
+)
+def test_the_cpuset_of_a_tree_is_found_wherever_it_was_mounted(tree: Path, mount: str, file: str) -> None:
+    files = {"proc/self/cpuset": b"/job/7\n", "proc/mounts": mount.encode() + b"\n", file: b"1-3\n"}
+    topology = read_topology(parse_capture(capture(write(tree, files))))
+    assert (str(topology.usable), str(topology.not_ours)) == ("1-3", "0")
+
+
 def test_pipes_and_directories_in_the_way_are_passed_over(tree: Path) -> None:
     os.mkfifo(tree / "proc/version")
     (tree / "proc/swaps").mkdir()

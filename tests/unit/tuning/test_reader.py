@@ -33,6 +33,8 @@ def test_old_captures_tell_cpus_by_their_switches_or_by_cpuinfo() -> None:
     switches = {f"{CPU}/cpu{cpu}/online": "0\n" if cpu == 2 else "1\n" for cpu in range(1, 4)}
     topology = read_topology(Snapshot({**switches, f"{CPU}/cpu0/topology/core_id": "0\n"}))
     assert (str(topology.online), str(topology.offline)) == ("0-1,3", "2")
+    s390 = "vendor_id : IBM/S390\n# processors : 2\nprocessor 0: version = FF\nprocessor 1: version = FF\n"
+    assert str(read_topology(Snapshot({"/proc/cpuinfo": s390})).online) == "0-1"
     listed = "processor\t: 0\nflags\t: fpu\n\nprocessor\t: 1\nflags\t: fpu\n"
     assert str(read_topology(Snapshot({"/proc/cpuinfo": listed})).online) == "0-1"
 
@@ -48,6 +50,12 @@ def test_siblings_that_contradict_are_joined_to_be_safe() -> None:
     one_sided = {f"{CPU}/cpu1/topology/thread_siblings_list": "1-2\n"}
     topology = read_topology(with_files(FOUR, **one_sided))
     assert [str(core.cpus) for core in topology.cores] == ["0", "1-2", "3"]
+
+
+def test_cpuinfo_tells_cores_where_sysfs_does_not() -> None:
+    blocks = [f"processor : {cpu}\nphysical id : {cpu % 2}\ncore id : {cpu // 4}\n" for cpu in range(8)]
+    topology = read_topology(Snapshot({"/proc/cpuinfo": "\n".join(blocks)}))
+    assert [str(core.cpus) for core in topology.cores] == ["0,2", "1,3", "4,6", "5,7"]
 
 
 def test_unknown_siblings_are_noted() -> None:
