@@ -93,7 +93,7 @@ def synced(run: list[Event], upto: int, path: str) -> bool:
 
 
 def unsynced_below(run: list[Event], directory: str) -> list[str]:
-    """Files below DIRECTORY that were written and not synced after; progress notes between steps may be lost."""
+    """Files below DIRECTORY that were written and not synced after."""
     last = {
         one.paths[0]: i
         for i, one in enumerate(run)
