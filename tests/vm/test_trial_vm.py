@@ -1,7 +1,7 @@
-"""Trial boots of real kernels through real GRUB: one that is kept, poisons that come back by themselves, cuts.
+"""Trial boots of real kernels through real GRUB: one that is kept, poisons that come back, cuts.
 
-The lab is the one that $HFT_LAB names; hosts that are not up are started and left up, so that the modules of a
-session share their boots. A trial costs one boot when it is kept and two when it is rolled back.
+The lab is the one that $HFT_LAB names; hosts that are not up are started and left up, so that the modules
+of a session share their boots. A trial costs one boot when it is kept and two when it is rolled back.
 """
 
 from __future__ import annotations
