@@ -22,6 +22,8 @@ from inventory.power import Mark, Power
 CALL_TIMEOUT_S = 30.0
 ARM_TIMEOUT_S = 120.0
 POLL_S = 2.0
+EVIDENCE_DIR = "/var/lib/hft/rollback"
+KEEP_CONSOLE = 'umask 077 && mkdir -p "$0" && cat >"$0/console.txt" && sync "$0/console.txt"'
 RETURN_S: Mapping[str, float] = {"lab-vm": 240.0, "cloud": 300.0, "bare-metal": 900.0}
 
 Progress = Callable[[str], None]
@@ -171,6 +173,7 @@ class Watch:
             seen = self.look()
             said = seen.last_rollback if seen is not None else {}
             cause = cause_of(said, evidence, deadman=self.deadman)
+            self.keep_console(evidence.console)
         return TrialOutcome(
             host=self.name,
             txn=self.txn,
@@ -180,6 +183,16 @@ class Watch:
             seconds=self.clock() - self.began_s,
             console=evidence.console,
         )
+
+    def keep_console(self, console: str | None) -> None:
+        """Put what the failed boot printed beside its journal on the host; the outcome carries it anyway."""
+        if not console:
+            return
+        argv = ["sh", "-c", KEEP_CONSOLE, f"{EVIDENCE_DIR}/{self.txn}"]
+        try:
+            over_ssh(self.ssh)(argv, console.encode(), CALL_TIMEOUT_S)
+        except DeployError as error:
+            self.say(f"its console text could not be kept on the host: {error}")
 
     def say(self, sentence: str) -> None:
         """Progress, when something changed."""

@@ -64,6 +64,10 @@ class Scripted(Watch):
     confirms: int = 0
     words: list[tuple[str, ...]] = field(default_factory=list)
     armed: Any = None
+    kept: list[str | None] = field(default_factory=list)
+
+    def keep_console(self, console: str | None) -> None:
+        self.kept.append(console)
 
     def agent(self, *words: str, timeout_s: float = 0.0) -> Mapping[str, Any]:
         self.words.append(words)
@@ -127,13 +131,14 @@ def test_a_refused_restart_is_a_refusal() -> None:
 
 
 def test_the_deadman_cuts_once_after_every_guard_had_its_time() -> None:
-    hand = Hand()
+    hand = Hand(seen=Evidence(console="deadlocked on memory"))
     watch, clock = watching(
         status("armed", "old"), *[DARK] * 100, status("rolled_back", closed=True), hand=hand
     )
     watch.begin(drained=False)
     outcome = watch.run()
     assert hand.cycled == 1
+    assert watch.kept == ["deadlocked on memory"]
     assert clock.now > TIMES.watchdog_s + 60
     assert (outcome.result, outcome.brought_back_by) == ("rolled_back", "deadman")
 
