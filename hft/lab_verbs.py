@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -34,6 +35,12 @@ class _Progress:
         click.echo(f"[{time.monotonic() - self._began_s:6.1f} s] {sentence}", err=True)
 
 
+def _stop(number: int, frame: object) -> None:
+    """End like an interrupt does: through every `except` and `finally` on the way out."""
+    del number, frame
+    raise KeyboardInterrupt
+
+
 def _lab() -> Lab:
     return Lab.named(lab_name())
 
@@ -44,8 +51,8 @@ def lab() -> None:
 
     \b
     The site: engine-1 (PREEMPT_RT kernel), engine-2 (generic kernel), ops.
-    HFT_LAB names the lab (several can be up at once), HFT_LAB_DIR holds their state, HFT_CACHE_DIR the images,
-    HFT_ACCEL=kvm uses KVM if a probe boot succeeds.
+    HFT_LAB names the lab (several can be up at once), HFT_LAB_DIR holds their state, HFT_CACHE_DIR the
+    images, HFT_ACCEL=kvm uses KVM if a probe boot succeeds.
 
     \b
     Examples:
@@ -58,15 +65,22 @@ def lab() -> None:
 
 @lab.command()
 @click.argument("hosts", nargs=-1, metavar="[HOST]...")
-def up(hosts: tuple[str, ...]) -> None:
+@click.option(
+    "--restore", is_flag=True, help="Restore freshly booted hosts from the cache instead of booting."
+)
+def up(hosts: tuple[str, ...], restore: bool) -> None:
     """Start hosts (default: the whole site) and wait until each answers over SSH.
+
+    With --restore a new lab starts within seconds from a snapshot of hosts that have just booted; the first
+    time they boot once and the snapshot is taken.
 
     \b
     Examples:
       hft lab up
-      hft lab up engine-1 engine-2
+      hft lab up engine-1 engine-2 --restore
     """
-    machines = _lab().up(specs_of(hosts), _Progress())
+    signal.signal(signal.SIGTERM, _stop)
+    machines = _lab().up(specs_of(hosts), _Progress(), restore=restore)
     click.echo(f"lab {lab_name()} is up: {', '.join(machine.name for machine in machines)}")
 
 
@@ -142,7 +156,8 @@ def ssh(host: str, command: tuple[str, ...]) -> None:
       hft lab ssh engine-1 cat /proc/cmdline
     """
     argv = [*_lab().machine(host).login.argv(), *(["--", *command] if command else [])]
-    os.execvp(argv[0], argv)  # noqa: S606 - this process becomes ssh: its terminal, signals and exit code are right
+    # This process becomes ssh, so that terminal, signals and exit code are ssh's.
+    os.execvp(argv[0], argv)  # noqa: S606
 
 
 @lab.command()

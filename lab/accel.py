@@ -1,8 +1,8 @@
 """Which accelerator: TCG, unless HFT_ACCEL=kvm asks for KVM and a probe boot has come through.
 
-A /dev/kvm that opens proves nothing: it was seen to accept every ioctl and then hang a stock kernel right after the
-firmware. The probe boots the very kernel of the image with no root disk; a kernel that runs panics for want of one,
-`panic=-1` resets at once and `-no-reboot` turns that into the end of QEMU.
+A /dev/kvm that opens proves nothing: it was seen to accept every ioctl and then hang a stock kernel right
+after the firmware. The probe boots the very kernel of the image with no root disk; a kernel that runs panics
+for want of one, `panic=-1` resets at once and `-no-reboot` turns that into the end of QEMU.
 """
 
 from __future__ import annotations

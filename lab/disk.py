@@ -1,13 +1,13 @@
 """A bootable disk as bytes: one MBR partition, GRUB's boot sectors before it, no loop device and no mount.
 
-grub-install needs the disk as a block device, and loop devices are global, leak on Ctrl-C and end up in grub.cfg
-(`root=/dev/loop0p1`). What it writes is small and fixed (GRUB manual, "BIOS installation"; boot.S and diskboot.S
-of GRUB 2.06), so it is written here:
+grub-install needs the disk as a block device, and loop devices are global, leak on Ctrl-C and end up in
+grub.cfg (`root=/dev/loop0p1`). What it writes is small and fixed (GRUB manual, "BIOS installation"; boot.S
+and diskboot.S of GRUB 2.06), so it is written here:
 
-- sector 0: boot.img's code, with the sector of core.img at 0x5c and the disk signature and partition table kept;
-  the drive check at 0x66 becomes two NOPs, as grub-bios-setup does for a hard disk;
-- sector 1: core.img. Its first sector is diskboot.img, whose block list (12 bytes at 0x1f4) says "from sector 2 on,
-  so many sectors, to segment 0x820"; grub-mkimage has filled it in for exactly this place.
+- sector 0: boot.img's code, with the sector of core.img at 0x5c and the disk signature and partition table
+  kept; the drive check at 0x66 becomes two NOPs, as grub-bios-setup does for a hard disk;
+- sector 1: core.img. Its first sector is diskboot.img, whose block list (12 bytes at 0x1f4) says "from
+  sector 2 on, so many sectors, to segment 0x820"; grub-mkimage has filled it in for exactly this place.
 """
 
 from __future__ import annotations

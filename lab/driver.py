@@ -1,7 +1,8 @@
-"""A lab: some hosts, two private LANs, one state directory. Everything of a lab can be found and removed from there.
+"""A lab: some hosts, two private LANs, one state directory. Everything of a lab can be found and removed
+from there.
 
-A process that dies leaves at most VMs whose pid files are in that directory: `down` ends them and removes it. What
-`up` itself started it also stops again when it does not come to its end (an error, Ctrl-C).
+A process that dies leaves at most VMs whose pid files are in that directory: `down` ends them and removes
+it. What `up` itself started it also stops again when it does not come to its end (an error, Ctrl-C).
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import fcntl
 import random
 import shutil
 import socket
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +25,12 @@ from lab.image import Image, Progress, ensure_image
 from lab.machine import BOOT_TIMEOUT_S, Machine
 from lab.paths import lab_dir, private_dir
 from lab.qemu import Wiring
+from lab.snapshots import NAME as SNAPSHOT_NAME
+from lab.snapshots import Snapshot
 from lab.spec import VmSpec
 from lab.ssh import Login
 
+RESUME_TIMEOUT_S = 120.0
 _SOCKET_PATH_BYTES_MAX = 107
 _LAN_PORTS = range(20000, 30000)
 
@@ -53,7 +57,7 @@ class Lab:
         """What the other rooms read."""
         return self.directory / "state.json"
 
-    # --- looking -----------------------------------------------------------------------------------------------
+    # --- looking
 
     def machines(self) -> tuple[Machine, ...]:
         """Every VM that was created in this lab and not removed."""
@@ -83,44 +87,92 @@ class Lab:
         login = Login(port=wiring.ssh_port, key=self.key, known_hosts=directory / "known_hosts")
         return Machine(spec=state.spec_of(entry["spec"]), wiring=wiring, login=login, accel=entry["accel"])
 
-    # --- up and down -------------------------------------------------------------------------------------------
+    # --- up and down
 
     def up(
-        self, specs: Sequence[VmSpec], progress: Progress, *, boot_timeout_s: float = BOOT_TIMEOUT_S
+        self,
+        specs: Sequence[VmSpec],
+        progress: Progress,
+        *,
+        restore: bool = False,
+        boot_timeout_s: float = BOOT_TIMEOUT_S,
     ) -> tuple[Machine, ...]:
-        """Bring the VMs of SPECS up and wait for their SSH. VMs that run already are left as they are; what this
-        call started is stopped again if it does not finish."""
+        """Bring the VMs of SPECS up and wait for their SSH. VMs that run already are left as they are; what
+        this call started is stopped again if it does not finish. RESTORE starts a new lab from a snapshot."""
         image = ensure_image(progress)
-        started: list[Machine] = []
+        started: list[str] = []
         with self._held():
             try:
-                machines = self._created(specs, image, progress)
-                for machine in machines:
-                    if not machine.is_running():
-                        progress(f"{machine.name}: starting ({machine.spec.kernel} kernel, {machine.accel})")
-                        started.append(machine)
-                        self._start(machine, progress)
+                accel = chosen_accel(image, progress)
+                kept = Snapshot.of(image, specs, accel) if restore and not self.state_file.exists() else None
+                if kept is not None and kept.exists:
+                    self._restore(kept, image, progress, started)
+                else:
+                    machines = self._created(specs, image, accel, progress)
+                    self._boot(machines, progress, started, boot_timeout_s)
+                    if kept is not None:
+                        self._keep(kept, specs, progress)
                 self._record()
-                self._wait(machines, progress, boot_timeout_s)
             except BaseException:
-                for machine in started:
-                    machine.crash()
+                for name in started:
+                    self.machine(name).crash()
                 raise
-        return machines
+        return tuple(self.machine(spec.name) for spec in specs)
 
-    def _start(self, machine: Machine, progress: Progress) -> None:
+    def _boot(
+        self, machines: Sequence[Machine], progress: Progress, started: list[str], timeout_s: float
+    ) -> None:
+        for machine in machines:
+            if not machine.is_running():
+                progress(f"{machine.name}: starting ({machine.spec.kernel} kernel, {machine.accel})")
+                started.append(machine.name)
+                self._start(machine, progress)
+        for machine in machines:  # they boot side by side, whatever the order in which we look
+            self.machine(machine.name).wait_for_ssh(timeout_s=timeout_s)
+            progress(f"{machine.name}: up")
+
+    def _keep(self, kept: Snapshot, specs: Sequence[VmSpec], progress: Progress) -> None:
+        """Save the VMs, keep copies of what was saved, and go on from there."""
+        machines = [self.machine(spec.name) for spec in specs]
+        for machine in machines:
+            machine.save(SNAPSHOT_NAME)
+        kept.keep(self.directory, [machine.name for machine in machines])
+        progress("snapshot taken")
+        for machine in machines:
+            self._resume(machine, progress)
+
+    def _restore(self, kept: Snapshot, image: Image, progress: Progress, started: list[str]) -> None:
+        """Make this lab from KEPT and let its VMs go on where they were saved."""
+        hosts = kept.adopt(self.directory)
+        self._write({"lan": new_lan(), "image": image.digest, "hosts": hosts})
+        for name in hosts:
+            self._move(name, free_port())
+            started.append(name)
+            self._resume(self.machine(name), progress)
+
+    def _resume(self, machine: Machine, progress: Progress) -> None:
+        """Start MACHINE from its snapshot; its clock stands at the moment of saving, so it is told the
+        time."""
+        self._start(machine, progress, snapshot=SNAPSHOT_NAME)
+        machine = self.machine(machine.name)
+        machine.wait_for_ssh(timeout_s=RESUME_TIMEOUT_S)
+        machine.succeed(["date", "--set", f"@{time.time():.0f}"])
+        progress(f"{machine.name}: up, restored")
+
+    def _start(self, machine: Machine, progress: Progress, snapshot: str | None = None) -> None:
         """Start MACHINE, once more on another port if its port was taken since it was chosen."""
         try:
-            machine.start()
+            machine.start(snapshot=snapshot)
         except LabError as error:
             if "forwarding" not in str(error):
                 raise
             progress(f"{machine.name}: port {machine.wiring.ssh_port} is taken, trying another")
             self._move(machine.name, free_port())
-            self.machine(machine.name).start()
+            self.machine(machine.name).start(snapshot=snapshot)
 
     def down(self, progress: Progress) -> int:
-        """End every VM of this lab and remove its directory; returns how many ran. Needs no readable state."""
+        """End every VM of this lab and remove its directory; returns how many ran. Needs no readable
+        state."""
         if not self.directory.exists():
             return 0
         with self._held():
@@ -145,25 +197,16 @@ class Lab:
                 ) from None
             yield
 
-    def _wait(self, machines: Sequence[Machine], progress: Progress, timeout_s: float) -> None:
-        """Wait for all VMs at the same time; the first failure is raised when every wait has ended."""
+    # --- creating
 
-        def wait(machine: Machine) -> None:
-            machine.wait_for_ssh(timeout_s=timeout_s)
-            progress(f"{machine.name}: up, ssh port {machine.wiring.ssh_port}")
-
-        with ThreadPoolExecutor(max_workers=max(1, len(machines))) as pool:
-            list(pool.map(wait, machines))
-
-    # --- creating ----------------------------------------------------------------------------------------------
-
-    def _created(self, specs: Sequence[VmSpec], image: Image, progress: Progress) -> tuple[Machine, ...]:
+    def _created(
+        self, specs: Sequence[VmSpec], image: Image, accel: str, progress: Progress
+    ) -> tuple[Machine, ...]:
         """The machines of SPECS, with a disk and an identity made for those that are new."""
         if not self.state_file.exists():
             identity.new_key(self.key, f"lab-{self.name}")
             self._write({"lan": new_lan(), "image": image.digest, "hosts": {}})
         known = {machine.name for machine in self.machines()}
-        accel = chosen_accel(image, progress)
         for spec in specs:
             if spec.name not in known:
                 progress(f"{spec.name}: making its disk")
@@ -181,9 +224,8 @@ class Lab:
         private_dir(directory)
         who = identity.new_identity(spec.name)
         authorized = self.key.with_name("id_ed25519.pub").read_text().strip()
-        identity.make_disk(
-            image.disk(spec.kernel), directory / "disk.qcow2", identity.guest_files(spec, who, authorized)
-        )
+        files = identity.guest_files(spec, who, authorized)
+        identity.make_disk(image, spec.kernel, directory / "disk.qcow2", files)
         entry = state.host_entry(spec, who, directory=directory, ssh_port=free_port(), accel=accel)
         document = state.read_json(self.state_file)
         document["hosts"][spec.name] = entry

@@ -1,8 +1,10 @@
-"""Who a VM is: machine-id, SSH host key, addresses. Made on the controller and written into the VM's disk before its
-first boot, so the first connection is already strict and nothing lab-specific runs inside the guest.
+"""Who a VM is: machine-id, SSH host key, addresses. Made on the controller and written into the VM's disk
+before its first boot, so the first connection is already strict and nothing lab-specific runs inside the
+guest.
 
-The overlay gets these files through a scratch copy of the base disk: debugfs writes them into the copy's ext4, and
-`qemu-img rebase` keeps only the clusters that now differ from the base.
+The base disk is neither copied nor mounted for it: debugfs writes the files into a copy of the file system's
+own blocks (e2image kept them when the image was built), and the few blocks that differ then go into the VM's
+overlay.
 """
 
 from __future__ import annotations
@@ -12,14 +14,17 @@ import shutil
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.disk import PARTITION_OFFSET_BYTES
 from lab.errors import LabError
+from lab.image import Image, Kernel
 from lab.spec import Link, VmSpec
 
 TOOL_TIMEOUT_S = 120
+BLOCK_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,19 +85,50 @@ def guest_files(spec: VmSpec, identity: Identity, authorized_key: str) -> tuple[
     )
 
 
-def make_disk(base: Path, overlay: Path, files: tuple[GuestFile, ...]) -> None:
-    """Create OVERLAY, a qcow2 on the read-only BASE that already holds FILES."""
+def make_disk(image: Image, kernel: Kernel, overlay: Path, files: tuple[GuestFile, ...]) -> None:
+    """Create OVERLAY, a qcow2 on the read-only base disk of KERNEL that already holds FILES."""
+    base, metadata = image.disk(kernel), image.metadata(kernel)
     with tempfile.TemporaryDirectory(prefix="disk-", dir=overlay.parent) as scratch:
-        copy = Path(scratch) / "copy.raw"
-        _tool(["cp", "--reflink=auto", "--sparse=always", str(base), str(copy)])
-        copy.chmod(0o600)
-        _write_files(copy, files, Path(scratch))
-        _tool(["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(copy), "-F", "raw", str(overlay)])
-        _tool(["qemu-img", "rebase", "-q", "-f", "qcow2", "-b", str(base), "-F", "raw", str(overlay)])
+        edited = Path(scratch) / "edited.raw"
+        _tool(["cp", "--sparse=always", str(metadata), str(edited)])
+        _write_files(edited, files, Path(scratch))
+        blocks = changed_blocks(metadata, edited)
+        _tool(["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(base), "-F", "raw", str(overlay)])
+        argv = ["qemu-io", "-f", "qcow2"]
+        for number, (offset, content) in enumerate(blocks):
+            source = Path(scratch) / f"block-{number}"
+            source.write_bytes(content)
+            argv += ["-c", f"write -q -s {source} {offset} {len(content)}"]
+        _tool([*argv, str(overlay)])
+
+
+def changed_blocks(before: Path, after: Path) -> list[tuple[int, bytes]]:
+    """Offset and content of every block of AFTER that differs from BEFORE; both sparse, so only data is
+    read."""
+    with before.open("rb") as old, after.open("rb") as new:
+        found = []
+        for offset in _data_blocks(new.fileno()):
+            content = os.pread(new.fileno(), BLOCK_BYTES, offset)
+            if content != os.pread(old.fileno(), BLOCK_BYTES, offset):
+                found.append((offset, content))
+    return found
+
+
+def _data_blocks(descriptor: int) -> Iterator[int]:
+    """The offsets of the blocks that are no hole."""
+    size, offset = os.fstat(descriptor).st_size, 0
+    while offset < size:
+        try:
+            start = os.lseek(descriptor, offset, os.SEEK_DATA)
+        except OSError:  # ENXIO: nothing but a hole from here on
+            return
+        offset = os.lseek(descriptor, start, os.SEEK_HOLE)
+        yield from range(start, offset, BLOCK_BYTES)
 
 
 def _write_files(raw: Path, files: tuple[GuestFile, ...], scratch: Path) -> None:
-    """Write FILES into the ext4 of RAW. debugfs ends with 0 whatever happens, so any word of it is an error."""
+    """Write FILES into the ext4 of RAW. debugfs ends with 0 whatever happens, so any word of it is an
+    error."""
     script = []
     for number, file in enumerate(files):
         source = scratch / str(number)

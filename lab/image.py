@@ -1,16 +1,18 @@
 """The root disks of the lab's hosts: Debian 12 with a PREEMPT_RT or a generic kernel, built once and cached.
 
-One mmdebstrap run installs both kernels; each disk then keeps one of them, so that a host looks as if it had been
-installed with it. The cache key is a hash over everything here that shapes the image (lab/guest, this file,
-lab/disk.py). No loop device and no mount is used outside a mount namespace that dies with its process, so an
-interrupted build leaves at most a directory, which the next build removes.
+One mmdebstrap run installs both kernels; each disk then keeps one of them, so that a host looks as if it had
+been installed with it. The cache key is a hash over everything here that shapes the image (lab/guest, this
+file, lab/disk.py). No loop device and no mount is used outside a mount namespace that dies with its process,
+so an interrupted build leaves at most a directory, which the next build removes.
 """
 
 from __future__ import annotations
 
+import ast
 import fcntl
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -52,7 +54,7 @@ class Kernel(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """A built image: one read-only base disk per kernel, and the kernel files for booting without a disk."""
+    """A built image: one read-only base disk per kernel, and what is needed to make hosts of it."""
 
     digest: str
     directory: Path
@@ -61,23 +63,26 @@ class Image:
         """The base disk that overlays stand on."""
         return self.directory / f"{kernel}.raw"
 
-    def vmlinuz(self, kernel: Kernel) -> Path:
-        """The kernel of that disk."""
-        return self.directory / f"{kernel}.vmlinuz"
+    def metadata(self, kernel: Kernel) -> Path:
+        """Only the file system's own blocks of that disk, each in its place: a few MiB instead of
+        hundreds."""
+        return self.directory / f"{kernel}.meta"
 
-    def initrd(self, kernel: Kernel) -> Path:
-        """The initramfs of that disk."""
-        return self.directory / f"{kernel}.initrd"
+    def vmlinuz(self, kernel: Kernel) -> Path:
+        """The kernel of that disk, for a boot without one."""
+        return self.directory / f"{kernel}.vmlinuz"
 
 
 def image_digest() -> str:
-    """The hash of everything in this room that shapes the image."""
+    """The hash of everything in this room that shapes the image; of programs the syntax tree, not the
+    layout."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    for path in sorted([*GUEST.rglob("*"), here / "image.py", here / "disk.py", here / "mirror.py"]):
-        if path.is_file():
-            digest.update(f"{path.relative_to(here)} {path.stat().st_mode & 0o111:o}\n".encode())
-            digest.update(path.read_bytes())
+    for path in sorted(path for path in GUEST.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(here)} {path.stat().st_mode & 0o111:o}\n".encode())
+        digest.update(path.read_bytes())
+    for name in ("disk.py", "image.py", "mirror.py"):
+        digest.update(ast.dump(ast.parse((here / name).read_text())).encode())
     return digest.hexdigest()[:16]
 
 
@@ -127,17 +132,16 @@ def _build(image: Image, images: Path, progress: Progress) -> None:
 def _bootstrap(work: Path) -> None:
     """Install every package into one root tree, in namespaces of its own."""
     packages = ",".join((GUEST / "packages.txt").read_text().split())
-    _run(
-        ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        + ["mmdebstrap", "--mode=root", "--variant=apt", "--quiet"]
-        + ['--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Check-Valid-Until "false"']
-        + [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale", "info")]
-        + [f"--setup-hook={GUEST / 'borrow.sh'}"]
-        + [f"--essential-hook=cp -rT {GUEST / 'files'} $1"]
-        + [f"--customize-hook={GUEST / 'clean.sh'}"]
-        + [f"--include={packages}", "bookworm", str(work / "tree"), "-"],
-        stdin="\n".join(archive_lines(Path("/etc/apt"))) + "\n",
-    )
+    parts = ("doc", "man", "locale", "info")
+    argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    argv += ["mmdebstrap", "--mode=root", "--variant=apt", "--quiet"]
+    argv += ['--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Check-Valid-Until "false"']
+    argv += [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in parts]
+    argv += [f"--setup-hook={GUEST / 'borrow.sh'}"]
+    argv += [f'--essential-hook=cp -rT {shlex.quote(str(GUEST / "files"))} "$1"']
+    argv += [f"--customize-hook={GUEST / 'clean.sh'}"]
+    argv += [f"--include={packages}", "bookworm", str(work / "tree"), "-"]
+    _run(argv, stdin="\n".join(archive_lines(Path("/etc/apt"))) + "\n")
 
 
 def _disk(work: Path, kernel: Kernel, digest: str) -> None:
@@ -145,10 +149,8 @@ def _disk(work: Path, kernel: Kernel, digest: str) -> None:
     tree, out = work / f"tree-{kernel}", work / "out"
     root_uuid = uuid.uuid5(uuid.NAMESPACE_OID, f"{digest}/{kernel}")
     _run(["cp", "--archive", "--reflink=auto", str(work / "tree"), str(tree)])
-    _run(
-        ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
-        + [str(GUEST / "finish.sh"), str(tree), str(root_uuid), kernel.other.package]
-    )
+    alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+    _run([*alone, str(GUEST / "finish.sh"), str(tree), str(root_uuid), kernel.other.package])
     raw = out / f"{kernel}.raw"
     _make_file_system(tree, raw, root_uuid)
     grub = tree / "boot/grub/i386-pc"
@@ -158,21 +160,20 @@ def _disk(work: Path, kernel: Kernel, digest: str) -> None:
         core_img=(grub / "core.img").read_bytes(),
         signature=root_uuid.int & 0xFFFFFFFF,
     )
-    for name in ("vmlinuz", "initrd.img"):
-        shutil.copyfile(tree / name, out / f"{kernel}.{name.removesuffix('.img')}")
+    offset = str(disk.PARTITION_OFFSET_BYTES)
+    _run(["e2image", "-r", "-o", offset, "-O", offset, str(raw), str(out / f"{kernel}.meta")])
+    shutil.copyfile(tree / "vmlinuz", out / f"{kernel}.vmlinuz")
     raw.chmod(0o444)
     shutil.rmtree(tree)
 
 
 def _make_file_system(tree: Path, raw: Path, root_uuid: uuid.UUID) -> None:
-    """ext4 at the partition's place in RAW, filled from TREE. GRUB 2.06 cannot read the two features left out;
-    the inode tables are written now so that no kernel thread does it later, under a measurement."""
-    _run(
-        ["mke2fs", "-q", "-t", "ext4", "-U", str(root_uuid), "-L", "root", "-N", "65536", "-J", "size=32"]
-        + ["-O", "^metadata_csum_seed,^orphan_file"]
-        + ["-E", f"offset={disk.PARTITION_OFFSET_BYTES},lazy_itable_init=0,lazy_journal_init=0"]
-        + ["-d", str(tree), str(raw), f"{DISK_MIB - 1}M"]
-    )
+    """ext4 at the partition's place in RAW, filled from TREE. GRUB 2.06 cannot read the two features left
+    out; the inode tables are written now so that no kernel thread does it later, under a measurement."""
+    argv = ["mke2fs", "-q", "-t", "ext4", "-U", str(root_uuid), "-L", "root", "-N", "65536", "-J", "size=32"]
+    argv += ["-O", "^metadata_csum_seed,^orphan_file"]
+    argv += ["-E", f"offset={disk.PARTITION_OFFSET_BYTES},lazy_itable_init=0,lazy_journal_init=0"]
+    _run([*argv, "-d", str(tree), str(raw), f"{DISK_MIB - 1}M"])
 
 
 def _run(argv: list[str], *, stdin: str = "") -> None:

@@ -1,4 +1,5 @@
-"""One VM and its verbs, in the manner of the NixOS test driver: a test reads as prose, nothing waits for ever.
+"""One VM and its verbs, in the manner of the NixOS test driver: a test reads as prose, nothing waits for
+ever.
 
 engine.start(); engine.wait_for_ssh()
 before = engine.boot_id()
@@ -42,7 +43,7 @@ class Machine:
         """The host's name."""
         return self.spec.name
 
-    # --- power -------------------------------------------------------------------------------------------------
+    # --- power
 
     def start(self, *, snapshot: str | None = None) -> None:
         """Power on (and restore SNAPSHOT if given). Does nothing if it is running."""
@@ -51,6 +52,8 @@ class Machine:
         number = len(self._event_files()) + 1
         self.wiring.events.with_name(f"events.{number}.in").write_text('{"execute":"qmp_capabilities"}\n')
         self.wiring.events.with_name(f"events.{number}.out").touch()
+        if snapshot:
+            self.wiring.events.with_name(f"events.{number}.restored").touch()
         argv = command_line(self.spec, self.wiring, accel=self.accel, start=number, snapshot=snapshot)
         if shutil.which(argv[0]) is None:
             raise LabError(f"{argv[0]} is not installed: `make setup` installs what the lab needs")
@@ -61,6 +64,14 @@ class Machine:
     def crash(self) -> None:
         """Power loss: the VM is gone at once, what was not flushed is lost. It stays off until start()."""
         process.kill(self.wiring.pid_file)
+
+    def save(self, snapshot: str) -> None:
+        """Write memory, devices and disk of this moment into the VM's own disk under a name, then end
+        QEMU."""
+        said = qmp.monitor(self.wiring.qmp, f"savevm {snapshot}")
+        if said:
+            raise LabError(f"{self.name}: cannot save: {said}")
+        self.crash()
 
     def power_cycle(self) -> None:
         """Power loss and power back."""
@@ -79,11 +90,11 @@ class Machine:
         """QEMU's pid."""
         return process.running_pid(self.wiring.pid_file)
 
-    # --- faults ------------------------------------------------------------------------------------------------
+    # --- faults
 
     def freeze(self, *, guest_clock_stops: bool = True) -> None:
-        """Stop every CPU. With GUEST_CLOCK_STOPS the guest cannot know it was away (QMP stop); without, it sees the
-        whole gap afterwards, as after a stall of the hypervisor (SIGSTOP)."""
+        """Stop every CPU. With GUEST_CLOCK_STOPS the guest cannot know it was away (QMP stop); without, it
+        sees the whole gap afterwards, as after a stall of the hypervisor (SIGSTOP)."""
         if guest_clock_stops:
             qmp.command(self.wiring.qmp, "stop")
         elif not process.send(self.wiring.pid_file, signal.SIGSTOP):
@@ -103,7 +114,7 @@ class Machine:
         """Plug the cable of LINK in again."""
         qmp.command(self.wiring.qmp, "set_link", {"name": str(link), "up": True})
 
-    # --- commands ----------------------------------------------------------------------------------------------
+    # --- commands
 
     def execute(
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = COMMAND_TIMEOUT_S
@@ -126,7 +137,7 @@ class Machine:
         """The kernel's identity of this boot: it changes with every reboot and with nothing else."""
         return self.succeed(["cat", "/proc/sys/kernel/random/boot_id"]).strip()
 
-    # --- waiting -----------------------------------------------------------------------------------------------
+    # --- waiting
 
     def wait_for_ssh(self, *, timeout_s: float = BOOT_TIMEOUT_S) -> None:
         """Until its SSH server greets and a login succeeds."""
@@ -173,7 +184,7 @@ class Machine:
             tail = "\n".join(self.console_text().splitlines()[-CONSOLE_TAIL_LINES:])
             raise LabError(f"{error}\n--- end of {self.wiring.console}\n{tail}") from error
 
-    # --- what it left behind -----------------------------------------------------------------------------------
+    # --- what it left behind
 
     def console_text(self) -> str:
         """Everything its serial console has printed."""

@@ -1,8 +1,8 @@
 """Where the image's packages come from: the Debian mirrors that the build machine itself uses.
 
-Pure parsing of apt's two source formats (sources.list(5)): one-line entries and deb822 stanzas. A machine that uses
-no Debian 12 mirror (another distribution) gets Debian's own. Only the packages come from there: the finished image
-names deb.debian.org and nothing of the build machine.
+Pure parsing of apt's two source formats (sources.list(5)): one-line entries and deb822 stanzas. A machine
+that uses no Debian 12 mirror (another distribution) gets Debian's own. Only the packages come from there:
+the finished image names deb.debian.org and nothing of the build machine.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _FIELD = re.compile(r"^(?P<key>[A-Za-z-]+):\s*(?P<value>.*(?:\n[ \t]+.*)*)", re.
 
 
 def archive_lines(apt: Path) -> tuple[str, ...]:
-    """One `deb` line for each suite of Debian 12, with the mirror that APT (a directory like /etc/apt) names."""
+    """One `deb` line for each suite of Debian 12, with the mirror that APT (a directory like /etc/apt)
+    names."""
     found = dict(_DEFAULT)
     for path in sorted([apt / "sources.list", *apt.glob("sources.list.d/*")]):
         if path.is_file():

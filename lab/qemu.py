@@ -1,16 +1,18 @@
 """The QEMU command line of one VM: a pure function from values to argv.
 
 What each part is for:
-- q35, TCG with one thread per CPU, an SSE4.2 CPU model: the machine DPDK and a recent libc accept, without KVM.
+- q35, TCG with one thread per CPU, an SSE4.2 CPU model: the machine DPDK and a recent libc accept, without
+  KVM.
 - every CPU its own socket: the kernel's scheduler rejects a NUMA node border inside one socket.
 - pxb-pcie with numa_node: a root bus that belongs to a node, so /sys/class/net/*/device/numa_node is real.
-- e1000e on multicast sockets bound to 127.0.0.1: an Ethernet segment per lab and LAN that no other machine can hear.
+- e1000e on multicast sockets bound to 127.0.0.1: an Ethernet segment per lab and LAN that no other machine
+  can hear.
 - user networking with restrict=on: the guest reaches nothing; the controller reaches its sshd.
 - i6300esb with the action reset: a watchdog that really resets.
-- the disk in writeback mode: what a guest has flushed survives the kill of QEMU, what it has not is lost, as with a
-  real power cut.
-- a QMP monitor on a pair of plain files: it reads `qmp_capabilities` from one and appends every event to the other,
-  so that no reset or watchdog is missed though nobody listens.
+- the disk in writeback mode: what a guest has flushed survives the kill of QEMU, what it has not is lost, as
+  with a real power cut.
+- a QMP monitor on a pair of plain files: it reads `qmp_capabilities` from one and appends every event to the
+  other, so that no reset or watchdog is missed though nobody listens.
 """
 
 from __future__ import annotations
@@ -62,7 +64,8 @@ class Wiring:
 def command_line(
     spec: VmSpec, wiring: Wiring, *, accel: str, start: int, snapshot: str | None = None
 ) -> tuple[str, ...]:
-    """The argv that starts SPEC as a daemon. START numbers the starts of this VM; SNAPSHOT is restored if given."""
+    """The argv that starts SPEC as a daemon. START numbers the starts of this VM; SNAPSHOT is restored if
+    given."""
     argv = [
         *("qemu-system-x86_64", "-name", spec.name, "-no-user-config", "-nodefaults", "-display", "none"),
         *_machine(spec, accel),

@@ -1,6 +1,7 @@
 """QEMU's control socket (QMP): one command per connection, and the events that a VM has left in its files.
 
-Protocol: QEMU's docs/interop/qmp-spec. JSON lines; a greeting, `qmp_capabilities`, then commands; events in between.
+Protocol: QEMU's docs/interop/qmp-spec. JSON lines; a greeting, `qmp_capabilities`, then commands; events in
+between.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from lab.errors import LabError
 
-COMMAND_TIMEOUT_S = 60.0
+COMMAND_TIMEOUT_S = 120.0
 # One power-on or reset shows up to three RESET events: SeaBIOS resets once more to restore its own image.
 _SAME_RESET_S = 5.0
 
@@ -36,13 +37,8 @@ def command(path: Path, name: str, arguments: Mapping[str, Any] | None = None) -
             connection.connect(str(path))
             with connection.makefile("rw", encoding="utf-8") as stream:
                 stream.readline()
-                for request in (
-                    {"execute": "qmp_capabilities"},
-                    {"execute": name, "arguments": arguments or {}},
-                ):
-                    stream.write(json.dumps(request) + "\n")
-                    stream.flush()
-                    answer = _answer(stream.readline, path)
+                _ask(stream, {"execute": "qmp_capabilities"}, path)
+                answer = _ask(stream, {"execute": name, "arguments": arguments or {}}, path)
         except OSError as error:
             raise LabError(f"QEMU's monitor {path} does not answer {name}: {error}") from error
     if "error" in answer:
@@ -50,8 +46,10 @@ def command(path: Path, name: str, arguments: Mapping[str, Any] | None = None) -
     return answer["return"]
 
 
-def _answer(readline: Any, path: Path) -> dict[str, Any]:
-    while line := readline():
+def _ask(stream: TextIO, request: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    stream.write(json.dumps(request) + "\n")
+    stream.flush()
+    while line := stream.readline():
         message = json.loads(line)
         if isinstance(message, dict) and ("return" in message or "error" in message):
             return message
@@ -80,7 +78,8 @@ def parse_events(text: str) -> tuple[Event, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reset:
-    """One reset of the machine and who asked for it: watchdog, guest (reboot, panic, GRUB) or host (the lab)."""
+    """One reset of the machine and who asked for it: watchdog, guest (reboot, panic, GRUB) or host (the
+    lab)."""
 
     at_s: float
     by: str
@@ -93,7 +92,8 @@ def resets(events: tuple[Event, ...]) -> tuple[Reset, ...]:
     for event in events:
         if event.name == "WATCHDOG":
             watchdog_s = event.at_s
-        if event.name != "RESET" or (found and event.at_s - found[-1].at_s < _SAME_RESET_S):
+        restored = event.data.get("reason") == "snapshot-load"
+        if event.name != "RESET" or restored or (found and event.at_s - found[-1].at_s < _SAME_RESET_S):
             continue
         by_watchdog = event.at_s - watchdog_s < _SAME_RESET_S
         by = "watchdog" if by_watchdog else "guest" if event.data.get("guest") else "host"

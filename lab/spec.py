@@ -1,7 +1,9 @@
-"""What a lab is made of: hosts as values. The QEMU command line, the identity and the state file all come from here.
+"""What a lab is made of: hosts as values. The QEMU command line, the identity and the state file all come
+from here.
 
-The default site is a pair of engine hosts on unlike kernels and one operations host. An engine host has the shape
-that makes tuning interesting: two NUMA nodes, CPU 0 alone on node 0, the trading NICs behind a PCI bridge of node 1.
+The default site is a pair of engine hosts on unlike kernels and one operations host. An engine host has the
+shape that makes tuning interesting: two NUMA nodes, CPU 0 alone on node 0, the trading NICs behind a PCI
+bridge of node 1.
 """
 
 from __future__ import annotations
@@ -61,7 +63,8 @@ class VmSpec:
         return sum(node.memory_mib for node in self.nodes)
 
     def mac(self, link: Link) -> str:
-        """The same in every lab: a lab's networks reach no other lab, and a restored VM keeps its addresses."""
+        """The same in every lab: a lab's networks reach no other lab, and a restored VM keeps its
+        addresses."""
         return f"52:54:00:4c:{list(Link).index(link):02x}:{self.number:02x}"
 
     def address(self, link: Link) -> str:

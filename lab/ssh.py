@@ -67,7 +67,8 @@ def run(login: Login, argv: Sequence[str], *, stdin: bytes, timeout_s: float) ->
 
 
 def banner_is_there(port: int, timeout_s: float) -> bool:
-    """Whether an SSH server greets on PORT: far cheaper than a login. QEMU accepts for a guest that does not."""
+    """Whether an SSH server greets on PORT: far cheaper than a login. QEMU accepts for a guest that does
+    not."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as connection:
             connection.settimeout(timeout_s)

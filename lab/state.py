@@ -1,7 +1,7 @@
 """The lab's state file: the interface to every other room (docs/architecture.md, "Lab state").
 
-Written whole, aside and by rename. What is true at this moment (is QEMU alive, how many boots) is never stored: it
-is read from the VM's own directory.
+Written whole, aside and by rename. What is true at this moment (is QEMU alive, how many boots) is never
+stored: it is read from the VM's own directory.
 """
 
 from __future__ import annotations

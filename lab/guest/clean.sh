@@ -4,6 +4,8 @@ set -eu
 root=$1
 chroot "$root" systemctl --quiet enable systemd-networkd.service
 chroot "$root" systemctl --quiet mask systemd-networkd-wait-online.service
+# No LVM here whose ext4 snapshots could be scrubbed.
+chroot "$root" systemctl --quiet disable e2scrub_reap.service e2scrub_all.timer
 rm -f "$root"/etc/apt/apt.conf.d/zz-build-* "$root"/etc/apt/apt.conf.d/99mmdebstrap
 rm -f "$root"/etc/dpkg/dpkg.cfg.d/99mmdebstrap "$root"/etc/ssl/certs/ca-certificates.crt
 cat > "$root/etc/apt/sources.list" <<'SOURCES'
