@@ -82,24 +82,26 @@ def _clock(wishes: Wishes) -> None:
     if topology.architecture not in ("x86_64", None):
         reason = f"{topology.architecture} has no TSC"
         wishes.refuse("cmdline.tsc", Code.NOT_APPLICABLE_ARCHITECTURE, reason)
-    elif not topology.has_invariant_tsc:
-        seen = (
-            "the CPU's flags are not known"
-            if topology.has_invariant_tsc is None
-            else "its TSC is not invariant"
-        )
-        wishes.refuse("cmdline.tsc", Code.NOT_APPLICABLE_ABSENT, f"{seen}; trusting it could give wrong time")
-        wishes.notes.append(
-            "the TSC is not known to be invariant: once the kernel finds its clock unstable, it keeps the"
-            " timer tick on isolated CPUs as well"
-        )
-    else:
+    elif topology.has_invariant_tsc is None:
+        reason = "the CPU's flags are not known; a wrong word about the TSC gives wrong time"
+        wishes.refuse("cmdline.tsc", Code.NOT_APPLICABLE_ABSENT, reason)
+    elif topology.has_invariant_tsc:
         wishes.add(
             kernel_arg(
                 "tsc",
                 "reliable",
                 why="the TSC is invariant: no watchdog timer needs to check it on every CPU",
                 risk="wrong time if the firmware's TSC is bad after all",
+            )
+        )
+    else:
+        wishes.add(
+            kernel_arg(
+                "tsc",
+                "nowatchdog",
+                why="the clocksource watchdog would arm a timer on every CPU in turn, isolated ones too; one"
+                " late comparison on a busy machine would bring the tick back on all of them",
+                risk="a TSC that begins to drift later is seen only by PTP or NTP",
             )
         )
 
