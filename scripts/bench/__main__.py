@@ -21,9 +21,8 @@ from scripts.bench.report import Results, goals, print_report, to_dict
 from scripts.bench.target import end_like_interrupt
 
 PARTS = ("planner", "doctor", "noop", "lab")
-QUICK_RUNS_MIN = (
-    20  # what takes milliseconds is repeated more often: it costs nothing and steadies the median
-)
+# What takes milliseconds is repeated more often: it costs nothing and steadies the median.
+QUICK_RUNS_MIN = 10
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.bench.errors import BenchError
-from scripts.bench.madehost import LARGE, Shape, make_host
+from scripts.bench.madehost import LARGE, SCRATCH, Shape, make_host
 from scripts.bench.measure import Figure, timed
 from tuning.capture import CAPTURE_SCRIPT
 from tuning.diff import diff
@@ -75,7 +75,7 @@ def bench_planner(runs: int, tell: Callable[[str], None]) -> Planner:
 
 def captured(shape: Shape) -> Snapshot:
     """A made host as the capture script shows it: the planner gets what it gets of a real host."""
-    with tempfile.TemporaryDirectory(prefix="hft-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="hft-bench-", dir=SCRATCH) as folder:
         make_host(shape).write(Path(folder))
         argv = ["sh", "-c", CAPTURE_SCRIPT, "capture", folder]
         return parse_capture(subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout)

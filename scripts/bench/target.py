@@ -28,7 +28,7 @@ from pathlib import Path
 from types import FrameType
 
 from scripts.bench.errors import BenchError, UnableError
-from scripts.bench.madehost import MACHINE_ID, MadeHost
+from scripts.bench.madehost import MACHINE_ID, SCRATCH, MadeHost
 
 NAME = "bench-1"
 START_TIMEOUT_S = 20.0
@@ -97,7 +97,7 @@ class Target:
 def open_target(made: MadeHost) -> Iterator[Target]:
     """A running target in front of `made`; needs root, because it mounts."""
     _require()
-    folder = Path(tempfile.mkdtemp(prefix="hft-bench-"))
+    folder = Path(tempfile.mkdtemp(prefix="hft-bench-", dir=SCRATCH))
     child: subprocess.Popen[bytes] | None = None
     try:
         port = _free_port()

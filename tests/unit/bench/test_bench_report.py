@@ -82,5 +82,5 @@ def test_planner_plans_1024_cpus_and_the_report_is_one_json_document() -> None:
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["planner"]["cpus"] == 1024
-    assert document["planner"]["plan"]["runs"] == 20
+    assert document["planner"]["plan"]["runs"] == 10
     assert document["noop"] is None
