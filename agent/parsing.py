@@ -184,7 +184,7 @@ def parse_step(raw: object, where: str, inverse: bool) -> Step:
         case "file":
             step = parse_file(reader, why, inverse)
         case "value":
-            step = parse_value(reader, why)
+            step = parse_value(reader, why, inverse)
         case "irqs":
             step = IrqsStep(cpus=reader.cpus("cpus"), why=why)
         case "kthreads":
@@ -231,15 +231,15 @@ def parse_file(reader: Reader, why: str, inverse: bool) -> FileStep:
     return FileStep(path=path, content=data, mode=reader.number("mode", 0, 0o777), before=before, why=why)
 
 
-def parse_value(reader: Reader, why: str) -> ValueStep:
-    """A live value: one short line."""
+def parse_value(reader: Reader, why: str, inverse: bool) -> ValueStep:
+    """A live value: one short line; only an inverse may bring back an empty one (a cpuset not yet set)."""
     path = checked_path(reader, VALUE_ROOTS)
     value = reader.get("value", (str,))
     before = reader.get("before", (str, type(None)), default=None)
     compare = reader.get("compare", (str,))
     if compare not in COMPARES:
         raise bad(f"{reader.where}: 'compare' must be one of {', '.join(COMPARES)}")
-    if not value.strip() or len(value) > 8192 or not value.replace("\t", " ").isprintable():
+    if not (value.strip() or inverse) or len(value) > 8192 or not value.replace("\t", " ").isprintable():
         raise bad(f"{reader.where}: 'value' must be one line of printable text")
     return ValueStep(path=path, value=value, compare=compare, before=before, why=why)
 

@@ -22,6 +22,7 @@ if not monkey.is_module_patched("socket"):
 
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,6 +112,21 @@ def at_once(act: Callable[[Subject], Answer], subjects: Sequence[Subject]) -> li
         return [job.get() for job in jobs]
     finally:
         gevent.killall(jobs)
+
+
+@contextmanager
+def interrupts_to_caller() -> Iterator[None]:
+    """Raise Ctrl-C where the body waits, and not in whichever host's greenlet happens to run."""
+    caller, hub = gevent.getcurrent(), gevent.get_hub()
+    previous = signal.getsignal(signal.SIGINT)
+    watcher = gevent.signal_handler(
+        signal.SIGINT, lambda: hub.loop.run_callback(caller.throw, KeyboardInterrupt)
+    )
+    try:
+        yield
+    finally:
+        watcher.cancel()
+        signal.signal(signal.SIGINT, previous)
 
 
 def _stages(state: State, deploy: Callable[[], None], failures: dict[str, Exception]) -> None:

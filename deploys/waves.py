@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from deploys.adapter import at_once
+from deploys.adapter import at_once, interrupts_to_caller
 from deploys.adapter import run_wave as run_hosts
 from deploys.agent_call import over_ssh
 from deploys.converge import converge
@@ -58,7 +58,9 @@ def run_waves(works: Sequence[Work], order: Order) -> Iterator[HostEnd]:
             yield from (HostEnd(host=host.name, result="not_run", sentence=sentence) for host in wave)
             continue
         order.before_wave(wave)
-        for end in run_wave([by_name[host.name] for host in wave], order):
+        with interrupts_to_caller():
+            ends = run_wave([by_name[host.name] for host in wave], order)
+        for end in ends:
             yield end
             if not end.is_good:
                 failed = end.host
