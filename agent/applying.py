@@ -122,18 +122,6 @@ def revert(host: Host, argv: Sequence[str]) -> int:
         return answer(refusal("", error))
 
 
-def finish_boot(host: Host, txn: str) -> None:
-    """Commit a transaction whose trial boot held (called by the health service)."""
-    with lock.held(host, f"recover: health commits {txn}", wait_s=None):
-        recovery.finish_boot(host, txn)
-
-
-def undo_boot(host: Host, txn: str, reason: str) -> Outcome:
-    """Undo a transaction whose trial boot did not hold (called by the health service)."""
-    with lock.held(host, f"recover: health undoes {txn}", wait_s=None):
-        return recovery.undo_boot(host, txn, reason)
-
-
 def catch_signals() -> None:
     """A lost SSH connection must not stop us half way; being asked to end undoes what was begun."""
     for name in (signal.SIGHUP, signal.SIGPIPE):

@@ -176,6 +176,22 @@ def phase_of(host: Host, txn: str) -> str:
     return str(events[-1]["phase"]) if events else ""
 
 
+def last_event_at(host: Host, txn: str) -> float:
+    """When the journal was last written to; numbers of transactions come from clocks that may disagree."""
+    try:
+        return os.stat(host.path(f"{JOURNAL_DIR}/{txn}/progress")).st_mtime  # noqa: PTH116
+    except FileNotFoundError:
+        return 0.0
+
+
+def committed_by(host: Host, journal: Journal, at: str) -> dict[str, Any] | None:
+    """What is committed once this transaction holds: itself, or what was before the one it takes back."""
+    document = journal.document
+    if document.reverts is None:
+        return {"plan_hash": document.plan_hash, "txn": document.txn, "at": at}
+    return load(host, document.reverts).previous if document.reverts in transactions(host) else None
+
+
 def transactions(host: Host) -> tuple[str, ...]:
     """The journals on the host, oldest first; a half-built one is not a journal."""
     return tuple(name for name in host.listdir(JOURNAL_DIR) if TXN.match(name))

@@ -101,43 +101,16 @@ def tidy(journal: Journal, actors: Sequence[Actor]) -> None:
 
 
 def recover_all(host: Host, at: str) -> list[Outcome]:
-    """Undo every open transaction, newest first, and tidy the kept ones."""
+    """Undo every open transaction, newest first, and tidy behind the last one that was kept."""
     journals.sweep(host)
-    outcomes = []
-    for txn in reversed(journals.transactions(host)):
-        phase = journals.phase_of(host, txn)
-        if phase in journals.OPEN_PHASES:
-            outcomes.append(recover_one(host, txn, at))
-        elif phase in journals.KEPT_PHASES:
-            journal = journals.load(host, txn)
-            tidy(journal, actors_of(host, journal.document))
+    phases = {txn: journals.phase_of(host, txn) for txn in journals.transactions(host)}
+    open_ones = [txn for txn, phase in phases.items() if phase in journals.OPEN_PHASES]
+    outcomes = [recover_one(host, txn, at) for txn in reversed(open_ones)]
+    last = max(phases, key=lambda txn: journals.last_event_at(host, txn), default=None)
+    if last is not None and phases[last] in journals.KEPT_PHASES:
+        journal = journals.load(host, last)
+        tidy(journal, actors_of(host, journal.document))
     return outcomes
-
-
-def trial_lost(why: str) -> AgentError:
-    """The failure of a transaction whose trial boot did not hold."""
-    return AgentError("trial_lost", why)
-
-
-def finish_boot(host: Host, txn: str) -> None:
-    """The trial held: the transaction is committed as a whole. For the health service; idempotent."""
-    journal = journals.load(host, txn)
-    if journal.phase != "committed":
-        document = journal.document
-        committed = {"plan_hash": document.plan_hash, "txn": txn, "at": journal.at}
-        state.update(host, committed=committed)
-        journal.record("committed")
-    tidy(journal, actors_of(host, journal.document))
-
-
-def undo_boot(host: Host, txn: str, reason: str) -> Outcome:
-    """The trial did not hold: the transaction is undone as a whole. For the health service; idempotent."""
-    journal = journals.load(host, txn)
-    if journal.phase == "reverted":
-        return Outcome(
-            txn=txn, result="reverted", code="trial_lost", message=f"{reason}; the host is as before"
-        )
-    return give_up(journal, actors_of(host, journal.document), trial_lost(reason))
 
 
 def recover_one(host: Host, txn: str, at: str) -> Outcome:

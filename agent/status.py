@@ -11,8 +11,6 @@ from agent import journal as journals
 from agent import state
 from agent.host import Host
 
-ENGINE_EVENTS = "/sys/fs/cgroup/hft.slice/hft-engine.slice/cgroup.events"
-
 
 def agent_version() -> str:
     """The version the build wrote into the zipapp; `source` when run from the source tree."""
@@ -54,7 +52,7 @@ def status(host: Host, argv: Sequence[str]) -> int:
         "trial": brief_trial(known["trial"]),
         "last_rollback": known["last_rollback"],
         "last_recovery": known["last_recovery"],
-        "engine_active": "populated 1" in (host.read(ENGINE_EVENTS) or "").splitlines(),
+        "engine_active": boot.engine_active(host),
     }
     print(json.dumps(answer))
     return 0

@@ -10,8 +10,7 @@ after an error, the supervisor after a kill, the boot after a power cut) undoes 
 of it, and the host is as before (agent/recovery.py).
 
 state.json is one more file step, so what is reported as committed is old or new together with the rest. A
-transaction with a boot part ends `staged` in place of `done`; health then ends it with `commit_staged` or
-`revert_staged`.
+transaction with a boot part ends `staged` in place of `done`; health then ends it (agent/boot_finish.py).
 """
 
 from __future__ import annotations
