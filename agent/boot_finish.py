@@ -7,12 +7,14 @@ them again.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from agent import journal as journals
 from agent import lock, recovery, state
 from agent.casting import actors_of
 from agent.errors import AgentError, StepFailedError
 from agent.host import Host
+from agent.journal import Journal
 
 LOCK_WAIT_S = 60.0
 
@@ -23,11 +25,19 @@ def commit_staged(host: Host, txn: str) -> None:
         if txn not in journals.transactions(host):
             return
         journal = journals.load(host, txn)
-        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        committed = {"plan_hash": journal.document.plan_hash, "txn": txn, "at": at}
-        state.update(host, committed=committed)
+        state.update(host, committed=committed_by(host, journal))
         if journal.phase == "staged":
             journal.record("committed")
+
+
+def committed_by(host: Host, journal: Journal) -> dict[str, Any] | None:
+    """What the host is then committed to: this plan, or what was there before the plan this reverts."""
+    document = journal.document
+    if document.reverts is not None:
+        known = document.reverts in journals.transactions(host)
+        return journals.load(host, document.reverts).previous if known else None
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"plan_hash": document.plan_hash, "txn": document.txn, "at": at}
 
 
 def revert_staged(host: Host, txn: str, reason: str) -> None:
