@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from deploys.agent_call import agent_argv, install_if_needed, over_ssh, read_json, read_outcome
 from deploys.errors import DeployError, RefusedError
 from deploys.looking import look
+from deploys.paths import ENGINE_SLICE
 from deploys.ssh import Ssh
 from deploys.trial import Progress, TrialOutcome, Watch, watch_of
 from deploys.work import Work, decide
@@ -179,13 +180,22 @@ def run_poison(session: HostSession, poison: Poison) -> PoisonOutcome:
     try:
         txn = stage(session, session.decide(plan))
         session.progress(f"{session.host.name}: poison {poison.name} is staged: {poison.why}")
-        watch = session.watch(txn)
-        watch.begin(drained=False)
-        ended = watch.run()
+        ended = begin(session, session.watch(txn)).run()
     finally:
         if poison.kernel_vanishes:
             session.run("rm", "-rf", "--", *vanishing_paths(release))
     return judged(session, poison, ended, before, time.monotonic() - began_s)
+
+
+def begin(session: HostSession, watch: Watch) -> Watch:
+    """Stop the engine and begin the trial; what cannot begin is dropped, so that nothing stays staged."""
+    try:
+        session.run("systemctl", "stop", ENGINE_SLICE)
+        watch.begin(drained=True)
+    except DeployError:
+        over_ssh(session.ssh)(agent_argv("revert"), b"", CALL_TIMEOUT_S)
+        raise
+    return watch
 
 
 def judged(

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from deploys.errors import DeployError
-from deploys.poisons import TIMES, HostSession, stage
+from deploys.poisons import TIMES, HostSession, begin, stage
 from deploys.trial import TrialOutcome, resume_open_trial
 from tuning.plan import Plan
 from tuning.setting import KernelArg
@@ -121,8 +121,7 @@ def run_cut(session: HostSession, cut: Cut, seed: int) -> CutOutcome:
 
     watch = session.watch(txn, at)
     try:
-        watch.begin(drained=False)
-        ended = watch.run()
+        ended = begin(session, watch).run()
     except AbandonedError:
         ended = resumed(session, txn)
     if not done:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deploys.poisons import POISONS, HostSession, run_poison, stage
+from deploys.poisons import POISONS, HostSession, begin, run_poison, stage
 from deploys.trial_cuts import CUTS, marked, run_cut
 from inventory.lab import load
 from inventory.power import power_of
@@ -39,9 +39,7 @@ def test_a_healthy_trial_is_confirmed_and_kept(lab_name: str) -> None:
     session = session_of("engine-2")
     txn = stage(session, session.decide(marked(session.look().plan, f"kept-{SEED}")))
     boot_id = session.status()["boot_id"]
-    watch = session.watch(txn)
-    watch.begin(drained=False)
-    ended = watch.run()
+    ended = begin(session, session.watch(txn)).run()
     assert ended.result == "committed", ended.sentence
     status = session.status()
     assert status["entry"] == "good"

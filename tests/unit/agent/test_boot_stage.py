@@ -1,85 +1,28 @@
 """Staging, arming, promoting, taking back, on a tree that looks like a host: idempotent, refused in time."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from agent import boot, grub, grubenv, health, state
-from agent.boot_preflight import check, current_menu
+from agent import applying, boot, boot_finish, grub, grubenv, health, journal, state
+from agent.boot_preflight import current_menu
 from agent.boot_state import Phase
-from agent.document import Boot
+from agent.document import Document, FileStep
 from agent.errors import RefusedError
 from agent.host import Host
-
-TXN = "20261121T101500-3f2a9c1b"
-RELEASE = "6.1.0-56-amd64"
-BASE = "root=UUID=9c19a3ea-0401 ro console=ttyS0,115200 quiet"
-WANTED = Boot(
-    args=("isolcpus=managed_irq,domain,2-3", "nohz_full=2-3"),
-    kernel_release=None,
-    panic_s=10,
-    watchdog_s=900,
-    trial_s=600,
-    confirmations=2,
-    confirm_gap_s=10,
-    effect=None,
-)
-MOUNTINFO = "26 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,errors=remount-ro\n"
-
-
-def put(root: Path, path: str, text: str | bytes) -> None:
-    file = root / path.lstrip("/")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(text if isinstance(text, bytes) else text.encode())
-
-
-def boot_with(root: Path, cmdline: str, boot_id: str) -> None:
-    put(root, "/proc/cmdline", f"BOOT_IMAGE=/boot/vmlinuz-{RELEASE} {cmdline}\n")
-    put(root, "/proc/sys/kernel/random/boot_id", boot_id)
+from tests.unit.agent.boot_tree import BASE, RELEASE, TXN, WANTED, boot_with, lay_out, phase, put, tree
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    boot_with(tmp_path, BASE, "first")
-    put(tmp_path, "/proc/sys/kernel/osrelease", RELEASE + "\n")
-    put(tmp_path, "/proc/self/mountinfo", MOUNTINFO)
-    put(tmp_path, "/sys/dev/block/254:1/uevent", "MAJOR=254\nDEVNAME=vda1\n")
-    put(tmp_path, "/boot/grub/grubenv", grubenv.render({}))
-    put(tmp_path, "/boot/grub/grub.cfg", "set default=0\n")
-    put(tmp_path, "/usr/sbin/grub-mkconfig", "")
-    put(tmp_path, "/usr/share/initramfs-tools/init", "")
-    put(tmp_path, f"/boot/vmlinuz-{RELEASE}", "kernel")
-    put(tmp_path, f"/boot/initrd.img-{RELEASE}", "initrd")
-    modules = f"/lib/modules/{RELEASE}"
-    put(
-        tmp_path,
-        f"{modules}/modules.dep",
-        "kernel/drivers/watchdog/softdog.ko: kernel/drivers/watchdog/watchdog.ko\n",
-    )
-    put(tmp_path, f"{modules}/kernel/drivers/watchdog/softdog.ko", "S")
-    put(tmp_path, f"{modules}/kernel/drivers/watchdog/watchdog.ko", "W")
-    (tmp_path / "etc/systemd/system").mkdir(parents=True)
-    links = tmp_path / "dev/disk/by-uuid"
-    links.mkdir(parents=True)
-    (links / "9c19a3ea-0401").symlink_to("../../vda1")
-    return tmp_path
+    return lay_out(tmp_path)
 
 
 @pytest.fixture
 def host(root: Path) -> Host:
     return Host(root=str(root))
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
-
-
-def phase(host: Host) -> str | None:
-    trial = state.read(host)["trial"]
-    return trial and trial["state"]
 
 
 def test_staging_adopts_and_writes_the_candidate_and_nothing_points_at_it(host: Host) -> None:
@@ -241,7 +184,7 @@ def test_a_candidate_that_is_not_what_was_staged_gives_up_and_says_why(
     def isolated_only_two(where: Path, path: str, text: str | bytes) -> None:
         real(where, path, "2\n" if path.endswith("/isolated") else text)
 
-    monkeypatch.setitem(commit.__globals__, "put", isolated_only_two)
+    monkeypatch.setitem(globals(), "put", isolated_only_two)
     commit(host, root, monkeypatch)
     reason = json.loads((root / f"var/lib/hft/rollback/{TXN}/reason.json").read_text())["reason"]
     assert "isolcpus asks for 2-3" in reason
@@ -282,82 +225,66 @@ def test_killed_right_after_the_promotion_the_commit_is_finished(host: Host, roo
     assert not (root / "boot/hft-watchdog.img").exists()
 
 
-def fat(root: Path) -> None:
-    put(root, "/proc/self/mountinfo", MOUNTINFO + "27 26 254:1 / /boot rw - vfat /dev/vda1 rw\n")
+CONF = "etc/sysctl.d/90-hft.conf"
 
 
-def btrfs(root: Path) -> None:
-    put(root, "/proc/self/mountinfo", MOUNTINFO.replace("ext4", "btrfs"))
+def staged_transaction(host: Host, root: Path) -> None:
+    """A whole transaction with a file and a boot part, through the agent's own journal."""
+    put(root, "/etc/machine-id", "0" * 32)
+    (root / "etc/sysctl.d").mkdir(parents=True)
+    step = FileStep(path=f"/{CONF}", content=b"vm.swappiness = 10\n", mode=0o644, before=None, why="test")
+    document = Document(
+        txn=TXN,
+        host="engine-1",
+        machine_id="0" * 32,
+        plan_hash="a" * 64,
+        topology_digest=None,
+        steps=(step,),
+        boot=WANTED,
+    )
+    assert applying.run_locked(host, document, None).result == "staged"
+    assert (root / CONF).exists()
+    boot.arm(host, TXN, drained=False)
+    grubenv.update(host, next_entry=None, hft_tried=TXN)
 
 
-def journaled(root: Path) -> None:
-    put(root, "/proc/self/mountinfo", MOUNTINFO.replace("errors=remount-ro", "data=journal"))
+def test_a_failed_trial_takes_every_other_step_back_too(host: Host, root: Path) -> None:
+    staged_transaction(host, root)
+    boot_with(root, f"{BASE} hft.good=adopted", "second")
+    health.health(host, ["--early"])
+    assert not (root / CONF).exists()
+    assert journal.phase_of(host, TXN) == "reverted"
+    assert state.read(host)["committed"] is None
+    boot_finish.revert_staged(host, TXN, "twice is once")
 
 
-def lvm(root: Path) -> None:
-    put(root, "/sys/dev/block/254:1/uevent", "DEVNAME=dm-0\n")
+def test_a_kept_trial_commits_the_whole_transaction(host: Host, root: Path) -> None:
+    staged_transaction(host, root)
+    boot.promote(host, TXN)
+    boot_with(root, f"{BASE} hft.good={TXN}", "second")
+    health.health(host, ["--early"])
+    assert (root / CONF).exists()
+    assert journal.phase_of(host, TXN) == "committed"
+    committed = state.read(host)["committed"]
+    assert (committed["txn"], committed["plan_hash"]) == (TXN, "a" * 64)
 
 
-def raid(root: Path) -> None:
-    put(root, "/sys/dev/block/254:1/uevent", "DEVNAME=md127\n")
-
-
-def no_uuid(root: Path) -> None:
-    shutil.rmtree(root / "dev/disk/by-uuid")
-
-
-def no_grubenv(root: Path) -> None:
-    (root / "boot/grub/grubenv").unlink()
-
-
-def short_grubenv(root: Path) -> None:
-    put(root, "/boot/grub/grubenv", b"# GRUB Environment Block\n")
-
-
-def not_by_grub(root: Path) -> None:
-    put(root, "/proc/cmdline", BASE)
-
-
-def no_grub_cfg(root: Path) -> None:
-    (root / "boot/grub/grub.cfg").unlink()
-
-
-def no_kernel(root: Path) -> None:
-    (root / f"boot/vmlinuz-{RELEASE}").unlink()
-
-
-def old_kernel(root: Path) -> None:
-    put(root, "/proc/sys/kernel/osrelease", "5.10.0-30-amd64\n")
-
-
-def foreign_menu(root: Path) -> None:
-    put(root, "/boot/grub/hft.cfg", "menuentry 'mine' {}\n")
-
-
-@pytest.mark.parametrize(
-    ("spoil", "sentence"),
-    [
-        (fat, "vfat"),
-        (btrfs, "btrfs"),
-        (journaled, "data=journal"),
-        (lvm, "mapped device"),
-        (raid, "software RAID"),
-        (no_uuid, "no file system on vda1"),
-        (no_grubenv, "grubenv is missing"),
-        (short_grubenv, "25 bytes"),
-        (not_by_grub, "did not come through GRUB"),
-        (no_grub_cfg, "not booted by Debian's GRUB"),
-        (no_kernel, "cannot be read"),
-        (old_kernel, "5.14"),
-        (foreign_menu, "not written by hft"),
-    ],
-)
-def test_preflight_refuses_where_there_would_be_no_way_back(
-    host: Host, root: Path, spoil: Callable[[Path], None], sentence: str
+def test_a_roll_back_that_was_cut_off_is_finished_at_the_next_boot(
+    host: Host, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check(host, WANTED)
-    spoil(root)
-    before = tree(root)
-    with pytest.raises(RefusedError, match=sentence):
-        boot.preflight(host, WANTED)
-    assert tree(root) == before
+    staged_transaction(host, root)
+    boot_with(root, f"{BASE} hft.good=adopted", "second")
+
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(boot_finish, "revert_staged", cut)
+        with pytest.raises(KeyboardInterrupt):
+            health.health(host, ["--early"])
+    assert phase(host) == "rolled_back"
+    assert (root / CONF).exists()
+    boot_with(root, f"{BASE} hft.good=adopted", "third")
+    health.health(host, ["--early"])
+    assert not (root / CONF).exists()
+    assert boot.open_trial(host) is None
