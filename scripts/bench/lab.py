@@ -17,6 +17,7 @@ from pathlib import Path
 
 from scripts.bench.errors import BenchError
 from scripts.bench.measure import Figure, timed
+from scripts.bench.tool import RUN_TIMEOUT_S
 
 _PROGRAM = str(Path(sys.executable).with_name("hft"))
 _NOTHING_PENDING, _PENDING = 0, 3
@@ -40,7 +41,10 @@ def bench_lab(runs: int, tell: Callable[[str], None]) -> LabFigure:
     tell(f"lab: {runs + 1} dry runs on {host}")
     argv = [_PROGRAM, "apply", "--dry-run", "--limit", host]
     codes: list[int] = []
-    wall = timed(lambda: codes.append(_dry_run(argv)), runs)
+    try:
+        wall = timed(lambda: codes.append(_dry_run(argv)), runs)
+    except BenchError as error:  # a lab that goes away must not cost the figures taken before
+        return LabFigure(skipped=str(error))
     return LabFigure(host=host, wall=wall, is_pending=_PENDING in codes)
 
 
@@ -62,9 +66,12 @@ def _is_running(pid: object) -> bool:
 
 
 def _dry_run(argv: list[str]) -> int:
-    done = subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=120
-    )
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=RUN_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise BenchError(f"`{' '.join(argv)}` did not end within {RUN_TIMEOUT_S:.0f} s") from error
     if done.returncode not in (_NOTHING_PENDING, _PENDING):
-        raise BenchError(f"`{' '.join(argv)}` ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+        raise BenchError(f"`{' '.join(argv)}` ended with {done.returncode}: {done.stderr.strip()[-300:]}")
     return done.returncode

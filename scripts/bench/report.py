@@ -82,7 +82,8 @@ def print_report(results: Results, console: Console) -> None:
         )
     if results.doctor is not None:
         console.print(f"[bold]doctor[/bold]  {results.doctor.wall.text()}", soft_wrap=True, highlight=False)
-    console.print(_goal_table(goals(results)))
+    if judged := goals(results):
+        console.print(_goal_table(judged))
 
 
 def _noop_table(noop: Noop) -> Table:

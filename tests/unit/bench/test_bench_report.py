@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from scripts.bench.knobs import Knob
-from scripts.bench.lab import LabFigure
+from scripts.bench.lab import LabFigure, bench_lab
 from scripts.bench.measure import Figure
 from scripts.bench.noop import Noop, Row
 from scripts.bench.planning import Doctor, Planner
@@ -84,3 +84,11 @@ def test_planner_plans_1024_cpus_and_the_report_is_one_json_document() -> None:
     assert document["planner"]["cpus"] == 1024
     assert document["planner"]["plan"]["runs"] == 10
     assert document["noop"] is None
+
+
+def test_lab_that_is_not_up_is_skipped_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HFT_LAB_DIR", str(tmp_path))
+    monkeypatch.setenv("HFT_LAB", "absent")
+    found = bench_lab(1, lambda sentence: pytest.fail(sentence))
+    assert found.wall is None
+    assert "no lab 'absent' is up" in (found.skipped or "")
