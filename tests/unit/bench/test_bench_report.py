@@ -89,6 +89,6 @@ def test_planner_plans_1024_cpus_and_the_report_is_one_json_document() -> None:
 def test_lab_that_is_not_up_is_skipped_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HFT_LAB_DIR", str(tmp_path))
     monkeypatch.setenv("HFT_LAB", "absent")
-    found = bench_lab(1, lambda sentence: pytest.fail(sentence))
+    found = bench_lab(1, pytest.fail)
     assert found.wall is None
     assert "no lab 'absent' is up" in (found.skipped or "")
