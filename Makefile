@@ -20,7 +20,7 @@ bench: setup  ## ratios side by side: ours, plain pyinfra, ansible-core; the pla
 	@$(PY) -m scripts.bench
 
 drill: setup  ## the long seeded campaign: kill points, full disks, power cuts, the poisons that panic= cannot save
-	@.venv/bin/hft drill all
+	@bash scripts/drill.sh
 
 lint: setup  ## ruff, mypy, import arrows, sizes (all of it runs inside pytest too)
 	@.venv/bin/pytest -q tests/test_tidy.py

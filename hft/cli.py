@@ -1,7 +1,7 @@
 """`hft`: one command, loaded lazily so that `hft doctor` never pays for pyinfra's imports.
 
-Each verb lives in a module of its own and is imported only when it is called. The wrapper turns a room's error
-into its sentence and exit code (hft/errors.py), and Ctrl-C into 130.
+Each verb lives in a module of its own and is imported only when it is called. The wrapper turns a room's
+error into its sentence and exit code (hft/errors.py), and Ctrl-C into 130.
 """
 
 from __future__ import annotations
@@ -17,10 +17,18 @@ from hft.errors import Exit, exit_code_of
 
 # verb -> (module, attribute, one-line help). The help is here so that `hft --help` imports nothing.
 VERBS: dict[str, tuple[str, str, str]] = {
-    "apply": ("hft.applying", "apply", "Apply the plan to hosts, with a trial boot where it changes the boot."),
+    "apply": (
+        "hft.applying",
+        "apply",
+        "Apply the plan to hosts, with a trial boot where it changes the boot.",
+    ),
     "check": ("hft.checking", "check", "Prove by effect that hosts meet their plan."),
     "demo": ("hft.demo", "demo", "The whole loop on the lab: untuned, tuned, proven, poisoned, back."),
-    "doctor": ("hft.planning", "doctor", "Look at this Linux machine: topology, the plan it would get, what works against it."),
+    "doctor": (
+        "hft.planning",
+        "doctor",
+        "Look at this Linux machine: topology, the plan it would get, what works against it.",
+    ),
     "drill": ("hft.drill", "drill", "Seeded faults against the loop: cuts, poisons, kills."),
     "host": ("hft.hosts", "host", "Enrol hosts: host key, machine identity."),
     "init": ("hft.hosts", "init", "Write an example inventory."),
@@ -35,10 +43,10 @@ VERBS: dict[str, tuple[str, str, str]] = {
 class LazyGroup(click.Group):
     """A click group whose commands are imported on first use."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         return sorted(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in VERBS:
             return None
         module, attribute, _ = VERBS[cmd_name]
@@ -46,12 +54,14 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(verb, VERBS[verb][2]) for verb in sorted(VERBS)])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(package_name="hft-infra", prog_name="hft")
 def cli() -> None:
     """Plan, apply, trial-boot and prove a low-latency trading fleet.
@@ -79,7 +89,7 @@ def run_guarded(args: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
-    except Exception as error:  # the last line of defence: a room's error has a sentence, anything else is ours
+    except Exception as error:  # a room's error has a sentence, anything else is ours
         code = exit_code_of(error)
         if code is not None:
             click.echo(f"hft: {error}", err=True)

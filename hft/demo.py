@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +27,7 @@ from hft.records import state_root
 
 HOSTS = ("engine-1", "engine-2")
 # Two hosts at a time; the panic and the dead NIC each cost two boots, the missing kernel one.
-POISONS = ((("engine-1", "panic"), ("engine-2", "nic")), (("engine-1", "kernel-missing"),))
+POISONS = (("engine-1=panic", "engine-2=nic"), ("engine-1=kernel-missing",))
 COMMAND_TIMEOUT_S = 2400
 # An untuned host has to fail the effect checks; the verdict on a tuned one is shown before it is judged.
 UNTUNED = (Exit.VIOLATED, Exit.UNVERIFIABLE)
@@ -120,8 +119,8 @@ def story(run: Demo) -> None:
         if found["exit_code"] != Exit.OK:
             raise HftError(Exit(found["exit_code"]), f"demo: the proof failed, see {report}")
     for number, together in enumerate(POISONS, start=1):
-        with run.phase(f"poisoned boots, part {number}: {', '.join(name for _, name in together)}"):
-            poison(run, together)
+        with run.phase(f"poisoned boots, part {number}: {', '.join(together)}"):
+            run.run("drill", "--drain", *together)
     with run.phase("status: both hosts are where they were"):
         run.run("status", accept=(Exit.OK, Exit.ROLLED_BACK))
     run.console.print(f"report: {report}", style="bold green", soft_wrap=True)
@@ -136,14 +135,6 @@ def write_plans(run: Demo) -> Path:
         (folder / f"{host}.json").write_text(text)
     run.run("plan", "--host", HOSTS[0], accept=(Exit.OK, Exit.PENDING))
     return folder
-
-
-def poison(run: Demo, together: Sequence[tuple[str, str]]) -> None:
-    """Poisons on different hosts at the same time; all must come back."""
-    with ThreadPoolExecutor(max_workers=len(together)) as pool:
-        started = [pool.submit(run.run, "drill", name, "--host", host) for host, name in together]
-        for one in started:
-            one.result()
 
 
 def before_and_after(found: Mapping[str, Any]) -> Table:

@@ -51,7 +51,7 @@ EXIT_BY_CLASS: dict[str, Exit] = {
 
 
 def exit_code_of(error: BaseException) -> Exit | None:
-    """The exit code of an error raised by a room, by its class or the nearest listed base; None if unlisted."""
+    """The exit code of a room's error, by its class or the nearest listed base; None if unlisted."""
     if isinstance(error, HftError):
         return error.exit_code
     for cls in type(error).__mro__:

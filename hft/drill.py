@@ -1,0 +1,151 @@
+"""`hft drill`: one fault on a host, on purpose, and whether the host came back as it had to.
+
+A poison is a boot that cannot succeed; somebody named has to bring the host back. A cut takes the power or
+the controller away inside a trial; the host has to be wholly old or wholly new afterwards. Several hosts can
+be drilled at the same time under one site lock. Drills are for the lab and for hosts in a declared window: a
+host whose engine slice is active is refused by its own agent unless it is drained first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+
+import click
+
+from deploys.agent_call import over_ssh
+from deploys.draining import drain_host, resume_host
+from deploys.errors import DeployError
+from deploys.looking import look
+from deploys.poisons import POISONS, HostSession, PoisonOutcome, run_poison
+from deploys.ssh import Ssh
+from deploys.trial_cuts import CUTS, CutOutcome, run_cut
+from hft.errors import Exit
+from hft.locks import site_lock
+from hft.records import recorded
+from inventory.errors import InventoryError
+from inventory.load import load_site
+from inventory.model import Site
+from inventory.nearest import nearest
+from inventory.power import power_of
+from inventory.selection import select_one
+
+Outcome = PoisonOutcome | CutOutcome
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  hft drill --list
+  hft drill engine-1=panic                       one poisoned boot
+  hft drill engine-1=panic engine-2=nic          two hosts at the same time
+  hft drill engine-2=during-promotion --seed 7   a power cut at a seeded instant of the promotion
+
+\b
+Exit codes: 0 back as expected, 5 not back or by somebody else, 2 bad input, 7 unreachable, 8 locked.
+"""
+)
+@click.argument("drills", nargs=-1, metavar="HOST=DRILL...")
+@click.option(
+    "--list", "wants_list", is_flag=True, help="Name the drills and who has to bring the host back."
+)
+@click.option("--drain", is_flag=True, help="Stop the engine where it runs, start it again after.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the cuts' random instants.")
+@click.option("--inventory", metavar="PATH", help="An inventory file (default: the lab).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def drill(drills: tuple[str, ...], wants_list: bool, seed: int, inventory: str | None, as_json: bool) -> int:
+    """Break a boot on purpose, and see who brings the host back."""
+    if wants_list:
+        show_list()
+        return Exit.OK
+    site = load_site(inventory)
+    pairs = pairs_of(site, drills)
+    names = [name for name, _ in pairs]
+    with (
+        site_lock(site.name, f"hft drill {' '.join(drills)}"),
+        recorded(site.name, "drill", hosts=names, reason=f"{' '.join(drills)} seed {seed}") as run,
+    ):
+        outcomes = run_all(site, pairs, seed, drain=drain)
+        for one in outcomes:
+            run.host(one.host, result="as expected" if one.is_as_expected else "not as expected")
+        run.exit_code = Exit.OK if all(one.is_as_expected for one in outcomes) else Exit.VIOLATED
+    show(outcomes, seed, as_json=as_json)
+    return run.exit_code
+
+
+def pairs_of(site: Site, drills: Sequence[str]) -> list[tuple[str, str]]:
+    """Host and drill of each argument; a host may stand once, for it can boot only one thing at a time."""
+    if not drills:
+        raise InventoryError("no drill named; hft drill --list shows them, hft drill engine-1=panic runs one")
+    pairs = []
+    for word in drills:
+        host, _, name = word.partition("=")
+        if name not in POISONS and name not in CUTS:
+            raise InventoryError(f"{word!r} is not HOST=DRILL{nearest(name, [*POISONS, *CUTS])}")
+        pairs.append((select_one(site, host).name, name))
+    if len({host for host, _ in pairs}) < len(pairs):
+        raise InventoryError("one host is named twice; a host can be drilled once at a time")
+    return pairs
+
+
+def run_all(site: Site, pairs: Sequence[tuple[str, str]], seed: int, *, drain: bool) -> list[Outcome]:
+    """Every pair at the same time; the first error is raised when all have ended."""
+    with ThreadPoolExecutor(max_workers=len(pairs)) as pool:
+        run = run_drained if drain else run_one
+        started = [pool.submit(run, site, host, name, seed) for host, name in pairs]
+        errors = [error for one in started if (error := one.exception()) is not None]
+    if errors:
+        raise errors[0]
+    return [one.result() for one in started]
+
+
+def run_drained(site: Site, name: str, what: str, seed: int) -> Outcome:
+    """One drill on one host whose engine is stopped for it and started again after."""
+    host = site.host(name)
+    seen = look([host])[name]
+    if isinstance(seen, DeployError):
+        raise seen
+    drain_host(host, seen.engine_units)
+    try:
+        return run_one(site, name, what, seed)
+    finally:
+        resume_host(over_ssh(Ssh.of(host)), sorted(seen.engine_units))
+
+
+def run_one(site: Site, name: str, what: str, seed: int) -> Outcome:
+    """One drill on one host."""
+    host = site.host(name)
+    session = HostSession(
+        site=site, host=host, power=power_of(host), progress=lambda line: click.echo(line, err=True)
+    )
+    if what in CUTS:
+        return run_cut(session, CUTS[what], seed)
+    poison = POISONS[what]
+    if poison.only_kernel is not None and poison.only_kernel not in session.run("uname", "-r"):
+        raise DeployError(
+            f"{name}: drill {what} is for the {poison.only_kernel} kernel, which is not running"
+        )
+    return run_poison(session, poison)
+
+
+def show(outcomes: Sequence[Outcome], seed: int, *, as_json: bool) -> None:
+    """One line for each host, or the document."""
+    if as_json:
+        found = [asdict(one) | {"as_expected": one.is_as_expected} for one in outcomes]
+        click.echo(json.dumps({"schema": 1, "seed": seed, "drills": found}, indent=1))
+        return
+    for one in outcomes:
+        name = one.poison if isinstance(one, PoisonOutcome) else one.cut
+        mark = "came back" if one.is_as_expected else "NOT AS EXPECTED"
+        detail = one.mixed if isinstance(one, CutOutcome) and one.mixed else one.sentence
+        click.echo(f"{one.host}: {name}: {mark} in {one.seconds:.0f} s: {detail}")
+
+
+def show_list() -> None:
+    """Every drill and its expected end."""
+    for poison in POISONS.values():
+        click.echo(f"{poison.name:18} poison  {poison.why}; brought back by: {poison.expected}")
+    for cut in CUTS.values():
+        click.echo(f"{cut.name:18} cut     {cut.why}; ends: {' or '.join(cut.allowed)}")
