@@ -18,6 +18,7 @@ from deploys.pending import Item
 from tuning.plan import Plan
 
 SCHEMA = 1
+DEFAULT_IRQ_AFFINITY = "/proc/irq/default_smp_affinity"
 STEP_ORDER = ("file", "value", "unit", "irqs", "kthreads")
 
 
@@ -84,8 +85,10 @@ def document(  # noqa: PLR0913  # the whole of what a transaction says, each by 
 
 
 def ordered_steps(items: Iterable[Item]) -> list[dict[str, Any]]:
-    """Every step once, by kind and then in the items' order."""
+    """Every step once, by kind, then in the items' order; an `irqs` step covers the default for new ones."""
     steps = [step for item in items for step in item.steps]
+    if any(step["kind"] == "irqs" for step in steps):
+        steps = [step for step in steps if step.get("path") != DEFAULT_IRQ_AFFINITY]
     return sorted(steps, key=lambda step: STEP_ORDER.index(step["kind"]))
 
 
