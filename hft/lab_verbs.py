@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from hft.errors import Exit, HftError
 from lab.driver import Lab
 from lab.errors import LabUsageError
 from lab.image import ensure_image
@@ -45,7 +46,18 @@ def _lab() -> Lab:
     return Lab.named(lab_name())
 
 
-@click.group()
+class _LabGroup(click.Group):
+    """A request that cannot be met as it stands is bad input; a lab that does not do its work is
+    unreachable."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LabUsageError as error:
+            raise HftError(Exit.BAD_INPUT, str(error)) from error
+
+
+@click.group(cls=_LabGroup)
 def lab() -> None:
     """Real Debian kernels in VMs on this machine.
 

@@ -19,6 +19,8 @@ _DEFAULT = {
 _ONE_LINE = re.compile(
     r"^deb\s+(?:\[[^\]]*\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)$", re.MULTILINE
 )
+# How the mirrors of Debian end, and how a vendor's archive for Debian does not.
+_DEBIAN = re.compile(r"/debian(-security)?/?$")
 _FIELD = re.compile(r"^(?P<key>[A-Za-z-]+):\s*(?P<value>.*(?:\n[ \t]+.*)*)", re.MULTILINE)
 
 
@@ -42,4 +44,8 @@ def mirrors(text: str) -> dict[str, str]:
             pairs += [
                 (suite, fields["uris"][0], fields.get("components", [])) for suite in fields.get("suites", ())
             ]
-    return {suite: uri for suite, uri, components in pairs if suite in SUITES and "main" in components}
+    return {
+        suite: uri
+        for suite, uri, components in pairs
+        if suite in SUITES and "main" in components and _DEBIAN.search(uri)
+    }

@@ -1,0 +1,74 @@
+"""The command line says what the documents say; QEMU itself accepts the devices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.errors import LabUsageError
+from lab.paths import checked_name, lab_dir
+from lab.qemu import Wiring, command_line
+from lab.spec import SITE, Link, specs_of
+from lab.state import spec_of
+
+WIRING = Wiring(directory=Path("/l/x"), ssh_port=40000, lan_group="239.200.1.2", lan_ports=(1, 2), uuid="u")
+
+
+def line(name: str) -> str:
+    return " ".join(command_line(SITE[name], WIRING, accel="tcg", start=1))
+
+
+def test_an_engine_has_two_nodes_and_its_trading_nics_on_the_second() -> None:
+    text = line("engine-1")
+    assert "nodeid=0,memdev=mem0,cpus=0 " in text
+    assert "nodeid=1,memdev=mem1,cpus=1,cpus=2,cpus=3 " in text
+    assert "pxb-pcie,id=node-bus,bus=pcie.0,bus_nr=64,numa_node=1" in text
+    assert text.count("bus=node-bus") == 2
+
+
+def test_nothing_is_reachable_from_outside_the_machine() -> None:
+    for name in SITE:
+        text = line(name)
+        assert "restrict=on,hostfwd=tcp:127.0.0.1:40000-:22" in text
+        assert text.count("localaddr=127.0.0.1") == 2
+        assert "vnc" not in text
+
+
+def test_no_two_hosts_share_an_address() -> None:
+    macs = [spec.mac(link) for spec in SITE.values() for link in Link]
+    assert len(set(macs)) == len(macs)
+    assert len({spec.address(Link.A) for spec in SITE.values()}) == len(SITE)
+
+
+def test_a_watchdog_really_resets() -> None:
+    assert "-device i6300esb,bus=pcie.0 -action watchdog=reset" in line("engine-2")
+
+
+def test_a_spec_survives_the_state_file() -> None:
+    import json
+    from dataclasses import asdict
+
+    for spec in SITE.values():
+        assert spec_of(json.loads(json.dumps(asdict(spec)))) == spec
+
+
+def test_an_unknown_host_is_named_with_the_known_ones() -> None:
+    with pytest.raises(LabUsageError, match="engine-3; the hosts are engine-1, engine-2, ops"):
+        specs_of(["engine-1", "engine-3"])
+
+
+def test_no_names_mean_the_whole_site_and_a_repeated_name_counts_once() -> None:
+    assert [spec.name for spec in specs_of([])] == ["engine-1", "engine-2", "ops"]
+    assert len(specs_of(["ops", "ops"])) == 1
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a b", "A", "-x", "x" * 33])
+def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
+    with pytest.raises(LabUsageError):
+        checked_name(name)
+
+
+def test_the_lab_directory_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HFT_LAB_DIR", str(tmp_path))
+    assert lab_dir("a") == tmp_path / "a"
