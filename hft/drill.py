@@ -55,7 +55,14 @@ Exit codes: 0 back as expected, 5 not back or by somebody else, 2 bad input, 7 u
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the cuts' random instants.")
 @click.option("--inventory", metavar="PATH", help="An inventory file (default: the lab).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def drill(drills: tuple[str, ...], wants_list: bool, seed: int, inventory: str | None, as_json: bool) -> int:
+def drill(  # noqa: PLR0913, PLR0917  # one for each option
+    drills: tuple[str, ...],
+    wants_list: bool,
+    drain: bool,
+    seed: int,
+    inventory: str | None,
+    as_json: bool,
+) -> int:
     """Break a boot on purpose, and see who brings the host back."""
     if wants_list:
         show_list()
