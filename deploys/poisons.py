@@ -29,6 +29,7 @@ from tuning.setting import KernelArg
 TIMES = Trial(trial_s=180, watchdog_s=240, panic_s=5, confirm_gap_s=10)
 CALL_TIMEOUT_S = 300.0
 SUFFIX = "-poison"
+POISON_UNIT = "hft-poison.service"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,10 +243,18 @@ def vanishing_paths(release: str) -> Sequence[str]:
 def lay_out_vanishing_kernel(session: HostSession, release: str) -> None:
     """Links to the running kernel under another release, and a unit that deletes the kernel at shutdown."""
     kernel, initrd, modules = vanishing_paths(release)
+    session.ssh.run(
+        ["systemctl", "stop", POISON_UNIT], timeout_s=CALL_TIMEOUT_S
+    )  # left by a drill that was cut off
     session.run("ln", "-f", f"/boot/vmlinuz-{release}", kernel)
     session.run("ln", "-f", f"/boot/initrd.img-{release}", initrd)
     session.run("ln", "-sfn", release, modules)
     session.run(
-        *("systemd-run", "--unit=hft-poison", "--property=Type=oneshot", "--property=RemainAfterExit=yes"),
+        *(
+            "systemd-run",
+            f"--unit={POISON_UNIT}",
+            "--property=Type=oneshot",
+            "--property=RemainAfterExit=yes",
+        ),
         *(f"--property=ExecStop=/bin/rm -f {kernel}", "/bin/true"),
     )
