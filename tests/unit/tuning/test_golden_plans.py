@@ -6,6 +6,7 @@ rest, byte for byte.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -98,3 +99,29 @@ def test_the_map_shows_every_cpu_once_and_stays_within_its_width(name: str) -> N
         shown += CpuSet.parse_list(re.sub("[a-zA-Z]", "", core))
     assert sorted(shown) == list(topology.online)
     assert max(map(len, text.splitlines())) <= WIDTH
+
+
+def test_a_node_keeps_a_housekeeping_core_even_when_no_core_is_for_interrupts() -> None:
+    profile = dataclasses.replace(ENGINE, irq_cores_most=0)
+    made = plan(read_topology(machine(CASES["lab-rt"])), profile)
+    assert [one.role for one in made.cpus] == ["housekeeping", "housekeeping", "poll", "engine"]
+
+
+def test_at_most_three_quarters_of_the_cores_are_isolated() -> None:
+    profile = dataclasses.replace(ENGINE, engine_threads_most=100)
+    made = plan(read_topology(machine(CASES["package-minus-one"])), profile)
+    assert len(made.isolated) == 12
+
+
+def test_memory_that_differs_by_less_than_a_power_of_two_gives_the_same_plan() -> None:
+    profile = dataclasses.replace(ENGINE, hugepage_share_most=0.2)
+    hashes = set()
+    for memory_kib in (530_000, 760_000, 1_030_000):
+        spec = dataclasses.replace(CASES["lab-rt"], memory_kib={0: 700_000, 1: memory_kib})
+        hashes.add(plan(read_topology(machine(spec)), profile).plan_hash)
+    assert len(hashes) == 1
+
+
+def test_the_map_marks_cpus_that_are_not_ours() -> None:
+    topology = read_topology(machine(CASES["container-cuts-a-core"]))
+    assert "[0x 1h]" in as_text(draw(topology, plan(topology, ENGINE)))
