@@ -28,7 +28,7 @@ def converge() -> None:
         items = sorted(work.of(concern), key=lambda item: item.sentence)
         with at_position(host, f"{number}"):
             if not items:
-                OPERATIONS[concern](name=f"{concern}: as planned")
+                OPERATIONS[concern](name=f"{concern}: {work.standing(concern)}")
             for item in items:
                 with at_position(host, item.sentence):
                     OPERATIONS[concern](key=item.key, name=f"{concern}: {item.sentence}")

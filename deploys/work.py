@@ -42,6 +42,18 @@ class Work:
         """What is pending now for one concern."""
         return tuple(item for item in self.now if item.concern == concern)
 
+    def standing(self, concern: Concern) -> str:
+        """How a concern stands for which nothing is to be done now."""
+        waiting = [item for item in self.waiting if item.concern == concern]
+        return f"{len(waiting)} settings wait: {self.waits_for}" if waiting else "as planned"
+
+    @property
+    def waits_for(self) -> str:
+        """Why an item is not applied now."""
+        if self.is_staged:
+            return "a boot change is staged and waits for its reboot"
+        return "needs a drained host, --drain"
+
     @property
     def is_boot_pending(self) -> bool:
         """Whether this needs a trial boot, staged already or not."""

@@ -39,7 +39,7 @@ def show_pending(works: Sequence[Work], *, as_json: bool) -> None:
             click.echo(f"  {item.concern:<10} {item.sentence}")
             click.echo(click.style(f"             {item.why}", dim=True))
         for item in work.waiting:
-            click.echo(f"  {item.concern:<10} {item.sentence}  (waits: {waits_for(work)})")
+            click.echo(f"  {item.concern:<10} {item.sentence}  (waits: {work.waits_for})")
     rebooting = reboot_order(works)
     if rebooting:
         click.echo(
@@ -51,15 +51,6 @@ def as_planned(work: Work) -> str:
     """The sentence of a host that needs nothing."""
     return (
         f"{work.host.name}: as planned ({len(work.plan.settings)} settings, plan {work.plan.plan_hash[:12]})"
-    )
-
-
-def waits_for(work: Work) -> str:
-    """Why an item is not applied now."""
-    return (
-        "a boot change is staged and waits for its reboot"
-        if work.is_staged
-        else "needs a drained host, --drain"
     )
 
 
@@ -85,7 +76,7 @@ def pending_document(works: Sequence[Work]) -> dict[str, Any]:
                         "sentence": item.sentence,
                         "mode": item.mode,
                         "why": item.why,
-                        "waits_for": waits_for(work) if item in work.waiting else None,
+                        "waits_for": work.waits_for if item in work.waiting else None,
                     }
                     for item in work.pending
                 ],

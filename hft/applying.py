@@ -29,7 +29,6 @@ from hft.apply_view import (
     reboot_order,
     show_end,
     show_pending,
-    waits_for,
 )
 from hft.errors import Exit, HftError
 from hft.locks import SiteLock, site_lock
@@ -204,7 +203,7 @@ def unchanged(work: Work) -> HostEnd:
     if not work.waiting:
         sentence = as_planned(work).partition(": ")[2]
         return HostEnd(host=work.host.name, result="no_change", sentence=sentence)
-    sentence = f"{len(work.waiting)} settings wait: {waits_for(work)}"
+    sentence = f"{len(work.waiting)} settings wait: {work.waits_for}"
     return HostEnd(host=work.host.name, result="no_change", sentence=sentence)
 
 
