@@ -1,8 +1,8 @@
 """Where the image's packages come from: the Debian mirrors that the build machine itself uses.
 
 Pure parsing of apt's two source formats (sources.list(5)): one-line entries and deb822 stanzas. A machine
-that uses no Debian 12 mirror (another distribution) gets Debian's own. Only the packages come from there:
-the finished image names deb.debian.org and nothing of the build machine.
+that uses no Debian 12 mirror (another distribution) is refused with the line it needs. Only the packages come
+from there: the finished image names no mirror and nothing else of the build machine.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from lab.errors import LabError
+
 SUITES = ("bookworm", "bookworm-updates", "bookworm-security")
-_DEFAULT = {
-    "bookworm": "http://deb.debian.org/debian",
-    "bookworm-updates": "http://deb.debian.org/debian",
-    "bookworm-security": "http://deb.debian.org/debian-security",
-}
 _ONE_LINE = re.compile(
     r"^deb\s+(?:\[[^\]]*\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)$", re.MULTILINE
 )
@@ -25,13 +22,17 @@ _FIELD = re.compile(r"^(?P<key>[A-Za-z-]+):\s*(?P<value>.*(?:\n[ \t]+.*)*)", re.
 
 
 def archive_lines(apt: Path) -> tuple[str, ...]:
-    """One `deb` line for each suite of Debian 12, with the mirror that APT (a directory like /etc/apt)
-    names."""
-    found = dict(_DEFAULT)
+    """One `deb` line for each suite of Debian 12 that APT (a directory like /etc/apt) names."""
+    found: dict[str, str] = {}
     for path in sorted([apt / "sources.list", *apt.glob("sources.list.d/*")]):
         if path.is_file():
             found |= mirrors(path.read_text(errors="replace"))
-    return tuple(f"deb {found[suite]} {suite} main" for suite in SUITES)
+    if SUITES[0] not in found:
+        raise LabError(
+            f"{apt}: no Debian 12 mirror for the lab's image; add a line 'deb URI bookworm main' to"
+            f" {apt / 'sources.list.d/bookworm.list'}, URI being the Debian mirror you use"
+        )
+    return tuple(f"deb {found[suite]} {suite} main" for suite in SUITES if suite in found)
 
 
 def mirrors(text: str) -> dict[str, str]:

@@ -8,11 +8,8 @@ chroot "$root" systemctl --quiet mask systemd-networkd-wait-online.service
 chroot "$root" systemctl --quiet disable e2scrub_reap.service e2scrub_all.timer
 rm -f "$root"/etc/apt/apt.conf.d/zz-build-* "$root"/etc/apt/apt.conf.d/99mmdebstrap
 rm -f "$root"/etc/dpkg/dpkg.cfg.d/99mmdebstrap "$root"/etc/ssl/certs/ca-certificates.crt
-cat > "$root/etc/apt/sources.list" <<'SOURCES'
-deb http://deb.debian.org/debian bookworm main
-deb http://deb.debian.org/debian bookworm-updates main
-deb http://security.debian.org/debian-security bookworm-security main
-SOURCES
+# Everything a host needs is in the image: no mirror, no download.
+: > "$root/etc/apt/sources.list"
 # The identity of a host (name, machine-id, keys) is written into its own disk before its first boot.
 rm -f "$root"/etc/ssh/ssh_host_* "$root"/etc/machine-id "$root"/etc/hostname "$root"/etc/hosts
 : > "$root/etc/resolv.conf"
