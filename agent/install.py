@@ -51,7 +51,7 @@ OOMScoreAdjust=-900
 """,
     "hft-irqs.service": f"""\
 [Unit]
-Description=Places interrupts again after each change of a link
+Description=Places interrupts and kernel threads at boot and after each change of a link
 After=network-pre.target
 
 [Service]

@@ -5,6 +5,9 @@ hold. Each of those changes takes the link down and up, which rtnetlink(7) annou
 group. The service sleeps in recv, waits until the announcements pause (a driver registers its vectors one
 after another), and places whatever lies outside of the planned CPUs. The plan is read anew every time:
 /var/lib/hft/plan.json is what was committed.
+
+Kernel threads are placed with them: at every boot the kernel starts kswapd and kcompactd of a node on all of
+its CPUs, and the threads of interrupts come and go with their drivers.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from collections.abc import Sequence
 from agent.errors import AgentError
 from agent.host import PLAN_FILE, Host
 from agent.step_irqs import place, unmovable_note
+from agent.step_kthreads import affinity, movable, move
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
 
@@ -28,20 +32,25 @@ PATIENCE_S = 2.0
 RECV_BYTES = 65536
 
 
-def planned_cpus(host: Host) -> CpuSet | None:
-    """Where the committed plan wants interrupts; None without a plan, or when it does not say."""
+def planned_cpus(host: Host, kind: str) -> CpuSet | None:
+    """Where the committed plan wants interrupts or threads; None without a plan, or when it does not say."""
     text = host.read(PLAN_FILE)
     try:
         settings = json.loads(text)["settings"] if text else []
-        lists = [one["cpus"] for one in settings if one["kind"] == "irq_placement"]
+        lists = [one["cpus"] for one in settings if one["kind"] == kind]
         return CpuSet.parse_list(lists[0]) if lists else None
     except (ValueError, KeyError, TypeError, CpuListError):
         return None
 
 
 def place_once(host: Host) -> str:
-    """Place every interrupt; the sentence for the journal, empty when there was nothing to do."""
-    cpus = planned_cpus(host)
+    """Place every interrupt and kernel thread; the sentence for the journal, empty when nothing was to do."""
+    return "; ".join(said for said in (place_interrupts(host), place_threads(host)) if said)
+
+
+def place_interrupts(host: Host) -> str:
+    """Place every interrupt; what was done, in words."""
+    cpus = planned_cpus(host, "irq_placement")
     if cpus is None:
         return ""
     try:
@@ -52,6 +61,16 @@ def place_once(host: Host) -> str:
         return ""
     note = unmovable_note(unmovable)
     return f"{moved} affinities set to CPUs {cpus.list_text()}" + (f"; {note}" if note else "")
+
+
+def place_threads(host: Host) -> str:
+    """Move every movable kernel thread that may leave the planned CPUs; what was done, in words."""
+    cpus = planned_cpus(host, "kthread_placement")
+    if cpus is None:
+        return ""
+    outside = [pid for pid, _ in movable(host) if (affinity(pid) or cpus) - cpus]
+    moved = sum(move(pid, cpus) for pid in outside)
+    return f"{moved} of {len(outside)} kernel threads moved to CPUs {cpus.list_text()}" if outside else ""
 
 
 def drain(link_events: socket.socket) -> None:
