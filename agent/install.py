@@ -34,7 +34,7 @@ Before=systemd-sysctl.service sysinit.target shutdown.target
 [Service]
 Type=oneshot
 ExecStart={CALL} recover
-TimeoutStartSec=60
+TimeoutStartSec=300
 
 [Install]
 WantedBy=sysinit.target
