@@ -80,5 +80,5 @@ systemctl show --property=Id,LoadState,ActiveState,UnitFileState,AllowedCPUs $(u
 section boot
 ls /boot 2>&1
 section log
-dmesg > /dev/null 2>&1 && echo readable && dmesg | grep -E 'sched_clock: Marking unstable|Marking TSC unstable'
+dmesg > /dev/null 2>&1 && echo readable && dmesg | grep -E 'sched_clock: Marking unstable|Offload RCU callbacks from CPUs'
 section end

@@ -14,7 +14,7 @@ from checks.baseline import Baseline
 from checks.errors import CheckError
 from checks.expected import Expected
 from checks.facts import Facts
-from checks.reading import Cpus, choice_of, cpus_of_mask, list_of, words_of_cmdline
+from checks.reading import Cpus, choice_of, cpus_of_list, cpus_of_mask, list_of, words_of_cmdline
 from checks.settings import irqs_outside, kthreads_outside
 from checks.verdict import Finding, not_applicable, ok, unverifiable, violated
 
@@ -99,6 +99,9 @@ def rcu_offload(isolated: Cpus, facts: Facts) -> Finding:
     owners = frozenset(
         int(task.comm.rpartition("/")[2]) for task in threads if not task.comm.startswith("rcuog")
     )
+    # With any rcu_nocbs= the kernel starts threads for every CPU; which it offloads stands in its log alone.
+    said = [line.rpartition("CPUs:")[2].strip(" .") for line in facts.log or () if "Offload RCU" in line]
+    owners = cpus_of_list(said[0]) if said and said[0] != "(none)" else owners if not said else frozenset()
     sets = {"expected": list_of(isolated), "observed": list_of(owners), "why": why}
     if missing := isolated - owners:
         return violated(check, "rcu_callbacks_here", f"CPUs {list_of(missing)} are not offloaded", **sets)

@@ -103,6 +103,16 @@ CASES: list[tuple[str, str, Change]] = [
     ("cpu.nohz_full", "not_nohz_full", file(f"{CPU}/nohz_full", "1-3")),
     ("rcu.offload", "rcu_callbacks_here", without(r"rcuo[ps]/3")),
     ("rcu.offload", "rcu_callbacks_here", task("rcuop/3", {3}, flags=0x00200000)),
+    (
+        "rcu.offload",
+        "rcu_callbacks_here",
+        lambda f: replace(f, log=("[0.1] rcu: \tOffload RCU callbacks from CPUs: 2.",)),
+    ),
+    (
+        "rcu.offload",
+        "rcu_callbacks_here",
+        lambda f: replace(f, log=("[0.1] rcu: \tOffload RCU callbacks from CPUs: (none).",)),
+    ),
     ("irq.default", "default_irq_affinity", file("/proc/irq/default_smp_affinity", "f")),
     ("irq.default", "not_read", unknown("/proc/irq/default_smp_affinity")),
     ("irq.routes", "irq_on_isolated", file(f"/proc/irq/{NET_IRQ}/effective_affinity_list", "3")),
