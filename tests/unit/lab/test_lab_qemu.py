@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
+from lab import process
+from lab.driver import free_port, new_lan
 from lab.errors import LabUsageError
 from lab.paths import checked_name, lab_dir
 from lab.qemu import Wiring, command_line
-from lab.spec import SITE, Link, specs_of
+from lab.spec import SITE, Link, VmSpec, specs_of
 from lab.state import spec_of
 
+UUID = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
 WIRING = Wiring(directory=Path("/l/x"), ssh_port=40000, lan_group="239.200.1.2", lan_ports=(1, 2), uuid="u")
 
 
@@ -35,6 +42,30 @@ def test_nothing_is_reachable_from_outside_the_machine() -> None:
         assert "vnc" not in text
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [*SITE.values(), replace(SITE["engine-1"], iommu=True)],
+    ids=lambda spec: f"{spec.name} iommu={spec.iommu}",
+)
+def test_qemu_accepts_every_command_line(spec: VmSpec, tmp_path: Path) -> None:
+    if shutil.which("qemu-img") is None:
+        pytest.skip("QEMU is not installed")
+    group, ports = new_lan()["group"], (free_port(), free_port())
+    wiring = replace(
+        WIRING, directory=tmp_path, ssh_port=free_port(), lan_group=group, lan_ports=ports, uuid=UUID
+    )
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(wiring.disk), "16M"], check=True)
+    for name in ("events.1.in", "events.1.out"):
+        (tmp_path / name).touch()
+    stopped = [*command_line(spec, wiring, accel="tcg", start=1), "-S"]
+    try:
+        done = subprocess.run(stopped, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert process.running_pid(wiring.pid_file) is not None
+    finally:
+        process.kill(wiring.pid_file)
+
+
 def test_no_two_hosts_share_an_address() -> None:
     macs = [spec.mac(link) for spec in SITE.values() for link in Link]
     assert len(set(macs)) == len(macs)
@@ -46,9 +77,6 @@ def test_a_watchdog_really_resets() -> None:
 
 
 def test_a_spec_survives_the_state_file() -> None:
-    import json
-    from dataclasses import asdict
-
     for spec in SITE.values():
         assert spec_of(json.loads(json.dumps(asdict(spec)))) == spec
 
