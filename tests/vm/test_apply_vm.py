@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,11 @@ def stock(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def tuned(lab: Lab) -> Lab:
-    """Both engine hosts: staged by stock pyinfra without a reboot, then tried and committed by hft."""
+def tuned(lab: Lab) -> Iterator[Lab]:
+    """Both engine hosts: staged by stock pyinfra without a reboot, then tried and committed by hft.
+
+    The modules that follow load the engine's CPUs themselves or boot the hosts, so the engine ends here.
+    """
     before = boot_ids(lab)
     staged = stock("-y")
     assert staged.returncode == 0, staged.stderr
@@ -59,7 +63,9 @@ def tuned(lab: Lab) -> Lab:
     assert applied.stderr.index("wave: engine-1") < applied.stderr.index("wave: engine-2")
     after = boot_ids(lab)
     assert all(after[name] != before[name] for name in ENGINES)
-    return lab
+    yield lab
+    for name in ENGINES:
+        shell(lab.machine(name), "systemctl stop hft-engine.slice 'hft-standin@*.service'")
 
 
 def test_second_apply_changes_nothing(tuned: Lab) -> None:
