@@ -81,6 +81,7 @@ def inverse_of(host: Host, journal: Journal, txn: str) -> Document:
         if not before.wanted
         for inverse in inverse_steps(host, step, before, same_boot)
     ]
+    steps = oldest_of_each(steps)
     boot = journal.document.boot
     return Document(
         txn=txn,
@@ -92,6 +93,15 @@ def inverse_of(host: Host, journal: Journal, txn: str) -> Document:
         boot=None if boot is None else inverse_boot(host, journal, boot),
         reverts=journal.document.txn,
     )
+
+
+def oldest_of_each(steps: Sequence[Step]) -> list[Step]:
+    """One step for each live value: an interrupt placement and a value step of its own both know the default.
+
+    Newest first, so the last of them is the oldest image, which is what it was before the transaction.
+    """
+    last = {step.path: step for step in steps if isinstance(step, ValueStep)}
+    return [step for step in steps if not isinstance(step, ValueStep) or last[step.path] is step]
 
 
 def inverse_steps(host: Host, step: Step, before: Before, same_boot: bool) -> Iterator[Step]:

@@ -1,12 +1,15 @@
-"""The engine stand-in: one thread, pinned to one CPU, that polls a UDP socket as fast as it can.
+"""The engine stand-in: one thread, pinned to one CPU, that polls without ever sleeping.
 
 It stands where an engine's hot thread will stand, so that isolation can be proven under the load it is meant
 for. What matters is what it does not do: no timer, no signal handler, no second thread, no sleeping system
 call and, after the first moments, no page fault. Any of these would bring the timer tick back on a nohz_full
-CPU (Documentation/timers/no_hz.rst) and the proof would measure the stand-in instead of the host.
+CPU (Documentation/timers/no_hz.rst) and the proof would measure the stand-in instead of the host. Like an
+engine that polls its card from user space it spends nearly all of its time there, and asks a UDP socket only
+once in a while: RCU leaves a CPU in user mode alone, but sends interrupts to one that seems to stay in the
+kernel (Documentation/RCU/stallwarn.rst), and a loop of nothing but system calls looks like that.
 
     standin.py may-start CPU   exit 0 when a busy thread may run there, else 1 and one sentence
-    standin.py run CPU         poll until killed
+    standin.py run CPU         spin and poll until killed
 
 On a trial boot that nobody committed yet the host measures itself and must be quiet; the unit's own
 conditions see to that (deploys/templates/standin.service.j2). This file is copied to hosts as it is: standard
@@ -23,6 +26,7 @@ import sys
 from pathlib import Path
 
 PORT_BASE = 47000
+SPINS_PER_LOOK = 200_000
 MLOCK_CURRENT_AND_FUTURE = 3  # MCL_CURRENT | MCL_FUTURE, mlockall(2)
 
 
@@ -77,10 +81,12 @@ def lock_memory() -> None:
 
 
 def poll(feed: socket.socket) -> None:
-    """The hot loop: ask the socket, never wait."""
+    """The hot loop: spin in user mode, ask the socket, never wait."""
     buffer = bytearray(2048)
-    receive = feed.recv_into
+    receive, spins = feed.recv_into, range(SPINS_PER_LOOK)
     while True:
+        for _ in spins:
+            pass
         try:  # noqa: SIM105  # a context manager would cost a call in the hot loop
             receive(buffer)
         except BlockingIOError:

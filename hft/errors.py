@@ -40,6 +40,7 @@ EXIT_BY_CLASS: dict[str, Exit] = {
     "tuning.errors.ProfileError": Exit.BAD_INPUT,
     "inventory.errors.InventoryError": Exit.BAD_INPUT,
     "inventory.errors.IdentityError": Exit.BAD_INPUT,
+    "lab.errors.LabUsageError": Exit.BAD_INPUT,
     "lab.errors.LabError": Exit.UNREACHABLE,
     "deploys.errors.UnreachableError": Exit.UNREACHABLE,
     "deploys.errors.DeployError": Exit.INTERNAL,

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from lab import disk
+from lab import disk, process
 from lab.errors import LabError
 from lab.mirror import archive_lines
 from lab.paths import cache_dir, private_dir
@@ -133,8 +133,8 @@ def _bootstrap(work: Path) -> None:
     """Install every package into one root tree, in namespaces of its own."""
     packages = ",".join((GUEST / "packages.txt").read_text().split())
     parts = ("doc", "man", "locale", "info")
-    argv = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    argv += ["mmdebstrap", "--mode=root", "--variant=apt", "--quiet"]
+    argv = [*process.alone(), "--mount-proc", "mmdebstrap"]
+    argv += ["--mode=root", "--variant=apt", "--quiet"]
     argv += ['--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Check-Valid-Until "false"']
     argv += [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in parts]
     argv += [f"--setup-hook={GUEST / 'borrow.sh'}"]
@@ -149,8 +149,7 @@ def _disk(work: Path, kernel: Kernel, digest: str) -> None:
     tree, out = work / f"tree-{kernel}", work / "out"
     root_uuid = uuid.uuid5(uuid.NAMESPACE_OID, f"{digest}/{kernel}")
     _run(["cp", "--archive", "--reflink=auto", str(work / "tree"), str(tree)])
-    alone = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
-    _run([*alone, str(GUEST / "finish.sh"), str(tree), str(root_uuid), kernel.other.package])
+    _run([*process.alone(), str(GUEST / "finish.sh"), str(tree), str(root_uuid), kernel.other.package])
     raw = out / f"{kernel}.raw"
     _make_file_system(tree, raw, root_uuid)
     grub = tree / "boot/grub/i386-pc"

@@ -48,3 +48,18 @@ def send(pid_file: Path, number: signal.Signals) -> bool:
         return False
     os.kill(pid, number)
     return True
+
+
+def own_mounts() -> list[str]:
+    """The unshare(1) words for a command in a mount namespace of its own.
+
+    Mounts must not leak out, so they are made private; in a chroot "/" is no mount point, the kernel refuses
+    that (EINVAL, mount(2)), and they stay as the chroot's maker left them.
+    """
+    mounted = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    return ["unshare", "--mount", "--propagation", "private" if "/" in mounted else "unchanged"]
+
+
+def alone() -> list[str]:
+    """The words for a command whose mounts and processes all end with it."""
+    return [*own_mounts(), "--pid", "--fork", "--kill-child"]

@@ -27,6 +27,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lab.process import own_mounts
+
 PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
 MACHINE_ID = "c0ffee00" * 4
 TXN = "20261121T101500-3f2a9c1b"
@@ -347,7 +349,7 @@ def full_disk(agent: Path, directory: Path, stride: int) -> dict[str, int]:
     mount = 'mount -t tmpfs -o size=4m,mode=0755 tmpfs "$1" && shift && exec "$@"'
     argv = [sys.executable, "-m", "tests.unit.agent.kill_harness", str(agent), str(root), str(stride)]
     done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", mount, "sh", str(root), *argv],
+        [*own_mounts(), "sh", "-c", mount, "sh", str(root), *argv],
         capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3], timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
