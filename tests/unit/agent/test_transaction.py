@@ -173,6 +173,20 @@ def test_revert_brings_back_what_was_before_and_can_itself_be_taken_back(host: H
     assert small.look(Path(host.root)) == new
 
 
+def test_a_value_that_two_steps_placed_is_taken_back_once(host: Host) -> None:
+    """Every real plan has both: where interrupts go, and where new ones start."""
+    document = raw(host)
+    default = {"kind": "value", "path": "/proc/irq/default_smp_affinity", "value": "3", "compare": "cpumask"}
+    steps = document["steps"]
+    document["steps"] = [*steps[:8], default | {"before": None, "why": "new ones start there"}, *steps[8:]]
+    old = small.look(Path(host.root))
+    assert run(host, document).result == "applied"
+    assert inverse.revert(host, [], applying.run_locked).result == "applied"
+    left = {"/etc/hft", "/etc/hft/sub"}
+    assert {path: what for path, what in small.look(Path(host.root)).items() if path not in left} == old
+    assert run(host, raw(host, "20991121T101501-00000001")).result == "applied"
+
+
 def test_an_open_transaction_is_undone_before_the_next_one_begins(host: Host) -> None:
     leave_open(host)
     outcome = run(host, raw(host, OTHER))
