@@ -29,6 +29,7 @@ HOSTS = ("engine-1", "engine-2")
 # Two hosts at a time; the panic and the dead NIC each cost two boots, the missing kernel one.
 POISONS = (("engine-1=panic", "engine-2=nic"), ("engine-1=kernel-missing",))
 COMMAND_TIMEOUT_S = 2400
+WIDTH = 120  # of tables in a log file
 # An untuned host has to fail the effect checks; the verdict on a tuned one is shown before it is judged.
 UNTUNED = (Exit.VIOLATED, Exit.UNVERIFIABLE)
 PROVEN = (Exit.OK, Exit.VIOLATED, Exit.UNVERIFIABLE)
@@ -92,7 +93,8 @@ def demo(keep: bool) -> None:
     os.environ.setdefault("HFT_LAB", "demo")
     folder = state_root() / "demo"
     folder.mkdir(parents=True, exist_ok=True)
-    run = Demo(folder=folder, console=Console(highlight=False))
+    width = None if sys.stdout.isatty() else WIDTH
+    run = Demo(folder=folder, console=Console(highlight=False, width=width))
     try:
         story(run)
     finally:
