@@ -6,5 +6,5 @@ started=$SECONDS
 .venv/bin/pytest -q
 printf '[test] fast part: %d s\n' "$((SECONDS - started))"
 started=$SECONDS
-.venv/bin/pytest -q -m 'vm' --timeout=1500 -o log_cli=true -o log_cli_level=WARNING tests
+.venv/bin/pytest -q -m 'vm and not drill' --timeout=1500 -o log_cli=true -o log_cli_level=WARNING tests
 printf '[test] VM part: %d s\n' "$((SECONDS - started))"

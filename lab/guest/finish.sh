@@ -1,11 +1,10 @@
 #!/bin/sh
 # Turn a copy of the root tree into one host's root: one kernel, GRUB's files, nothing of the build.
 #   finish.sh ROOT UUID KERNEL_PACKAGE_TO_REMOVE
-# Runs as root in a mount namespace of its own (the caller's `unshare --mount`), so that what it mounts ends with it.
+# Runs as root in a mount namespace of its own (lab/process.py), so that what it mounts ends with it.
 set -eu
 root=$1 uuid=$2 remove=$3
 
-mount --make-rprivate /
 mount -t proc proc "$root/proc"
 mount -t tmpfs tmpfs "$root/dev"
 for node in null zero urandom; do : > "$root/dev/$node"; mount --bind "/dev/$node" "$root/dev/$node"; done

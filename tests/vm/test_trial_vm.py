@@ -34,7 +34,7 @@ def session_of(name: str) -> HostSession:
     return HostSession(site=site, host=host, power=power_of(host), progress=print)
 
 
-@pytest.mark.vm
+@pytest.mark.drill
 def test_a_healthy_trial_is_confirmed_and_kept(lab_name: str) -> None:
     session = session_of("engine-2")
     txn = stage(session, session.decide(marked(session.look().plan, f"kept-{SEED}")))
@@ -48,7 +48,7 @@ def test_a_healthy_trial_is_confirmed_and_kept(lab_name: str) -> None:
     assert "watchdog i6300esb armed" in session.run("dmesg")
 
 
-@pytest.mark.vm
+@pytest.mark.drill
 @pytest.mark.parametrize(("name", "poison"), [("engine-2", "kernel-missing")])
 def test_a_poisoned_boot_comes_back_by_itself(lab_name: str, name: str, poison: str) -> None:
     returns_as_expected(session_of(name), poison)
