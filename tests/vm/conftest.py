@@ -103,5 +103,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Too many boots fail the run: every boot costs the machine three quarters of a minute."""
-    if session.config.option.markexpr.startswith("vm") and boots_now() > BOOTS_MAX and session.exitstatus == 0:
+    is_gate = session.config.option.markexpr.startswith("vm")
+    if is_gate and boots_now() > BOOTS_MAX and session.exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
