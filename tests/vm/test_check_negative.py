@@ -236,7 +236,6 @@ def reboot(host: Host, script: str) -> None:
     host.wait(f"[ $(cat /proc/sys/kernel/random/boot_id) != {boot} ] && systemctl is-system-running --wait")
 
 
-@pytest.mark.drill
 def test_boot_without_nohz_full_is_caught(host: Host) -> None:
     expected = {
         "cpu.nohz_full": "not_nohz_full",
