@@ -1,4 +1,4 @@
-"""Exit codes: the table names classes that exist, covers every room's errors, and is what docs/ci.md lists."""
+"""Exit codes: the table names classes that exist, covers every room, and is what docs/ci.md lists."""
 
 from __future__ import annotations
 
