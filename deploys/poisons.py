@@ -104,8 +104,10 @@ class HostSession:
         return done.stdout
 
     def look(self) -> Work:
-        """What the host's own plan has pending, with the poison's timings."""
-        return self.decide(None)
+        """What the host's own plan has pending, with the poison's timings; our agent is there after."""
+        work = self.decide(None)
+        install_if_needed(self.host.name, over_ssh(self.ssh), work.observed.agent_version)
+        return work
 
     def decide(self, plan: Plan | None) -> Work:
         """What is pending of this plan."""
@@ -173,9 +175,9 @@ class PoisonOutcome:
 
 def run_poison(session: HostSession, poison: Poison) -> PoisonOutcome:
     """Stage the poisoned plan, try it, and look whether the host is wholly on its old state again."""
-    before, began_s = session.status(), time.monotonic()
-    release = session.run("uname", "-r").strip()
-    plan = poisoned(session.look().plan, poison, release)
+    began_s, own = time.monotonic(), session.look().plan
+    before, release = session.status(), session.run("uname", "-r").strip()
+    plan = poisoned(own, poison, release)
     if poison.kernel_vanishes:
         lay_out_vanishing_kernel(session, release)
     try:
@@ -225,10 +227,9 @@ def stage(session: HostSession, work: Work) -> str:
     if work.is_staged:
         raise RefusedError(f"{session.host.name}: a trial is open; run hft apply first")
     work.add(work.now)
-    call = over_ssh(session.ssh)
-    install_if_needed(session.host.name, call, work.observed.agent_version)
     document = json.dumps(work.document()).encode()
-    outcome = read_outcome(session.host.name, call(agent_argv("apply"), document, CALL_TIMEOUT_S))
+    answer = over_ssh(session.ssh)(agent_argv("apply"), document, CALL_TIMEOUT_S)
+    outcome = read_outcome(session.host.name, answer)
     if outcome["result"] != "staged":
         raise DeployError(f"{session.host.name}: the plan left nothing to try at a boot")
     return str(outcome["txn"])

@@ -29,7 +29,8 @@ from inventory.load import DEFAULT, load_site
 from inventory.model import Host, Identity, Site
 from inventory.selection import select, select_one
 
-_KEYSCAN_S = 10
+_KEYSCAN_S = 30  # three handshakes at once, on a host that may be busy
+_KEY_TYPES = "ed25519,ecdsa,rsa"  # each type asked for is one more handshake with the host
 _READ_S = 30.0
 _UNREAD = "0" * 32  # stands for the machine-id while only the host key is known
 _EXAMPLES = {"python": ("colo.py", "inventory.py"), "toml": ("example.toml", "inventory.toml")}
@@ -169,10 +170,12 @@ def _identity_behind(target: Host, expected: str) -> Identity:
 
 def _offered_keys(target: Host) -> tuple[str, ...]:
     """The public host keys that whoever answers offers (ssh-keyscan(1)); none of them is believed yet."""
-    argv = ["ssh-keyscan", "-T", str(_KEYSCAN_S), "-p", str(target.ssh_port), "--", target.address]
+    options = ["-t", _KEY_TYPES, "-T", str(_KEYSCAN_S), "-p", str(target.ssh_port)]
+    argv = ["ssh-keyscan", *options, "--", target.address]
+    click.echo(f"{target.name}: asking {target.address} port {target.ssh_port} for its host keys", err=True)
     try:
         done = subprocess.run(
-            argv, capture_output=True, text=True, errors="replace", timeout=3 * _KEYSCAN_S, check=False
+            argv, capture_output=True, text=True, errors="replace", timeout=2 * _KEYSCAN_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnreachableError(f"{target.name}: ssh-keyscan gave no answer: {error}") from error
