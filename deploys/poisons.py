@@ -27,6 +27,8 @@ from tuning.setting import KernelArg
 
 # Short, so that a drill does not wait: long enough for a boot under emulation beside another one.
 TIMES = Trial(trial_s=180, watchdog_s=240, panic_s=5, confirm_gap_s=10)
+# For a boot that nobody can ever confirm, the trial is nothing but waiting.
+UNCONFIRMED = TIMES.model_copy(update={"trial_s": 90})
 CALL_TIMEOUT_S = 300.0
 SUFFIX = "-poison"
 POISON_UNIT = "hft-poison.service"
@@ -41,6 +43,7 @@ class Poison:
     expected: str
     args: tuple[tuple[str, str], ...] = ()
     kernel_vanishes: bool = False
+    times: Trial = TIMES
     only_kernel: str | None = None
 
 
@@ -64,6 +67,7 @@ POISONS: Mapping[str, Poison] = {
             why="the driver of the management NIC is refused: the host is up and nobody can reach it",
             expected="health",
             args=(("module_blacklist", "virtio_net"),),
+            times=UNCONFIRMED,
         ),
         Poison(
             name="hugepages",
@@ -90,6 +94,7 @@ class HostSession:
     host: Host
     power: Power
     progress: Progress
+    times: Trial = TIMES
 
     @property
     def ssh(self) -> Ssh:
@@ -111,7 +116,7 @@ class HostSession:
 
     def decide(self, plan: Plan | None) -> Work:
         """What is pending of this plan."""
-        site = self.site.model_copy(update={"trials": {self.host.host_class: TIMES}})
+        site = self.site.model_copy(update={"trials": {self.host.host_class: self.times}})
         seen = look([self.host])[self.host.name]
         if isinstance(seen, DeployError):
             raise seen
@@ -127,7 +132,7 @@ class HostSession:
             ssh=self.ssh,
             power=self.power,
             txn=txn,
-            times=TIMES,
+            times=self.times,
             progress=self.progress,
             host_class=self.host.host_class,
         )
@@ -175,6 +180,7 @@ class PoisonOutcome:
 
 def run_poison(session: HostSession, poison: Poison) -> PoisonOutcome:
     """Stage the poisoned plan, try it, and look whether the host is wholly on its old state again."""
+    session = replace(session, times=poison.times)
     began_s, own = time.monotonic(), session.look().plan
     before, release = session.status(), session.run("uname", "-r").strip()
     plan = poisoned(own, poison, release)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from deploys.errors import DeployError
-from deploys.poisons import TIMES, HostSession, begin, stage
+from deploys.poisons import HostSession, begin, stage
 from deploys.trial import TrialOutcome, resume_open_trial
 from tuning.plan import Plan
 from tuning.setting import KernelArg
@@ -142,7 +142,7 @@ def resumed(session: HostSession, txn: str) -> TrialOutcome:
         ssh=session.ssh,
         power=session.power,
         txn=txn,
-        times=TIMES,
+        times=session.times,
         progress=session.progress,
         host_class=session.host.host_class,
     )

@@ -1,15 +1,16 @@
 """`hft drill`: one fault on a host, on purpose, and whether the host came back as it had to.
 
 A poison is a boot that cannot succeed; somebody named has to bring the host back. A cut takes the power or
-the controller away inside a trial; the host has to be wholly old or wholly new afterwards. Several hosts can
-be drilled at the same time under one site lock. Drills are for the lab and for hosts in a declared window: a
-host whose engine slice is active is refused by its own agent unless it is drained first.
+the controller away inside a trial; the host has to be wholly old or wholly new afterwards. Several hosts are
+drilled at the same time under one site lock, the drills of one host one after another. Drills are for the lab
+and for hosts in a declared window: a host whose engine slice is active is refused by its own agent unless it
+is drained first.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
@@ -41,6 +42,7 @@ Examples:
   hft drill --list
   hft drill engine-1=panic                       one poisoned boot
   hft drill engine-1=panic engine-2=nic          two hosts at the same time
+  hft drill engine-1=panic engine-1=nic          one host, one drill after the other
   hft drill engine-2=during-promotion --seed 7   a power cut at a seeded instant of the promotion
 
 \b
@@ -68,13 +70,12 @@ def drill(  # noqa: PLR0913, PLR0917  # one for each option
         show_list()
         return Exit.OK
     site = load_site(inventory)
-    pairs = pairs_of(site, drills)
-    names = [name for name, _ in pairs]
+    wanted = wanted_of(site, drills)
     with (
         site_lock(site.name, f"hft drill {' '.join(drills)}"),
-        recorded(site.name, "drill", hosts=names, reason=f"{' '.join(drills)} seed {seed}") as run,
+        recorded(site.name, "drill", hosts=list(wanted), reason=f"{' '.join(drills)} seed {seed}") as run,
     ):
-        outcomes = run_all(site, pairs, seed, drain=drain)
+        outcomes = run_all(site, wanted, seed, drain=drain)
         for one in outcomes:
             run.host(one.host, result="as expected" if one.is_as_expected else "not as expected")
         run.exit_code = Exit.OK if all(one.is_as_expected for one in outcomes) else Exit.VIOLATED
@@ -82,43 +83,51 @@ def drill(  # noqa: PLR0913, PLR0917  # one for each option
     return run.exit_code
 
 
-def pairs_of(site: Site, drills: Sequence[str]) -> list[tuple[str, str]]:
-    """Host and drill of each argument; a host may stand once, for it can boot only one thing at a time."""
+def wanted_of(site: Site, drills: Sequence[str]) -> dict[str, list[str]]:
+    """The drills of each host, in the order in which they were named."""
     if not drills:
         raise InventoryError("no drill named; hft drill --list shows them, hft drill engine-1=panic runs one")
-    pairs = []
+    wanted: dict[str, list[str]] = {}
     for word in drills:
         host, _, name = word.partition("=")
         if name not in POISONS and name not in CUTS:
             raise InventoryError(f"{word!r} is not HOST=DRILL{nearest(name, [*POISONS, *CUTS])}")
-        pairs.append((select_one(site, host).name, name))
-    if len({host for host, _ in pairs}) < len(pairs):
-        raise InventoryError("one host is named twice; a host can be drilled once at a time")
-    return pairs
+        wanted.setdefault(select_one(site, host).name, []).append(name)
+    return wanted
 
 
-def run_all(site: Site, pairs: Sequence[tuple[str, str]], seed: int, *, drain: bool) -> list[Outcome]:
-    """Every pair at the same time; the first error is raised when all have ended."""
-    with ThreadPoolExecutor(max_workers=len(pairs)) as pool:
-        run = run_drained if drain else run_one
-        started = [pool.submit(run, site, host, name, seed) for host, name in pairs]
+def run_all(site: Site, wanted: Mapping[str, Sequence[str]], seed: int, *, drain: bool) -> list[Outcome]:
+    """Every host at the same time; the first error is raised when all have ended."""
+    with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
+        run = run_drained if drain else run_each
+        started = [pool.submit(run, site, host, names, seed) for host, names in wanted.items()]
         errors = [error for one in started if (error := one.exception()) is not None]
     if errors:
         raise errors[0]
-    return [one.result() for one in started]
+    return [outcome for one in started for outcome in one.result()]
 
 
-def run_drained(site: Site, name: str, what: str, seed: int) -> Outcome:
-    """One drill on one host whose engine is stopped for it and started again after."""
+def run_drained(site: Site, name: str, drills: Sequence[str], seed: int) -> list[Outcome]:
+    """The drills of one host whose engine is stopped for them and started again after."""
     host = site.host(name)
     seen = look([host])[name]
     if isinstance(seen, DeployError):
         raise seen
     drain_host(host, seen.engine_units)
     try:
-        return run_one(site, name, what, seed)
+        return run_each(site, name, drills, seed)
     finally:
         resume_host(over_ssh(Ssh.of(host)), sorted(seen.engine_units))
+
+
+def run_each(site: Site, name: str, drills: Sequence[str], seed: int) -> list[Outcome]:
+    """The drills of one host; what a drill leaves unexpected, the next one must not cover up."""
+    outcomes: list[Outcome] = []
+    for what in drills:
+        outcomes.append(run_one(site, name, what, seed))
+        if not outcomes[-1].is_as_expected:
+            break
+    return outcomes
 
 
 def run_one(site: Site, name: str, what: str, seed: int) -> Outcome:

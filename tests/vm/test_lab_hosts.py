@@ -10,7 +10,7 @@ import pytest
 from lab.machine import Machine
 from lab.spec import Link
 
-pytestmark = pytest.mark.drill
+pytestmark = pytest.mark.vm
 
 
 def test_each_host_runs_its_own_kernel(engine_rt: Machine, engine_generic: Machine) -> None:

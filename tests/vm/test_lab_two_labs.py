@@ -16,7 +16,7 @@ from lab.driver import Lab
 from lab.machine import Machine
 from lab.spec import Link, specs_of
 
-pytestmark = pytest.mark.drill
+pytestmark = pytest.mark.vm
 HFT = str(Path(sys.executable).with_name("hft"))
 
 HANG_WITH_AN_OPEN_WATCHDOG = """

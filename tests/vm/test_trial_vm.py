@@ -1,83 +1,42 @@
-"""Trial boots of real kernels through real GRUB: one that is kept, poisons that come back, cuts.
+"""Taking a boot change back on a real kernel is a trial boot of its own.
 
-The lab is the one that $HFT_LAB names; hosts that are not up are started and left up, so that the modules
-of a session share their boots. A trial costs one boot when it is kept and two when it is rolled back.
+It comes last and leaves engine-2 untuned. One boot.
 """
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from deploys.poisons import POISONS, HostSession, begin, run_poison, stage
-from deploys.trial_cuts import CUTS, marked, run_cut
-from inventory.lab import load
-from inventory.power import power_of
+from lab.driver import Lab
 
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(2400)]
 ROOT = Path(__file__).resolve().parents[2]
-SEED = int(os.environ.get("HFT_SEED", "1"))
+NAME = "engine-2"
+REVERTS_MAX = 3  # runs of other tests may have changed single settings since the boot change
 
 
-@pytest.fixture(scope="module")
-def lab_name() -> str:
-    return os.environ.setdefault("HFT_LAB", "trial")
+def hft(*words: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "hft", *words]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=1200)
 
 
-def session_of(name: str) -> HostSession:
-    subprocess.run([sys.executable, "-m", "hft", "lab", "up", name], cwd=ROOT, check=True, timeout=1200)
-    site = load()
-    host = site.host(name)
-    return HostSession(site=site, host=host, power=power_of(host), progress=print)
-
-
-@pytest.mark.drill
-def test_a_healthy_trial_is_confirmed_and_kept(lab_name: str) -> None:
-    session = session_of("engine-2")
-    txn = stage(session, session.decide(marked(session.look().plan, f"kept-{SEED}")))
-    boot_id = session.status()["boot_id"]
-    ended = begin(session, session.watch(txn)).run()
-    assert ended.result == "committed", ended.sentence
-    status = session.status()
-    assert status["entry"] == "good"
-    assert status["boot_id"] != boot_id
-    assert session.run("cat", "/sys/class/watchdog/watchdog0/state").strip() == "inactive"
-    assert "watchdog i6300esb armed" in session.run("dmesg")
-
-
-@pytest.mark.drill
-@pytest.mark.parametrize(("name", "poison"), [("engine-2", "kernel-missing")])
-def test_a_poisoned_boot_comes_back_by_itself(lab_name: str, name: str, poison: str) -> None:
-    returns_as_expected(session_of(name), poison)
-
-
-@pytest.mark.drill
-@pytest.mark.parametrize(
-    ("name", "poison"),
-    [
-        ("engine-1", "panic"),
-        ("engine-2", "panic"),
-        ("engine-2", "nic"),
-        ("engine-1", "hugepages"),
-        ("engine-2", "emergency"),
-    ],
-)
-def test_every_poison_comes_back_by_the_one_expected(lab_name: str, name: str, poison: str) -> None:
-    returns_as_expected(session_of(name), poison)
-
-
-def returns_as_expected(session: HostSession, poison: str) -> None:
-    outcome = run_poison(session, POISONS[poison])
-    assert outcome.returned, outcome.sentence
-    assert outcome.brought_back_by == outcome.expected, outcome.sentence
-
-
-@pytest.mark.drill
-@pytest.mark.parametrize("cut", CUTS)
-def test_a_cut_leaves_the_host_wholly_old_or_wholly_new(lab_name: str, cut: str) -> None:
-    outcome = run_cut(session_of("engine-2"), CUTS[cut], SEED)
-    assert not outcome.mixed, outcome.mixed
-    assert outcome.result in CUTS[cut].allowed, outcome.sentence
+def test_revert_of_a_boot_change_is_a_trial_boot_of_its_own(lab: Lab) -> None:
+    machine = lab.machine(NAME)
+    applied = hft("apply", "--yes", "--drain", "--limit", NAME, "--reason", "something to revert")
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    assert "nohz_full" in machine.succeed(["cat", "/proc/cmdline"])
+    before = machine.boot_id()
+    for _ in range(REVERTS_MAX):
+        reverted = hft("revert", NAME, "--yes", "--drain")
+        assert reverted.returncode == 0, reverted.stdout + reverted.stderr
+        if machine.boot_id() != before:
+            break
+    assert "nohz_full" not in machine.succeed(["cat", "/proc/cmdline"])
+    shown = json.loads(hft("status", NAME, "--json").stdout)["hosts"][0]
+    assert (shown["entry"], shown["transaction"]) == ("good", None)
+    assert hft("apply", "--dry-run", "--limit", NAME).returncode == 3
