@@ -160,11 +160,12 @@ def _unnamed(host: Host, failed: set[Host]) -> Exception | None:
 
 
 def _quiet() -> None:
-    """Our own lines tell what happens; pyinfra's log would tell it a second time."""
-    logger = logging.getLogger("pyinfra")
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
-        logger.propagate = False
+    """Our own lines tell what happens; these logs would tell it a second time, paramiko's with a traceback."""
+    for name in ("pyinfra", "paramiko"):
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
+            logger.propagate = False
 
 
 @contextmanager

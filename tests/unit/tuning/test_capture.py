@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -124,7 +125,8 @@ def test_what_may_not_be_read_is_not_known_rather_than_absent(tree: Path) -> Non
     (tree / "proc/version").write_text("secret")
     (tree / "proc/version").chmod(0)
     if os.geteuid() == 0:
-        for path in (tree, *tree.parents[:2]):
+        ours = [path for path in tree.parents if path.is_relative_to(tempfile.gettempdir())]
+        for path in (tree, *ours[:-1]):
             path.chmod(0o755)
         output = capture(tree, user=65534, group=65534, extra_groups=[])
     else:
