@@ -160,7 +160,7 @@ def _unnamed(host: Host, failed: set[Host]) -> Exception | None:
 
 
 def _quiet() -> None:
-    """Our own lines tell what happens; these logs would tell it a second time, paramiko's with a traceback."""
+    """Our own lines tell what happens; these logs would tell it again, paramiko's with a traceback."""
     for name in ("pyinfra", "paramiko"):
         logger = logging.getLogger(name)
         if not logger.handlers:
