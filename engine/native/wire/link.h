@@ -1,0 +1,70 @@
+// The link between engine and gateway: five packet letters of its own inside SoupBinTCP framing.
+//
+// On accept the gateway sends a nonce; the engine answers HELLO (JSON), is welcomed or refused, says CLAIM(epoch)
+// exactly once, is welcomed or refused again, and from then on speaks plain SoupBinTCP and OUCH. SoupBinTCP uses
+// no lower-case letter, so a link packet can never be taken for one of its own. The JSON texts are made and read
+// where there is time for JSON; here are only frames and limits.
+#pragma once
+
+#include "wire/soup.h"
+
+namespace hft::link {
+
+enum Type : char {
+  kNonce = 'n',    // gateway: 32 random bytes
+  kHello = 'h',    // engine: JSON {"contract","slot","egress","ticket"}
+  kWelcome = 'w',  // gateway: JSON {"session","next_urn"}
+  kRefused = 'x',  // gateway: JSON {"code","detail"}, or {"code","urn"} for one message later on
+  kClaim = 'c',    // engine: epoch u64, once per connection
+};
+
+inline constexpr std::size_t kNonceBytes = 32;
+inline constexpr std::size_t kHelloBytesMax = 8192;
+inline constexpr std::size_t kClaimBytes = 8;
+
+constexpr bool is_link_letter(char type) {
+  return type == kNonce || type == kHello || type == kWelcome || type == kRefused || type == kClaim;
+}
+
+using Nonce = std::array<std::uint8_t, kNonceBytes>;
+
+// Each writer returns the bytes written, 0 when `out` is too small or the payload too large.
+inline std::size_t write_nonce(MutableBytes out, const Nonce& nonce) { return soup::write(out, kNonce, nonce); }
+
+inline std::size_t write_hello(MutableBytes out, std::string_view json) {
+  return json.size() > kHelloBytesMax ? 0 : soup::write(out, kHello, as_bytes(json));
+}
+
+inline std::size_t write_claim(MutableBytes out, std::uint64_t epoch) {
+  std::array<std::uint8_t, kClaimBytes> payload;
+  store_be<kClaimBytes>(payload.data(), epoch);
+  return soup::write(out, kClaim, payload);
+}
+
+inline std::size_t write_welcome(MutableBytes out, std::string_view json) {
+  return soup::write(out, kWelcome, as_bytes(json));
+}
+
+inline std::size_t write_refused(MutableBytes out, std::string_view json) {
+  return soup::write(out, kRefused, as_bytes(json));
+}
+
+inline std::optional<Nonce> parse_nonce(const soup::Packet& packet) {
+  if (packet.type != kNonce || packet.payload.size() != kNonceBytes) return std::nullopt;
+  Nonce nonce;
+  std::copy(packet.payload.begin(), packet.payload.end(), nonce.begin());
+  return nonce;
+}
+
+// The JSON text of HELLO; whether it is JSON is for its reader to say.
+inline std::optional<std::string_view> parse_hello(const soup::Packet& packet) {
+  if (packet.type != kHello || packet.payload.empty() || packet.payload.size() > kHelloBytesMax) return std::nullopt;
+  return as_text(packet.payload);
+}
+
+inline std::optional<std::uint64_t> parse_claim(const soup::Packet& packet) {
+  if (packet.type != kClaim || packet.payload.size() != kClaimBytes) return std::nullopt;
+  return load_be<kClaimBytes>(packet.payload.data());
+}
+
+}  // namespace hft::link
