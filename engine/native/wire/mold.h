@@ -89,6 +89,16 @@ void for_each(const Packet& packet, Take&& take) {
   }
 }
 
+// The packet without its first `messages` messages (they were delivered before).
+inline Packet without_front(Packet packet, std::uint16_t messages) {
+  std::size_t at = 0;
+  for (std::uint16_t i = 0; i < messages; ++i) at += kBlockHeaderBytes + load_be<2>(packet.blocks.data() + at);
+  packet.blocks = packet.blocks.subspan(at);
+  packet.sequence += messages;
+  packet.count = static_cast<std::uint16_t>(packet.count - messages);
+  return packet;
+}
+
 inline std::size_t store_header(MutableBytes out, const Session& name, std::uint64_t first, std::uint16_t messages) {
   if (out.size() < kHeaderBytes) return 0;
   session.store(out.data(), to_text(name));
