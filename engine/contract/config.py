@@ -1,0 +1,95 @@
+"""The run configuration that the bundle renders for an engine (`--config FILE`, JSON).
+
+It is the same for every engine: the bundle plans CPUs, sockets, paths and ports and tells the engine. What
+only one firm's engine knows stands in `strategy`, which the bundle passes through unread.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import Field, StringConstraints, field_validator, model_validator
+
+from engine.contract.versioning import Document, Part
+
+Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
+AbsolutePath: TypeAlias = Annotated[str, StringConstraints(pattern=r"^/[^\x00]*$")]
+Symbol: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9.]{1,8}$")]
+Egress: TypeAlias = Literal["live", "shadow", "test"]
+VenueProfile: TypeAlias = Literal["ouch5-2023-05", "ouch5-later"]
+Idle: TypeAlias = Literal["spin", "yield", "backoff"]
+
+_DURABILITY = re.compile(r"(none|durable|replica:[1-9]\d?)\Z")
+
+
+class Feed(Part):
+    """One line of the market data feed, MoldUDP64 with ITCH 5.0 inside."""
+
+    line: Literal["A", "B"]
+    group: str = Field(description="IPv4 multicast group to join, or a unicast address to bind")
+    port: Port
+    interface: str = Field(description="IPv4 address of the interface to join on")
+
+
+class Endpoint(Part):
+    """An IPv4 address and a port."""
+
+    host: str
+    port: Port
+
+
+class Gateway(Endpoint):
+    """The order gateway and the session to log in to behind it."""
+
+    user: Annotated[str, StringConstraints(max_length=6)]
+    password: Annotated[str, StringConstraints(max_length=10)]
+    session: Annotated[str, StringConstraints(max_length=10)] = ""
+
+
+class Strategy(Part):
+    """Passed through unread; `none` decides nothing by itself, which is what conformance runs want."""
+
+    name: str = "none"
+
+
+class Config(Document):
+    """Everything an engine is told at start."""
+
+    name: str
+    slot: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,16}$")]
+    egress: Egress
+    venue_profile: VenueProfile
+    feeds: list[Feed] = Field(min_length=1, max_length=2)
+    rerequest: Endpoint | None = Field(description="MoldUDP64 request server (UDP)")
+    feed_stale_ms: int = Field(ge=1, description="age of the last packet at which the feed counts as stale")
+    gateway: Gateway | None = Field(description="null at level `core`")
+    dropcopy: Endpoint | None = Field(
+        default=None, description="SoupBinTCP copy of the account's responses, replayed from sequence 1"
+    )
+    ticket_socket: AbsolutePath | None = Field(description="the host's ticket issuer; null on a test gateway")
+    admin_socket: AbsolutePath
+    metrics_page: AbsolutePath
+    journal_directory: AbsolutePath
+    latch_file: AbsolutePath
+    limits_file: AbsolutePath
+    allowed_signers: AbsolutePath = Field(description="ssh-keygen(1) ALLOWED SIGNERS for the limits file")
+    ring_bytes: int = Field(ge=4096)
+    durability: str = Field(description="none | durable | replica:N: when an intent may leave")
+    idle: Idle
+    cpus: dict[str, list[int]] = Field(description="thread role to CPUs, as planned; empty list: not pinned")
+    drain_timeout_ms: int = Field(ge=0)
+    strategy: Strategy = Strategy()
+
+    @field_validator("durability")
+    @classmethod
+    def _is_a_durability(cls, value: str) -> str:
+        if _DURABILITY.match(value) is None:
+            raise ValueError("one of none, durable, replica:N")
+        return value
+
+    @model_validator(mode="after")
+    def _lines_differ(self) -> Self:
+        if len({feed.line for feed in self.feeds}) != len(self.feeds):
+            raise ValueError("feeds: each line once")
+        return self
