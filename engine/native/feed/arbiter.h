@@ -42,7 +42,7 @@ enum class Outcome : std::uint8_t {
 };
 
 struct Config {
-  std::optional<mold::Session> session;    // the only one to take; without it, the first one heard
+  std::optional<mold::Session> session = std::nullopt;  // the only one to take; without it, the first one heard
   std::uint64_t start_sequence = 1;        // 0: join at whatever comes first
   std::uint64_t gap_wait_ns = 1'000'000;
   std::uint64_t request_timeout_ns = 20'000'000;
