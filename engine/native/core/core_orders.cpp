@@ -1,0 +1,230 @@
+// Orders of the core: from a wish through the risk rules to an intent, and what the venue answered.
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "core/core.h"
+#include "wire/clordid.h"
+
+namespace hft::core {
+namespace {
+
+Bytes wire(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+RiskView Core::risk_view(SymbolId symbol) const {
+  const std::string& name = ledger_.of(symbol).symbol;
+  const bool allowed = std::find(limits_->symbols.begin(), limits_->symbols.end(), name) != limits_->symbols.end();
+  const bool stale = !feed_.heard || stamp_.monotonic_ns - feed_.heard_ns > config_.feed_stale_ms * 1'000'000;
+  return RiskView{*limits_, ledger_, orders_, rate_, recent_, market_.last_good(symbol), allowed, stale,
+                  feed_.gapped || feed_.lost, executions_since_resume_, stamp_.monotonic_ns, stamp_.utc_ns};
+}
+
+// Empty when the order may leave now; the state is asked first, then the rules, then what REDUCING allows.
+std::string_view Core::why_not(const OrderRequest& order) const {
+  if (latch_.set) return "latched";
+  if (!may_trade(state_) || !limits_) return "not_active";
+  if (config_.egress != Egress::shadow && (!link_up_ || !resent_)) return "disconnected";
+  if (journal_broken_) return "journal";
+  if (const auto refused = judge(order, risk_view(order.symbol)); !refused.empty()) return refused;
+  if (state_ == State::reducing && !only_reduces(order, ledger_.of(order.symbol))) return "reducing";
+  if (!orders_.can_open(next_urn_)) return "risk.open_orders";
+  return {};
+}
+
+std::string_view Core::request(const OrderRequest& order) {
+  const std::string_view code = why_not(order);
+  if (code.empty()) send_enter(order);
+  else refuse(order, ledger_.of(order.symbol).symbol, code);
+  return code;
+}
+
+void Core::refuse(const OrderRequest& order, std::string_view symbol, std::string_view code) {
+  Refusal refusal{};
+  std::copy_n(code.begin(), std::min(code.size(), sizeof refusal.code - 1), refusal.code);
+  std::copy_n(symbol.begin(), std::min(symbol.size(), sizeof refusal.symbol), refusal.symbol);
+  refusal.price_e4 = order.price_e4;
+  refusal.quantity = order.quantity;
+  refusal.side = order.side;
+  ++counters_.refused;
+  emit(Kind::refusal, bytes_of(refusal));
+}
+
+void Core::send_enter(const OrderRequest& order) {
+  std::array<std::uint8_t, kOuchBytesMax> buffer{};
+  const auto id = clordid::encode({epoch_, clordid_sequence_ + 1});
+  if (!id) return;
+  using Enter = ouch::EnterOrder;
+  ouch::Encoder<Enter> enter(buffer, config_.profile);
+  enter.set(Enter::urn, next_urn_).set(Enter::side, order.side).set(Enter::quantity, order.quantity);
+  enter.set(Enter::symbol, ledger_.of(order.symbol).symbol).set(Enter::price, order.price_e4);
+  enter.set(Enter::time_in_force, order.time_in_force).set(Enter::display, 'Y').set(Enter::capacity, 'P');
+  enter.set(Enter::sweep, 'N').set(Enter::cross_type, 'N').set(Enter::clordid, clordid::to_text(*id));
+  const auto message = std::as_bytes(enter.bytes());
+  emit(Kind::intent, message);
+  commit_enter(message);
+}
+
+void Core::send_cancel(Order& order) {
+  if (adopting_ || !link_up_) return;
+  std::array<std::uint8_t, kOuchBytesMax> buffer{};
+  ouch::Encoder<ouch::CancelOrder> cancel(buffer, config_.profile);
+  cancel.set(ouch::CancelOrder::urn, order.urn).set(ouch::CancelOrder::quantity, 0);
+  const auto message = std::as_bytes(cancel.bytes());
+  emit(Kind::intent, message);
+  commit_cancel(message);
+}
+
+void Core::cancel_all() {
+  orders_.for_each([this](Order& order) { send_cancel(order); });
+}
+
+void Core::retry_cancels(std::uint64_t after_ns) {
+  orders_.for_each([&](Order& order) {
+    if (!order.cancel_sent || stamp_.monotonic_ns - order.cancel_ns >= after_ns) send_cancel(order);
+  });
+}
+
+// The state change of an order that was journaled; the same whether just decided or read back.
+bool Core::commit_enter(std::span<const std::byte> bytes) {
+  const ouch::Message message = ouch::decode_inbound(wire(bytes));
+  if (!message.is<ouch::EnterOrder>() || bytes.size() > kOuchBytesMax) return false;
+  const auto enter = message.as<ouch::EnterOrder>();
+  rate_.add(stamp_.monotonic_ns);
+  last_sent_ns_ = stamp_.monotonic_ns;
+  const std::uint32_t urn = enter[ouch::EnterOrder::urn];
+  if (orders_.find(urn) != nullptr) {  // sent again after a reconnect
+    ++counters_.resent;
+    return true;
+  }
+  Order* order = orders_.open(urn);
+  if (order == nullptr) return false;
+  order->symbol = ledger_.id_of(trimmed(enter[ouch::EnterOrder::symbol]));
+  order->side = enter[ouch::EnterOrder::side];
+  order->leaves = enter[ouch::EnterOrder::quantity];
+  order->price_e4 = enter[ouch::EnterOrder::price];
+  order->sent_ns = stamp_.monotonic_ns;
+  order->bytes_length = static_cast<std::uint32_t>(bytes.size());
+  std::copy(bytes.begin(), bytes.end(), order->bytes.begin());
+  ledger_.work(order->symbol, order->side, order->leaves, order->price_e4);
+  recent_.add({order->symbol, order->side, order->leaves, order->price_e4, '0'}, stamp_.monotonic_ns);
+  next_urn_ = std::max(next_urn_, urn + 1);
+  if (const auto id = clordid::decode(enter[ouch::EnterOrder::clordid])) clordid_sequence_ = id->sequence;
+  ++counters_.orders_sent;
+  if (config_.egress == Egress::shadow) close(*order);  // nobody will ever answer it
+  return true;
+}
+
+bool Core::commit_cancel(std::span<const std::byte> bytes) {
+  const ouch::Message message = ouch::decode_inbound(wire(bytes));
+  if (!message.is<ouch::CancelOrder>()) return false;
+  rate_.add(stamp_.monotonic_ns);
+  last_sent_ns_ = stamp_.monotonic_ns;
+  ++counters_.cancels_sent;
+  ++cleanup_.cancels_sent;
+  Order* order = orders_.find(message.as<ouch::CancelOrder>()[ouch::CancelOrder::urn]);
+  if (order == nullptr) return true;
+  order->cancel_sent = true;
+  order->cancel_ns = stamp_.monotonic_ns;
+  return true;
+}
+
+void Core::close(Order& order) {
+  ledger_.unwork(order.symbol, order.side, order.leaves, order.price_e4);
+  order.leaves = 0;
+  orders_.close(order);
+}
+
+void Core::reduce(Order& order, std::uint32_t quantity) {
+  const std::uint32_t taken = std::min(quantity, order.leaves);
+  ledger_.unwork(order.symbol, order.side, taken, order.price_e4);
+  order.leaves -= taken;
+  if (order.leaves == 0) close(order);
+}
+
+// An order of this account that another process sent: it is ours to count and, if need be, to cancel.
+void Core::adopt_foreign(View<ouch::Accepted> accepted) {
+  const std::uint32_t urn = accepted[ouch::Accepted::urn];
+  next_urn_ = std::max(next_urn_, urn + 1);
+  Order* order = orders_.open(urn);
+  if (order == nullptr) {
+    ++counters_.responses_unknown;
+    return;
+  }
+  order->symbol = ledger_.id_of(trimmed(accepted[ouch::Accepted::symbol]));
+  order->side = accepted[ouch::Accepted::side];
+  order->leaves = accepted[ouch::Accepted::quantity];
+  order->price_e4 = accepted[ouch::Accepted::price];
+  order->sent_ns = stamp_.monotonic_ns;
+  ledger_.work(order->symbol, order->side, order->leaves, order->price_e4);
+}
+
+void Core::on_accepted(View<ouch::Accepted> accepted) {
+  const std::uint32_t urn = accepted[ouch::Accepted::urn];
+  if (orders_.find(urn) == nullptr) adopt_foreign(accepted);
+  Order* order = orders_.find(urn);
+  if (order == nullptr) return;
+  order->status = Order::Status::live;
+  if (accepted[ouch::Accepted::state] == 'D') close(*order);  // accepted and dead at once
+}
+
+void Core::on_executed(View<ouch::Executed> executed) {
+  Order* order = orders_.find(executed[ouch::Executed::urn]);
+  if (order == nullptr) {
+    ++counters_.responses_unknown;
+    return;
+  }
+  const std::uint32_t quantity = executed[ouch::Executed::quantity];
+  ledger_.fill(order->symbol, order->side, quantity, executed[ouch::Executed::price]);
+  order->status = Order::Status::live;
+  reduce(*order, quantity);
+  ++counters_.executions;
+  ++executions_since_resume_;
+  ++cleanup_.fills_since;
+}
+
+void Core::on_gone(std::uint32_t urn, std::uint32_t quantity) {
+  Order* order = orders_.find(urn);
+  if (order == nullptr) return;
+  if (order->cancel_sent) ++cleanup_.cancels_acked;
+  reduce(*order, quantity);
+}
+
+bool Core::on_response(Bytes bytes) {
+  ++responses_;
+  const ouch::Message message = ouch::decode_outbound(bytes);
+  if (message.why != Reject::none) {
+    ++counters_.responses_bad;
+    return true;
+  }
+  ouch::visit_outbound(message, [this]<class M>(View<M> view) {
+    if constexpr (std::is_same_v<M, ouch::Accepted>) on_accepted(view);
+    if constexpr (std::is_same_v<M, ouch::Executed>) on_executed(view);
+    if constexpr (std::is_same_v<M, ouch::Canceled>) on_gone(view[M::urn], view[M::quantity]);
+    if constexpr (std::is_same_v<M, ouch::AiqCanceled>) on_gone(view[M::urn], view[M::decrement]);
+    if constexpr (std::is_same_v<M, ouch::Rejected>) on_gone(view[M::urn], UINT32_MAX);
+    // A broken trade leaves a position that nobody can compute here: a person must look.
+    if constexpr (std::is_same_v<M, ouch::BrokenTrade>) move(Trigger::reduce);
+  });
+  return true;
+}
+
+bool Core::on_egress_drop(std::uint32_t urn, bool is_cancel) {
+  Order* order = orders_.find(urn);
+  if (order == nullptr) return true;
+  if (is_cancel) order->cancel_sent = false;
+  else close(*order);
+  return true;
+}
+
+void Core::run_strategy(SymbolId symbol) {
+  if (adopting_ || !strategy_.trades() || !may_trade(state_) || latch_.set || !limits_) return;
+  const auto wish =
+      strategy_.decide(symbol, market_.last_good(symbol), ledger_.of(symbol), stamp_.monotonic_ns);
+  if (wish) request(*wish);
+}
+
+}  // namespace hft::core

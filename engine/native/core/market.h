@@ -1,0 +1,75 @@
+// What the core knows of the market: the L3 book, the last good BBO of each symbol it may trade, the feed's health.
+#pragma once
+
+#include <vector>
+
+#include "book/book.h"
+#include "core/types.h"
+#include "wire/mold.h"
+
+namespace hft::core {
+
+class Market {
+ public:
+  explicit Market(const book::Limits& limits, std::pmr::memory_resource* memory)
+      : book_(limits, memory), symbol_of_(limits.locates, kNoSymbol) {}
+
+  // The symbols of interest; `find` gives a symbol's number or kNoSymbol. Called when the allow-list changes.
+  template <class Find>
+  void follow(std::size_t symbols, Find&& find) {
+    last_good_.resize(std::max(symbols, last_good_.size()));
+    for (std::size_t locate = 0; locate < symbol_of_.size(); ++locate) {
+      const auto stock = trimmed(book_.stock(static_cast<std::uint16_t>(locate)));
+      if (!stock.empty()) symbol_of_[locate] = find(stock);
+    }
+  }
+
+  // Applies the messages of one packet; `touched(symbol)` once for each message that changed a top we follow.
+  template <class Find, class Touched>
+  void apply(const mold::Packet& packet, Find&& find, Touched&& touched) {
+    // Two waves of prefetch, as the book's own throughput run does it: index entries, then orders.
+    mold::for_each(packet, [&](std::uint64_t, Bytes message) { book_.prefetch_index(message); });
+    mold::for_each(packet, [&](std::uint64_t, Bytes message) { book_.prefetch_order(message); });
+    mold::for_each(packet, [&](std::uint64_t, Bytes message) { apply_one(message, find, touched); });
+    messages_ += packet.count;
+  }
+
+  [[nodiscard]] Bbo last_good(SymbolId symbol) const {
+    return symbol < last_good_.size() ? last_good_[symbol] : Bbo{};
+  }
+  [[nodiscard]] const book::Book& book() const { return book_; }
+  [[nodiscard]] std::uint64_t messages() const { return messages_; }
+
+ private:
+  template <class Find, class Touched>
+  void apply_one(Bytes message, Find& find, Touched& touched) {
+    const book::Result result = book_.apply(message);
+    if (!message.empty() && static_cast<char>(message[0]) == itch::StockDirectory::type) {
+      learn(message, find);
+      return;
+    }
+    if (!result.top_changed) return;
+    SymbolId& symbol = symbol_of_[result.locate];
+    if (symbol == kNoSymbol) return;
+    const book::Bbo top = book_.bbo(result.locate);
+    const Bbo bbo{top.bid.price, top.ask.price, top.bid.shares, top.ask.shares};
+    if (!bbo.good()) return;
+    if (symbol >= last_good_.size()) last_good_.resize(symbol + 1);
+    last_good_[symbol] = bbo;
+    touched(symbol);
+  }
+
+  template <class Find>
+  void learn(Bytes message, Find& find) {
+    if (itch::check(message) != Reject::none) return;
+    const std::uint16_t locate = itch::locate.load(message.data());
+    if (locate < symbol_of_.size()) symbol_of_[locate] = find(trimmed(itch::StockDirectory::stock.load(message.data())));
+  }
+
+  book::Book book_;
+  std::vector<SymbolId> symbol_of_;
+  std::vector<Bbo> last_good_;
+  std::uint64_t messages_ = 0;
+};
+
+}  // namespace hft::core
