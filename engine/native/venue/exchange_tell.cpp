@@ -157,6 +157,7 @@ void Exchange::start_of_day() {
     if (code != 'O') continue;
     for (Symbol symbol = 0; symbol < directory_.size(); ++symbol) {
       outlet_.to_feed(publisher_.stock_directory(symbol, now_ns_));
+      outlet_.to_feed(publisher_.trading_action(symbol, 'T', now_ns_));
     }
   }
   for (AccountId id = 0; id < accounts_.size(); ++id) {

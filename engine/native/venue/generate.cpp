@@ -22,7 +22,10 @@ std::uint64_t generate(const Generation& wanted, const std::function<void(Bytes)
     ++made;
   };
   give(publisher.system_event('O', now_ns));
-  for (Symbol symbol = 0; symbol < directory.size(); ++symbol) give(publisher.stock_directory(symbol, now_ns));
+  for (Symbol symbol = 0; symbol < directory.size(); ++symbol) {
+    give(publisher.stock_directory(symbol, now_ns));
+    give(publisher.trading_action(symbol, 'T', now_ns));
+  }
   give(publisher.system_event('Q', now_ns));
   Events events;
   while (made < wanted.messages) {

@@ -79,4 +79,13 @@ Bytes Publisher::stock_directory(Symbol symbol, std::uint64_t now_ns) {
       .bytes();
 }
 
+Bytes Publisher::trading_action(Symbol symbol, char state, std::uint64_t now_ns) {
+  return begin<itch::TradingAction>(directory_.locate(symbol), now_ns)
+      .set(itch::TradingAction::stock, directory_.name(symbol))
+      .set(itch::TradingAction::trading_state, state)
+      .set(itch::TradingAction::reserved, ' ')
+      .set(itch::TradingAction::reason, "")
+      .bytes();
+}
+
 }  // namespace hft::venue

@@ -20,6 +20,7 @@ class Publisher {
   Bytes encode(const Event& event, std::uint64_t now_ns);
   Bytes system_event(char code, std::uint64_t now_ns);
   Bytes stock_directory(Symbol symbol, std::uint64_t now_ns);
+  Bytes trading_action(Symbol symbol, char state, std::uint64_t now_ns);
 
  private:
   template <class Message>
