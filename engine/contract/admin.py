@@ -128,6 +128,7 @@ class LimitsStatus(Part):
     ok: Literal[True] = True
     serial: int
     digest: Digest
+    refused: int = Field(description="reloads refused since the start")
     not_after_utc_ns: int
 
 

@@ -163,7 +163,7 @@ KILL: tuple[Clause, ...] = (
     ),
     core(
         "latch.full_disk",
-        "A kill latches and survives a restart when the file system takes no new byte.",
+        "A kill latches and survives a restart when no file can be made longer.",
         "a full disk is when things go wrong together",
     ),
     core(

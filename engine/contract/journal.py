@@ -94,6 +94,8 @@ class Journal:
 
     records: tuple[Record, ...]
     ended: str
+    segment: str = ""
+    offset: int = 0  # in that segment, behind the last whole record
 
 
 def _table() -> tuple[int, ...]:
@@ -133,26 +135,28 @@ def record_bytes(record: Record) -> bytes:
 def read_journal(directory: Path) -> Journal:
     """Every whole record of the segments in DIRECTORY, in order."""
     records: list[Record] = []
-    previous = 0
+    previous, segment, offset = 0, "", 0
     for path in sorted(directory.glob(f"*{SUFFIX}")):
-        for found in _segment(path.read_bytes(), previous):
+        for at, found in _segment(path.read_bytes(), previous):
             if isinstance(found, str):
-                return Journal(records=tuple(records), ended=f"{path.name}: {found}")
-            previous = found.crc32c
+                ended = f"{path.name}: {found}"
+                return Journal(records=tuple(records), ended=ended, segment=segment, offset=offset)
+            previous, segment, offset = found.crc32c, path.name, at
             records.append(found)
-    return Journal(records=tuple(records), ended="")
+    return Journal(records=tuple(records), ended="", segment=segment, offset=offset)
 
 
-def _segment(data: bytes, previous: int) -> Iterator[Record | str]:
-    """The records of one segment; a sentence where it breaks off."""
+def _segment(data: bytes, previous: int) -> Iterator[tuple[int, Record | str]]:
+    """The records of one segment with the offsets behind them; a sentence where it breaks off."""
     at = 0
     while at < len(data) and data[at : at + 4] != bytes(4)[: len(data) - at]:
         found = _record(data, at, previous)
-        yield found
         if isinstance(found, str):
+            yield at, found
             return
         previous = found.crc32c
         at += HEADER.size + len(found.payload) + -len(found.payload) % 8
+        yield at, found
 
 
 def _record(data: bytes, at: int, previous: int) -> Record | str:

@@ -1,0 +1,106 @@
+"""From start to stop: cold starts, notifications, watchdog, a stop with nothing open."""
+
+from __future__ import annotations
+
+import threading
+
+from engine.conformance.bench import Bench, demand
+from engine.conformance.case import Register
+
+REGISTER = Register()
+case = REGISTER.case
+
+WATCHDOG_MS = 2000
+STALL_MS = 2500
+
+
+@case("start.cold")
+def restart_after_active_stays_cold(bench: Bench) -> None:
+    bench.active().sigkill()
+    engine = bench.launch()
+    engine.wait_ready()
+    seen = engine.wait_state("STANDBY", "ACTIVE")
+    demand(seen == "STANDBY", "ACTIVE after a restart, without a promote")
+    engine.stays(0.2, "STANDBY after a restart", lambda status: status["state"] == "STANDBY")
+
+
+@case("ready.truthful")
+def admin_answers_at_ready(bench: Bench) -> None:
+    engine = bench.launch()
+    engine.wait_ready()
+    status = engine.status()
+    demand(status.get("ready") is True, "READY=1, but status does not say ready")
+    demand(status.get("limits", {}).get("serial") == 1, "READY=1 before the limits are loaded")
+    engine.wait_state("STANDBY")
+    demand(len(engine.notes.all("READY")) == 1, "READY=1 more than once")
+
+
+@case("ready.before_open")
+def ready_without_any_packet(bench: Bench) -> None:
+    bench.feed.running = False
+    engine = bench.launch()
+    engine.wait_ready()
+    demand(engine.state() == "SYNCING", f"without a feed the state is {engine.state()}, not SYNCING")
+
+
+@case("notify.status")
+def status_follows_the_moves(bench: Bench) -> None:
+    engine = bench.active()
+    engine.must("demote")
+    wanted = ["STANDBY", "ACTIVE", "STANDBY"]
+
+    def told() -> list[str]:
+        return [str(event.value).split(" ")[0] for event in engine.notes.all("STATUS")]
+
+    engine.notes.wait(f"STATUS= {', '.join(wanted)}", lambda _: told()[-3:] == wanted, engine.patience_s)
+
+
+@case("watchdog.hot_loop")
+def pings_stop_with_the_hot_loop(bench: Bench) -> None:
+    engine = bench.standby(watchdog_ms=WATCHDOG_MS)
+    engine.notes.wait_count("WATCHDOG", 2, engine.patience_s)
+    engine.must("stall", ms=STALL_MS)
+    count = len(engine.notes.all("WATCHDOG"))
+    pings = [event.at_s for event in engine.notes.wait_count("WATCHDOG", count + 2, engine.patience_s)]
+    gaps = sorted(b - a for a, b in zip(pings, pings[1:], strict=False))
+    demand(gaps[-1] >= STALL_MS / 1000 * 0.7, f"pings went on during a stall of {STALL_MS} ms")
+    demand(gaps[0] <= WATCHDOG_MS / 2000 + 0.2, f"pings {gaps[0]:.1f} s apart with WATCHDOG_USEC of {WATCHDOG_MS} ms")
+
+
+@case("term.drains")
+def stop_with_nothing_open_exits_0(bench: Bench) -> None:
+    engine = bench.standby()
+    code = engine.stop()
+    demand(code == 0, f"SIGTERM with nothing open exited {code}")
+    line = engine.last_line()
+    demand(line.get("exit") == 0 and line.get("open_orders") == 0, f"the last line says {line}")
+    demand(line.get("journal_durable") is True, "the last line does not say that the journal is durable")
+
+
+@case("metrics.heartbeat")
+def heartbeat_stands_with_the_hot_loop(bench: Bench) -> None:
+    engine = bench.standby()
+    pause = 0.6
+
+    def beats() -> tuple[int, int]:
+        return engine.page().heartbeat_ns, engine.metric("engine_hot_turns_total")
+
+    first, end = beats(), threading.Event()
+    held: list[float] = []
+
+    def watch() -> None:
+        last, since = beats(), 0.0
+        while not end.wait(0.02):
+            now = beats()
+            both_stand = now[0] == last[0] and now[1] == last[1]
+            since = since + 0.02 if both_stand else 0.0
+            held.append(since)
+            last = now
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    engine.must("stall", ms=1500)
+    end.set()
+    watcher.join()
+    demand(max(held, default=0.0) >= pause, "heartbeat or turn counter moved while the hot loop was held")
+    engine.wait_status("a turn after the stall", lambda _: beats()[0] > first[0] and beats()[1] > first[1])

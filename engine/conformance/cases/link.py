@@ -1,0 +1,172 @@
+"""The link to the gateway, seen from the gateway."""
+
+from __future__ import annotations
+
+import signal
+from itertools import pairwise
+
+from engine.conformance.bench import Bench, demand
+from engine.conformance.case import Register
+from engine.contract.journal import Kind
+from engine.contract.link import base36
+from engine.contract.process import ExitCode
+from engine.contract.versioning import acceptable
+
+REGISTER = Register()
+case = REGISTER.case
+
+BUY = {"side": "B", "quantity": 10, "symbol": "HFTA", "price_e4": 980_000}
+
+
+@case("link.hello")
+def hello_is_first_and_as_configured(bench: Bench) -> None:
+    bench.active()
+    events = [event for event in bench.log.all() if event.connection]
+    demand([e.kind for e in events[:2]] == ["connect", "hello"], f"first came {[e.kind for e in events[:2]]}")
+    hello = events[1].value if isinstance(events[1].value, dict) else {}
+    seen = (hello.get("slot"), hello.get("egress"), hello.get("ticket", "none"))
+    demand(seen == ("a", "test", None), f"HELLO says slot, egress, ticket {seen}")
+    demand(acceptable(str(hello.get("contract"))), f"HELLO says contract {hello.get('contract')}")
+
+
+@case("link.claim")
+def one_claim_between_hello_and_login(bench: Bench) -> None:
+    engine = bench.active(7)
+    engine.must("intent", **BUY)
+    bench.count("order", 1)
+    kinds = [e.kind for e in bench.log.all("hello", "claim", "login", "order")]
+    demand(kinds == ["hello", "claim", "login", "order"], f"the connection carried {kinds}")
+    demand(bench.count("claim", 1) == [7], f"CLAIM of epoch {bench.count('claim', 1)}, not 7")
+
+
+@case("link.silent_before_promote")
+def spare_sends_nothing(bench: Bench) -> None:
+    engine = bench.standby()
+    engine.must_not("not_active", "intent", **BUY)
+    engine.must("promote", epoch=7)
+    engine.must("intent", **{**BUY, "quantity": 11})
+    bench.count("order", 1)
+    quantities = [order.quantity for order in bench.count("order", 1)]
+    demand(quantities == [11], f"orders of {quantities} reached the gateway, only 11 was sent while ACTIVE")
+
+
+@case("link.refused_claim")
+def refused_claim_leaves_standby(bench: Bench) -> None:
+    engine = bench.standby()
+    bench.gateway.knobs.refuse_claim = "stale_epoch"
+    engine.must_not("stale_epoch", "promote", epoch=7)
+    demand(engine.state() == "STANDBY", f"a refused CLAIM led to {engine.state()}")
+    bench.gateway.knobs.refuse_claim = None
+    engine.must_not("stale_epoch", "promote", epoch=7)
+    engine.must("promote", epoch=8)
+    demand(bench.count("claim", 2) == [7, 8], f"CLAIMs were {bench.count('claim', 2)}, not 7 and 8")
+
+
+@case("link.clordid")
+def clordid_names_the_epoch(bench: Bench) -> None:
+    epoch = 36**4 + 35
+    engine = bench.active(epoch)
+    for quantity in (1, 2, 3):
+        engine.must("intent", **{**BUY, "quantity": quantity})
+    ids = [order.clordid for order in bench.count("order", 3)]
+    wrong = [one for one in ids if one[:5] != base36(epoch, 5) or one[13:] != " " or len(one) != 14]
+    demand(not wrong, f"ClOrdID {wrong} under epoch {base36(epoch, 5)}")
+    demand(all(int(a[5:13], 36) < int(b[5:13], 36) for a, b in pairwise(ids)), f"sequences do not rise: {ids}")
+
+
+@case("link.urn_rises")
+def numbers_rise_over_reconnect_and_restart(bench: Bench) -> None:
+    bench.gateway.knobs.next_urn = 50
+    engine = bench.active(7)
+    engine.must("intent", **BUY)
+    bench.count("order", 1)
+    bench.gateway.drop()
+    bench.count("login", 2)
+    engine.wait_status("a new session", lambda status: status["connected"])
+    engine.must("intent", **{**BUY, "quantity": 2})
+    bench.count("order", 2)
+    bench.gateway.knobs.next_urn = 1
+    engine.sigkill()
+    engine = bench.active(8)
+    engine.must("intent", **{**BUY, "quantity": 3})
+    numbers = [order.urn for order in bench.count("order", 3)]
+    demand(numbers[0] >= 50, f"the first number is {numbers[0]}, the gateway's next_urn was 50")
+    demand(all(a < b for a, b in pairwise(numbers)), f"numbers do not rise: {numbers}")
+
+
+@case("link.resend")
+def unanswered_orders_go_out_again_first(bench: Bench) -> None:
+    engine = bench.active()
+    bench.gateway.knobs.answer_orders = False
+    for quantity in (1, 2):
+        engine.must("intent", **{**BUY, "quantity": quantity})
+    first = [order.data for order in bench.count("order", 2)]
+    bench.gateway.knobs.answer_orders = True
+    bench.gateway.drop()
+    bench.count("login", 2)
+    engine.wait_status("a new session", lambda status: status["connected"])
+    engine.must("intent", **{**BUY, "quantity": 3})
+    bench.count("order", 3)
+    again = [e.value for e in bench.log.wait_count("order", 3, bench.patience_s) if e.connection == 2]
+    demand([order.data for order in again[:2]] == first, "the unanswered orders did not go out again first")
+    new = [e.value.quantity for e in bench.log.wait_count("order", 5, bench.patience_s) if e.connection == 2]
+    demand(new == [1, 2, 3], f"after the reconnect orders of {new} came, not 1, 2, 3")
+
+
+@case("link.stale_stops")
+def stale_reject_ends_sending(bench: Bench) -> None:
+    engine = bench.active()
+    engine.must("intent", **BUY)
+    bench.count("order", 1)
+    engine.wait_status("an open order", lambda status: status["open_orders"] == 1)
+    bench.gateway.knobs.stale = True
+    engine.must("intent", **{**BUY, "quantity": 2})
+    bench.count("closed by gateway", 1)
+    engine.wait_state("STANDBY")
+    engine.must_not("not_active", "intent", **{**BUY, "quantity": 3})
+    bench.nothing_more("order", 2)
+    bench.nothing_more("cancel", 0)
+    bench.nothing_more("claim", 1)
+
+
+@case("link.heartbeat")
+def idle_session_is_kept_alive(bench: Bench) -> None:
+    bench.active()
+    events = bench.log.wait_count("heartbeat", 2, min(bench.patience_s, 4.0))
+    gap = events[1].at_s - events[0].at_s
+    demand(gap <= 1.5, f"heartbeats {gap:.1f} s apart")
+
+
+@case("link.demote")
+def demote_cancels_nothing(bench: Bench) -> None:
+    engine = bench.active()
+    engine.must("intent", **BUY)
+    bench.count("order", 1)
+    engine.must("demote")
+    demand(engine.state() == "STANDBY", f"demote led to {engine.state()}")
+    bench.nothing_more("cancel", 0)
+    bench.nothing_more("order", 1)
+
+
+@case("egress.shadow")
+def shadow_decides_and_sends_nothing(bench: Bench) -> None:
+    bench.config["egress"] = "shadow"
+    engine = bench.active()
+    engine.must("intent", **BUY)
+    engine.signal(signal.SIGTERM)
+    engine.wait_exit()
+    demand(bool([r for r in bench.journal().records if r.kind == Kind.INTENT]), "the shadow journaled no intent")
+    bench.nothing_more("order", 0)
+
+
+@case("intent.only_conformance")
+def intent_needs_the_flag(bench: Bench) -> None:
+    engine = bench.active(conformance=False)
+    engine.must_not("not_conformance", "intent", **BUY)
+    bench.nothing_more("order", 0)
+
+
+@case("intent.only_conformance")
+def flag_is_refused_for_live_egress(bench: Bench) -> None:
+    bench.config["egress"] = "live"
+    bench.must_exit(ExitCode.CONFIGURATION)

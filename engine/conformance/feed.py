@@ -1,0 +1,112 @@
+"""The suite's market: ITCH 5.0 over MoldUDP64 on two unicast lines, and the server for what was missed."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from contextlib import suppress
+
+from engine.conformance.events import EventLog
+
+SESSION = b"CONFORM001"
+HEARTBEAT_S = 0.05
+BID_E4, ASK_E4 = 990_000, 1_000_000
+SYMBOLS = ("HFTA", "HFTB")
+
+
+def add_order(reference: int, side: str, shares: int, symbol: str, price_e4: int) -> bytes:
+    """ITCH A, 36 bytes; locate, tracking number and time do not matter here."""
+    fields = (reference, side.encode(), shares, symbol.ljust(8).encode(), price_e4)
+    return b"A" + bytes(10) + struct.pack(">QcI8sI", *fields)
+
+
+def packet(sequence: int, messages: list[bytes]) -> bytes:
+    """One MoldUDP64 packet; a heartbeat without messages."""
+    blocks = b"".join(struct.pack(">H", len(one)) + one for one in messages)
+    return SESSION + struct.pack(">QH", sequence, len(messages)) + blocks
+
+
+class Feed:
+    """Publishes on both lines from a thread, with a heartbeat twenty times a second."""
+
+    def __init__(self, address: str, log: EventLog) -> None:
+        self._log = log
+        self._ports = [_free_port(address), _free_port(address)]
+        self._address = address
+        self._sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._server.bind((address, 0))
+        self._server.settimeout(HEARTBEAT_S)
+        self.messages: list[bytes] = []
+        self.running, self.answering = True, True
+        self._closing = False
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._beat, self._answer)]
+        self._wake = threading.Event()
+        for symbol in SYMBOLS:
+            for side, price in (("B", BID_E4), ("S", ASK_E4)):
+                self.messages.append(add_order(len(self.messages) + 1, side, 1000, symbol, price))
+        for thread in self._threads:
+            thread.start()
+
+    def configuration(self) -> tuple[list[dict[str, object]], dict[str, object]]:
+        """`feeds` and `rerequest` of the engine's configuration."""
+        lines = [
+            {"line": line, "group": self._address, "port": port, "interface": self._address}
+            for line, port in zip("AB", self._ports, strict=True)
+        ]
+        return lines, {"host": self._address, "port": self._server.getsockname()[1]}
+
+    def close(self) -> None:
+        """Stop publishing."""
+        self._closing = True
+        self._wake.set()
+        for thread in self._threads:
+            thread.join()
+        self._sender.close()
+        self._server.close()
+
+    @property
+    def next(self) -> int:
+        """The next sequence number."""
+        return len(self.messages) + 1
+
+    def publish(self, lines: str, count: int = 1) -> None:
+        """New messages on these lines; none of them are lost for who asks again."""
+        first = self.next
+        new: list[bytes] = [add_order(first + n, "B", 100, SYMBOLS[0], BID_E4 - 100 - first - n) for n in range(count)]
+        self.messages += new
+        for line in lines:
+            self._send(line, packet(first, new))
+
+    def _send(self, line: str, data: bytes) -> None:
+        with suppress(OSError):
+            self._sender.sendto(data, (self._address, self._ports["AB".index(line)]))
+
+    def _beat(self) -> None:
+        while not self._closing:
+            if self.running:
+                for line in "AB":
+                    self._send(line, packet(self.next, []))
+            self._wake.wait(HEARTBEAT_S)
+
+    def _answer(self) -> None:
+        while not self._closing:
+            try:
+                data, peer = self._server.recvfrom(64)
+            except TimeoutError:
+                continue
+            except OSError:
+                return
+            sequence, count = struct.unpack_from(">QH", data, 10)
+            self._log.add("request", (sequence, count))
+            wanted = self.messages[sequence - 1 : sequence - 1 + count]
+            if self.answering and wanted:
+                self._server.sendto(packet(sequence, wanted), peer)
+
+
+def _free_port(address: str) -> int:
+    """A port nobody has; the address belongs to one case alone, so nobody takes it in between."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])

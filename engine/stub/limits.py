@@ -1,0 +1,69 @@
+"""The signed limits file: read, verify with ssh-keygen(1), refuse what is old, expired or unsigned."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.stub import text
+from engine.stub.mutants import broken
+
+NUMBERS = (
+    "order_quantity_max", "order_notional_max_e4", "gross_notional_max_e4", "collar_bps", "position_max",
+    "messages_per_second_max", "open_orders_max", "duplicate_window_ms", "daily_loss_max_e4",
+    "repeated_executions_max",
+)  # fmt: skip
+
+
+class RefusedError(Exception):
+    """A limits file that must not be used, with its sentence."""
+
+
+class Limits(NamedTuple):
+    """A limits file that was accepted."""
+
+    data: bytes
+    values: dict[str, Any]
+    digest: str
+
+
+def parse(data: bytes) -> Limits:
+    """The file's values, without judging signature or age."""
+    try:
+        values = text.load(data)
+        engine = values["engine"]
+        whole = [values["serial"], values["not_after_utc_ns"], *(engine[name] for name in NUMBERS)]
+        if not all(type(number) is int and number >= 0 for number in whole) or not engine["symbols"]:
+            raise ValueError("a limit is negative or not a whole number")
+    except (ValueError, KeyError, TypeError) as error:
+        raise RefusedError(f"limits file cannot be used: {error}") from error
+    return Limits(data, values, text.sha256(data))
+
+
+def load(path: Path, allowed_signers: Path, serial: int, digest: str) -> Limits:
+    """The file in PATH if it may follow the one with SERIAL and DIGEST; RefusedError otherwise."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise RefusedError(f"limits file: {error}") from error
+    if not (_signed(path, data, allowed_signers) or broken("limits.signed")):
+        raise RefusedError(f"{path}: no good signature of `limits`")
+    found = parse(data)
+    if found.values["not_after_utc_ns"] <= time.time_ns() and not broken("limits.expired"):
+        raise RefusedError(f"{path}: expired")
+    number = found.values["serial"]
+    if number < serial or (number == serial and found.digest != digest):
+        raise RefusedError(f"{path}: serial {number} is not above {serial}")
+    return found
+
+
+def _signed(path: Path, data: bytes, allowed_signers: Path) -> bool:
+    import subprocess  # costs a start 15 ms that --version and --check of a bad file need not pay
+
+    argv = ["ssh-keygen", "-Y", "verify", "-n", "hft-limits", "-I", "limits", "-f", str(allowed_signers)]
+    argv += ["-s", f"{path}.sig"]
+    try:
+        return subprocess.run(argv, input=data, capture_output=True, check=False, timeout=10).returncode == 0
+    except OSError:
+        return False

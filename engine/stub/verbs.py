@@ -1,0 +1,155 @@
+"""Admin requests inside the core: what each may do in which state. Signals come as the verbs they stand for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine.stub.mutants import broken
+from engine.stub.risk import Wish
+
+if TYPE_CHECKING:
+    from engine.stub.core import Core
+
+HOLDING = ("ACTIVE", "REDUCING")
+
+
+def decide(core: Core, record: dict[str, Any]) -> None:
+    """Take one journaled request; its answer is the last output."""
+    request = record["request"]
+    verb = request["verb"]
+    code = _VERBS[verb](core, record, request) if verb in _VERBS else None
+    core.out("answer", code)
+
+
+def _start(core: Core, record: dict[str, Any], request: dict[str, Any]) -> None:
+    core.latch = request["latch"]
+    if core.latch is not None:
+        core.move("HALTED", "latch_unreadable" if request["unreadable"] else "kill")
+    else:
+        core.move("SYNCING", "start")
+
+
+def _promote(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str | None:
+    epoch = request["epoch"]
+    if core.latch is not None and not broken("latch.promote"):
+        return "latched"
+    if epoch <= core.highest and not broken("epoch.rises"):
+        return "stale_epoch"
+    if core.state != "STANDBY" and not (core.latch and broken("latch.promote")):
+        return "feed" if core.state == "SYNCING" else "illegal_state"
+    if not record["reconciled"]:
+        return "not_reconciled"
+    core.highest = max(epoch, core.highest)
+    core.pending = epoch
+    core.out("connect", epoch)
+    return None
+
+
+def _demote(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str | None:
+    if core.state not in HOLDING and not (core.state == "STANDBY" and broken("state.illegal")):
+        return "illegal_state"
+    if broken("link.demote"):
+        core.cancel_all()
+    core.move("STANDBY", "demote")
+    core.out("disconnect", None)
+    return None
+
+
+def _reduce(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str | None:
+    if core.state != "ACTIVE":
+        return "illegal_state"
+    core.move("REDUCING", "reduce")
+    return None
+
+
+def _resume(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str | None:
+    if core.state != "REDUCING":
+        return "illegal_state"
+    core.executions = 0
+    if core.feed_stale() or core.feed_gapped():
+        return "feed"
+    if core.lost_too_much():
+        return "risk.daily_loss"
+    core.move("ACTIVE", "resume")
+    return None
+
+
+def _kill(core: Core, record: dict[str, Any], request: dict[str, Any]) -> None:
+    core.latch = {key: request.get(key, "") for key in ("scope", "id", "reason")}
+    if core.state == "HALTED":
+        return
+    core.fills = 0
+    core.move("HALTED", record.get("why", "kill"))
+    if not broken("kill.cancels"):
+        core.cancel_all()
+
+
+def _unkill(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str | None:
+    if core.state != "HALTED":
+        return "illegal_state"
+    core.latch = None
+    core.move("SYNCING", "unkill")
+    core.out("disconnect", None)
+    if broken("latch.to_syncing"):
+        core.move("STANDBY", "feed_fresh")
+        core.epoch = core.highest
+        core.move("ACTIVE", "promote")
+    return None
+
+
+def _drain(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str | None:
+    if core.state in ("DRAINING", "STOPPED"):
+        return None
+    core.move("DRAINING", record.get("why", "drain"))
+    if not broken("drain.cancels"):
+        core.cancel_all()
+    return None
+
+
+def _give_up(core: Core, record: dict[str, Any], request: dict[str, Any]) -> None:
+    if core.state == "DRAINING":
+        core.move("STOPPED", request["why"])
+
+
+def _intent(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str | None:
+    if request.get("type", "enter") == "cancel":
+        return _cancel(core, request["urn"])
+    wish = Wish(request["side"], request["quantity"], request["symbol"], request["price_e4"])
+    if core.state == "HALTED" and broken("kill.blocks_intents"):
+        return core.enter(wish)
+    if core.state == "STANDBY" and broken("link.silent_before_promote"):
+        return core.enter(wish)
+    if core.state not in HOLDING:
+        return "not_active"
+    if not record["linked"]:
+        return "disconnected"
+    if core.state == "REDUCING" and not core.brings_nearer(wish) and not broken("reduce.only"):
+        return _reason_of_reducing(core)
+    return core.enter(wish)
+
+
+def _reason_of_reducing(core: Core) -> str:
+    """The closest code for an opening order in REDUCING."""
+    if core.lost_too_much():
+        return "risk.daily_loss"
+    if core.executions >= core.limit["repeated_executions_max"]:
+        return "risk.repeated"
+    if core.feed_gapped():
+        return "risk.gapped_feed"
+    return "risk.stale_feed" if core.feed_stale() else "reducing"
+
+
+def _cancel(core: Core, urn: int) -> str | None:
+    order = core.orders.get(urn)
+    if order is None or order.left <= 0:
+        return "unknown_order"
+    if core.state not in HOLDING:
+        return "not_active"
+    core.cancel(order)
+    return None
+
+
+_VERBS = {
+    "start": _start, "promote": _promote, "demote": _demote, "reduce": _reduce, "resume": _resume, "kill": _kill,
+    "unkill": _unkill, "drain": _drain, "give_up": _give_up, "intent": _intent,
+}  # fmt: skip
