@@ -1,10 +1,10 @@
 """Epochs: where the next one comes from, and the signed record of the current one.
 
-An epoch is a fencing token. Whoever wants to trade takes the next one from an `EpochSource`, by compare-and-swap:
-"the epoch was N, make it N+1 with me as holder". Two who both saw N cannot both win. The file authority is
-linearizable on one host: flock(2) orders all calls, and an answer is given only after the record is on disk
-(write aside, fsync, rename, fsync of the directory). It must not share a file system with a journal, whose
-fsync would delay a takeover. A source on several hosts (etcd) fits the same protocol.
+An epoch is a fencing token. Whoever wants to trade takes the next one from an `EpochSource`, by
+compare-and-swap: "the epoch was N, make it N+1 with me as holder". Two who both saw N cannot both win. The
+file authority is linearizable on one host: flock(2) orders all calls, and an answer is given only after the
+record is on disk (write aside, fsync, rename, fsync of the directory). It must not share a file system with a
+journal, whose fsync would delay a takeover. A source on several hosts (etcd) fits the same protocol.
 """
 
 from __future__ import annotations
@@ -115,13 +115,16 @@ class FileEpochSource:
 def fence_from(document: object) -> Fence:
     """The record in a JSON document; ValueError names what is wrong."""
     match document:
-        case {"epoch": int(epoch), "holder": str(holder), "approved": list(approved)} if epoch > 0:
+        case {
+            "epoch": int(epoch),
+            "holder": str(holder),
+            "approved": list(approved),
+            "signature": str(signature),
+        } if epoch > 0:
             entries = tuple(Approval(**entry) for entry in approved if isinstance(entry, dict))
-            return Fence(
-                epoch=epoch, holder=holder, approved=entries, signature=str(document.get("signature", ""))
-            )
+            return Fence(epoch=epoch, holder=holder, approved=entries, signature=signature)
         case _:
-            raise ValueError("it needs epoch, holder and approved")
+            raise ValueError("it needs epoch, holder, approved and signature")
 
 
 def replace_durably(path: Path, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Fencing a session: every gateway that is named for it must ack, or the venue must have cut off the silent one.
+"""Fencing a session: every gateway named for it must ack, or the venue must have cut off the silent one.
 
 A gateway that cannot be reached may still hold a session and forward for the old holder, so its silence never
 counts as an ack. The new holder trades only after `Outcome.is_fenced`.

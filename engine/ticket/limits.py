@@ -1,7 +1,7 @@
 """Signing a limits file: canonical bytes, a serial above the last one, a signature beside it.
 
-The schema of the file is the contract's (engine/contract/limits.py); here its gateway part is checked, because
-a gateway refuses a file that lacks one of its limits, and better now than at the open.
+The schema of the file is the contract's (engine/contract/limits.py); here its gateway part is checked: a
+gateway refuses a file that lacks one of its limits, and better now than at the open.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _GATEWAY_NUMBERS = ("orders_per_s_max", "order_quantity_max_shares", "order_noti
 
 
 def sign_limits(document: dict[str, Any], path: Path, key: Path) -> None:
-    """Write DOCUMENT and its signature to PATH and PATH.sig; TicketError `limits` when it must not be signed."""
+    """Write DOCUMENT to PATH and its signature to PATH.sig; TicketError `limits` when it must not."""
     check_gateway_part(document)
     last = _serial_in(path)
     if document["serial"] <= last:
@@ -28,7 +28,7 @@ def sign_limits(document: dict[str, Any], path: Path, key: Path) -> None:
         )
     content = canonical(document)
     signature = signing.sign(content, key, signing.LIMITS_NAMESPACE)
-    # The signature first: a reader between the two sees an old file whose signature fails, and keeps the old limits.
+    # The signature first: a reader between the two finds one that does not fit, and keeps the old limits.
     replace_durably(path.with_name(path.name + ".sig"), signature.encode("ascii"))
     replace_durably(path, content)
 

@@ -1,4 +1,4 @@
-"""Signatures over bytes, by `ssh-keygen -Y` (ssh-keygen(1), SSHSIG): sign with a key file, verify by allowed_signers.
+"""Signatures over bytes, by `ssh-keygen -Y` (ssh-keygen(1), SSHSIG): a key signs, allowed_signers verifies.
 
 A namespace keeps a signature made for one purpose from being used for another.
 """

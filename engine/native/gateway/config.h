@@ -1,0 +1,51 @@
+// The gateway's configuration file: read once, checked whole, every error with its key.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "gateway/file_io.h"
+#include "gateway/net.h"
+
+namespace hft::gateway {
+
+struct AccountConfig {
+  std::string name;
+  std::string strategy;
+  std::vector<std::string> slots;
+  std::string user;      // what the engine logs in with, 6 characters at most
+  std::string password;  // 10 at most
+  Endpoint venue;
+  std::string venue_user;
+  std::string venue_password;
+};
+
+enum class OnFence : std::uint8_t { cancel, keep };
+
+struct Config {
+  std::string name;
+  bool is_standby = false;
+  Endpoint listen;
+  std::string admin_socket;
+  std::string state_directory;
+  std::string log_directory;
+  std::string profile;  // ouch5-2023-05 or ouch5-later
+  OnFence on_fence = OnFence::cancel;
+  std::string limits_file;       // empty: none, which only a test gateway may do
+  std::string host_signers;      // allowed_signers of the hosts' tickets
+  std::string authority_signers; // allowed_signers of fences and limits
+  std::string epoch_source;      // the authority's file; empty: fences come by the admin socket alone
+  std::uint64_t reconnect_ms = 500;
+  std::uint64_t heartbeat_ms = 1000;  // SoupBinTCP 3.00: one second
+  std::uint64_t silence_ms = 15000;   // and fifteen
+  std::vector<AccountConfig> accounts;
+
+  std::string state_path() const { return state_directory + "/fence.json"; }
+  std::string latch_path() const { return state_directory + "/latch.block"; }
+};
+
+std::variant<Config, Failure> load_config(const std::string& path, bool is_test);
+
+}  // namespace hft::gateway

@@ -1,0 +1,350 @@
+// The conversation with one engine.
+#include "gateway/engine_link.h"
+
+#include <sys/random.h>
+
+#include "gateway/clock.h"
+#include "gateway/digest.h"
+#include "gateway/net.h"
+#include "gateway/ouch_view.h"
+#include "gateway/venue_session.h"
+
+namespace hft::gateway {
+namespace {
+
+constexpr std::size_t BUFFER_BYTES = 1 << 16;
+constexpr std::size_t UNSENT_BYTES_MAX = 64 << 20;  // an engine that reads so slowly is better cut off
+constexpr std::int64_t NS_PER_MS = 1'000'000;
+
+Hello hello_from(const Json& object) {
+  Hello hello;
+  hello.contract = text_at(object, "contract").value_or("");
+  hello.slot = text_at(object, "slot").value_or("");
+  hello.egress = text_at(object, "egress").value_or("");
+  const auto ticket = object.find("ticket");
+  hello.has_ticket = ticket != object.end() && !ticket->is_null();
+  if (!hello.has_ticket || !ticket->is_object()) return hello;
+  const auto host = text_at(*ticket, "host");
+  const auto slot = text_at(*ticket, "slot");
+  const auto nonce = text_at(*ticket, "nonce");
+  const auto runs = approval_from(*ticket);
+  const bool names_process = text_at(*ticket, "boot_id") && number_at(*ticket, "pid") && number_at(*ticket, "start_time");
+  if (host && slot && nonce && runs && names_process && text_at(*ticket, "signature"))
+    hello.ticket = Ticket{*host, *slot, *nonce, *runs};
+  return hello;
+}
+
+}  // namespace
+
+EngineLink::EngineLink(Hub& hub, Fd socket, std::uint64_t link_number)
+    : number(link_number), hub_(hub), socket_(std::move(socket)), buffer_(BUFFER_BYTES), reader_(buffer_) {}
+
+EngineLink::~EngineLink() {
+  if (session_ != nullptr && session_->owner == this) session_->owner = nullptr;
+}
+
+std::string_view EngineLink::phase_name() const {
+  constexpr std::string_view NAMES[] = {"hello", "verifying", "claim", "login", "open", "ended"};
+  return NAMES[static_cast<std::size_t>(phase_)];
+}
+
+std::string_view EngineLink::account_name() const {
+  return session_ == nullptr ? std::string_view() : std::string_view(session_->account.name);
+}
+
+void EngineLink::start() {
+  received_ns_ = sent_ns_ = monotonic_ns();
+  if (::getrandom(nonce_.data(), nonce_.size(), 0) != static_cast<ssize_t>(nonce_.size()) ||
+      !hub_.loop.add(socket_.get(), EPOLLIN, *this))
+    return close();
+  std::array<std::uint8_t, 64> packet;
+  put(Bytes(packet).first(link::write_nonce(packet, nonce_)));
+}
+
+void EngineLink::on_events(std::uint32_t events) {
+  if (phase_ == Phase::ended) return;
+  if (events & EPOLLOUT) flush();
+  if (phase_ != Phase::ended && events & (EPOLLIN | EPOLLERR | EPOLLHUP)) receive();
+}
+
+void EngineLink::receive() {
+  const auto space = reader_.space();
+  const auto got = ::recv(socket_.get(), space.data(), space.size(), 0);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) return close();
+  received_ns_ = monotonic_ns();
+  reader_.commit(static_cast<std::size_t>(got));
+  process();
+}
+
+// Takes packets until there are none, one is held back, or the connection ended. Never runs inside itself.
+void EngineLink::process() {
+  if (is_processing_) return;
+  is_processing_ = true;
+  soup::Packet packet;
+  while (phase_ != Phase::ended && phase_ != Phase::verifying && held_.empty()) {
+    const auto result = reader_.next(packet);
+    if (result == soup::Got::need_more) break;
+    if (result == soup::Got::broken)
+      refuse_link(Reason::protocol);
+    else
+      on_packet(packet);
+  }
+  is_processing_ = false;
+  if (phase_ != Phase::ended) watch();
+}
+
+void EngineLink::on_packet(const soup::Packet& packet) {
+  if (packet.type == soup::kClientHeartbeat || packet.type == soup::kDebug) return;
+  if (packet.type == soup::kLogoutRequest) return close();
+  if (packet.type == link::kHello && phase_ == Phase::hello) return on_hello(packet);
+  if (packet.type == link::kClaim && phase_ > Phase::verifying) return on_claim(packet);
+  if (packet.type == soup::kLoginRequest && phase_ == Phase::login) return on_login(packet);
+  if (packet.type == soup::kUnsequenced && phase_ == Phase::open) {
+    if (!on_order(packet.payload)) hold(packet.payload);
+    return;
+  }
+  refuse_link(phase_ == Phase::claim ? Reason::claim_missing : Reason::protocol);
+}
+
+void EngineLink::on_hello(const soup::Packet& packet) {
+  const auto text = link::parse_hello(packet);
+  const auto object = text ? parse_object(*text) : std::nullopt;
+  if (!object) return refuse_link(Reason::protocol);
+  auto hello = hello_from(*object);
+  slot_ = hello.slot;
+  phase_ = Phase::verifying;
+  if (!hello.ticket || hub_.gate.house.is_test || hub_.gate.house.is_drill_build)
+    return on_verified(std::move(hello), false);
+  auto ticket = (*object)["ticket"];
+  const auto signature = text_at(ticket, "signature").value_or("");
+  ticket.erase("signature");
+  const Signed claim{hub_.config.host_signers, hello.ticket->host, "hft-ticket", canonical(ticket), signature};
+  hub_.verifier.check(claim, [&hub = hub_, id = number, hello](bool is_signed) {
+    const auto found = hub.links.find(id);
+    if (found != hub.links.end()) found->second->on_verified(hello, is_signed);
+  });
+}
+
+void EngineLink::on_verified(Hello hello, bool is_signed) {
+  hello.is_signed = is_signed;
+  const auto admitted = admit(hub_.gate.house, hello, hex_of(nonce_), hub_.is_slot_known(slot_));
+  if (admitted.reason != Reason::ok) return refuse_link(admitted.reason);
+  party_.egress = admitted.egress;
+  party_.holder = admitted.holder;
+  party_.runs = admitted.runs;
+  phase_ = Phase::claim;
+  hub_.ledger.event("admit", line({}));
+  send_json(link::kWelcome, welcome());
+  process();
+}
+
+void EngineLink::on_claim(const soup::Packet& packet) {
+  const auto epoch = link::parse_claim(packet);
+  if (!epoch) return refuse_link(Reason::protocol);
+  auto reason = judge_claim(hub_.gate, party_, *epoch, {party_.holder, "", ""});
+  Failure failure;
+  const bool raises = hub_.gate.house.is_test && *epoch > hub_.gate.epoch.highest();
+  if (reason == Reason::ok && raises && party_.egress != Egress::shadow) reason = hub_.fence({*epoch, "", {}}, failure);
+  const auto prefix = clordid::encode({*epoch, 0});
+  if (reason == Reason::ok && !prefix) reason = Reason::epoch_not_fenced;
+  if (reason != Reason::ok) return refuse_link(reason);
+  party_.is_claimed = true;
+  party_.epoch = *epoch;
+  party_.clordid_prefix = clordid::to_text(*prefix).substr(0, clordid::kEpochCharacters);
+  phase_ = Phase::login;
+  hub_.ledger.event("claim", line({}));
+  send_json(link::kWelcome, welcome());
+}
+
+Reason EngineLink::judge_login(const soup::LoginRequest& login, VenueSession*& found) const {
+  for (const auto& session : hub_.sessions) {
+    const auto& config = session->config;
+    const bool is_open = std::find(config.slots.begin(), config.slots.end(), slot_) != config.slots.end();
+    if (is_open && login.username == config.user && login.password == config.password) found = session.get();
+  }
+  if (found == nullptr) return Reason::login_account;
+  // A stale engine must not take the session away from its successor.
+  if (hub_.gate.is_epoch_enforced && hub_.gate.epoch.is_stale(party_.epoch) && party_.egress != Egress::shadow)
+    return Reason::stale_epoch;
+  if (!found->is_ready()) return Reason::venue_down;
+  const bool is_session = login.session.empty() || login.session == found->session();
+  const bool is_there = login.next_sequence == 0 || (login.next_sequence >= found->first_sequence() &&
+                                                     login.next_sequence <= found->next_sequence());
+  return is_session && is_there ? Reason::ok : Reason::login_session;
+}
+
+void EngineLink::on_login(const soup::Packet& packet) {
+  const auto login = soup::parse_login_request(packet.payload);
+  if (!login) return refuse_link(Reason::protocol);
+  VenueSession* found = nullptr;
+  const auto reason = judge_login(*login, found);
+  if (reason == Reason::stale_epoch) return refuse_link(reason);
+  if (reason != Reason::ok) {
+    hub_.ledger.refuse(line({}), reason);
+    std::array<std::uint8_t, 8> answer;
+    const char why = reason == Reason::login_account ? soup::kNotAuthorised : soup::kSessionNotAvailable;
+    put(Bytes(answer).first(soup::write_login_rejected(answer, why)));
+    return close();
+  }
+  session_ = found;
+  phase_ = Phase::open;
+  party_.last_urn = session_->account.orders.last_answered();
+  hub_.ledger.event("login", line({}));
+  if (party_.egress != Egress::shadow) {
+    if (session_->owner != nullptr) session_->owner->end(Reason::superseded);
+    session_->owner = this;
+    session_->last_holder = party_.holder;
+  }
+  welcome_login(login->next_sequence == 0 ? session_->next_sequence() : login->next_sequence);
+}
+
+void EngineLink::welcome_login(std::uint64_t next_sequence) {
+  std::array<std::uint8_t, 64> answer;
+  const soup::LoginAccepted accepted{session_->session(), next_sequence};
+  put(Bytes(answer).first(soup::write(answer, accepted)));
+  if (party_.egress != Egress::shadow && phase_ == Phase::open) put(session_->packets_from(next_sequence));
+}
+
+bool EngineLink::on_order(Bytes payload) {
+  Message message;
+  const Moment moment{monotonic_ns(), utc_ns(), session_->is_ready()};
+  auto reason = read_message(payload, hub_.profile, message);
+  if (reason == Reason::ok) reason = judge(hub_.gate, party_, session_->account, message, moment);
+  bool is_held = false;
+  if (reason == Reason::ok) reason = leave(message, payload, moment, is_held);
+  if (is_held) return false;
+  if (reason != Reason::ok) refuse(reason, message);
+  return true;
+}
+
+// Logged, sent, remembered: in this order, so that a crash between any two leaves more in the log than outside.
+Reason EngineLink::leave(const Message& message, Bytes payload, const Moment& moment, bool& is_held) {
+  const auto entry = line(message);
+  if (!hub_.ledger.forward(entry) && judge_unlogged(message.kind) != Reason::ok) return Reason::log_unwritable;
+  const Bytes framed(payload.data() - soup::kFrameBytes, payload.size() + soup::kFrameBytes);
+  const auto sent = session_->send(framed);
+  if (sent == Sent::all) {
+    hub_.to_venue.record(monotonic_ns() - received_ns_);
+    forwarded(hub_.gate, party_, session_->account, message, moment);
+    return Reason::ok;
+  }
+  hub_.ledger.event("not_sent", entry);
+  is_held = sent == Sent::none;
+  return is_held || phase_ == Phase::ended ? Reason::ok : Reason::venue_down;
+}
+
+// The frame is kept with its header, because it leaves as it came.
+void EngineLink::hold(Bytes payload) {
+  held_.assign(payload.data() - soup::kFrameBytes, payload.data() + payload.size());
+}
+
+void EngineLink::resume() {
+  if (phase_ != Phase::open) return;
+  if (!held_.empty()) {
+    if (!on_order(Bytes(held_).subspan(soup::kFrameBytes))) return;
+    held_.clear();
+  }
+  if (phase_ == Phase::open) process();
+}
+
+void EngineLink::deliver(Bytes packet) { put(packet); }
+
+LogLine EngineLink::line(const Message& message) const {
+  LogLine entry;
+  entry.session = account_name();
+  entry.link = number;
+  entry.party = party_.holder.empty() ? std::string_view(slot_) : std::string_view(party_.holder);
+  entry.epoch = party_.epoch;
+  entry.urn = message.urn;
+  entry.type = message.type;
+  entry.clordid = trimmed(message.clordid);
+  return entry;
+}
+
+void EngineLink::refuse(Reason reason, const Message& message) {
+  if (phase_ == Phase::ended) return;
+  hub_.ledger.refuse(line(message), reason);
+  const auto& text = text_of(reason);
+  send_json(link::kRefused, {{"code", text.code}, {"detail", text.sentence}, {"urn", message.urn}});
+  if (closes(reason)) close();
+}
+
+void EngineLink::refuse_link(Reason reason) {
+  if (phase_ == Phase::ended) return;
+  hub_.ledger.refuse(line({}), reason);
+  end(reason);
+}
+
+void EngineLink::end(Reason reason) {
+  if (phase_ == Phase::ended) return;
+  const auto& text = text_of(reason);
+  send_json(link::kRefused, {{"code", text.code}, {"detail", text.sentence}});
+  close();
+}
+
+Json EngineLink::welcome() const {
+  auto accounts = Json::object();
+  Json answer{{"session", ""}, {"next_urn", 1}};
+  for (const auto& session : hub_.sessions) {
+    const auto& slots = session->config.slots;
+    if (std::find(slots.begin(), slots.end(), slot_) == slots.end()) continue;
+    if (accounts.empty()) answer = {{"session", session->session()}, {"next_urn", session->account.orders.last_urn() + 1}};
+    accounts[session->account.name] = session->account.orders.last_urn() + 1;
+  }
+  answer["accounts"] = accounts;
+  return answer;
+}
+
+void EngineLink::send_json(char type, const Json& json) {
+  const auto text = canonical(json);
+  std::vector<std::uint8_t> packet(soup::kFrameBytes + text.size());
+  put(Bytes(packet).first(soup::write(packet, type, as_bytes(text))));
+}
+
+void EngineLink::put(Bytes bytes) {
+  if (phase_ == Phase::ended || bytes.empty()) return;
+  sent_ns_ = monotonic_ns();
+  unsent_.append(as_text(bytes));
+  flush();
+}
+
+void EngineLink::flush() {
+  if (unsent_.empty()) return watch();
+  const auto sent = ::send(socket_.get(), unsent_.data(), unsent_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent < 0 && errno != EAGAIN && errno != EINTR) return close();
+  if (sent > 0) unsent_.erase(0, static_cast<std::size_t>(sent));
+  if (unsent_.size() > UNSENT_BYTES_MAX) return close();
+  watch();
+}
+
+// Reads only while it may take packets: what waits, waits in the engine's socket.
+void EngineLink::watch() {
+  const bool is_reading = phase_ != Phase::verifying && held_.empty();
+  const std::uint32_t events = (is_reading ? EPOLLIN : 0U) | (unsent_.empty() ? 0U : EPOLLOUT);
+  if (events == watched_) return;
+  watched_ = events;
+  hub_.loop.change(socket_.get(), events, *this);
+}
+
+void EngineLink::tick(std::int64_t now_ns) {
+  if (phase_ == Phase::ended) return;
+  const bool is_paused = !held_.empty() || phase_ == Phase::verifying;
+  if (!is_paused && now_ns - received_ns_ > static_cast<std::int64_t>(hub_.config.silence_ms) * NS_PER_MS)
+    return close();
+  if (phase_ != Phase::open || now_ns - sent_ns_ < static_cast<std::int64_t>(hub_.config.heartbeat_ms) * NS_PER_MS)
+    return;
+  std::array<std::uint8_t, 8> packet;
+  put(Bytes(packet).first(soup::write(packet, soup::kServerHeartbeat)));
+}
+
+void EngineLink::close() {
+  if (phase_ == Phase::ended) return;
+  phase_ = Phase::ended;
+  hub_.ledger.event("close", line({}));
+  hub_.loop.remove(socket_.get());
+  if (session_ != nullptr && session_->owner == this) session_->owner = nullptr;
+  hub_.drop(*this);
+}
+
+}  // namespace hft::gateway

@@ -1,0 +1,74 @@
+// One engine connection: nonce, HELLO, CLAIM, login, then every message judged at the moment it would leave.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gateway/hub.h"
+#include "gateway/json.h"
+#include "wire/link.h"
+
+namespace hft::gateway {
+
+class EngineLink : public Source {
+ public:
+  enum class Phase : std::uint8_t { hello, verifying, claim, login, open, ended };
+
+  EngineLink(Hub& hub, Fd socket, std::uint64_t number);
+  ~EngineLink() override;
+
+  void start();
+  void on_events(std::uint32_t events) override;
+  void tick(std::int64_t now_ns);
+  void deliver(Bytes packet);  // a sequenced packet, byte for byte
+  void resume();               // the venue's socket takes bytes again
+  void end(Reason reason);     // tells the engine why, closes
+
+  const std::uint64_t number;
+  const Party& party() const { return party_; }
+  std::string_view phase_name() const;
+  std::string_view account_name() const;
+
+ private:
+  void receive();
+  void process();
+  void on_packet(const soup::Packet& packet);
+  void on_hello(const soup::Packet& packet);
+  void on_verified(Hello hello, bool is_signed);
+  void on_claim(const soup::Packet& packet);
+  void on_login(const soup::Packet& packet);
+  void welcome_login(std::uint64_t next_sequence);
+  Reason judge_login(const soup::LoginRequest& login, VenueSession*& found) const;
+  bool on_order(Bytes payload);  // false: held back, the venue's socket is full
+  void hold(Bytes payload);
+  Reason leave(const Message& message, Bytes payload, const Moment& moment, bool& is_held);
+  void refuse(Reason reason, const Message& message);
+  void refuse_link(Reason reason);
+  LogLine line(const Message& message) const;
+  Json welcome() const;
+  void send_json(char type, const Json& json);
+  void put(Bytes bytes);
+  void flush();
+  void watch();
+  void close();
+
+  Hub& hub_;
+  Fd socket_;
+  Phase phase_ = Phase::hello;
+  link::Nonce nonce_{};
+  std::string slot_;
+  Party party_;
+  VenueSession* session_ = nullptr;
+  std::vector<std::uint8_t> buffer_;
+  soup::Reader reader_;
+  std::vector<std::uint8_t> held_;
+  std::string unsent_;
+  bool is_processing_ = false;
+  std::uint32_t watched_ = EPOLLIN;
+  std::int64_t received_ns_ = 0;
+  std::int64_t sent_ns_ = 0;
+};
+
+}  // namespace hft::gateway

@@ -1,0 +1,203 @@
+// Recovery, fencing, latching, limits and the epoch source: everything that changes the decision core.
+#include "gateway/hub.h"
+
+#include <sys/stat.h>
+
+#include "gateway/engine_link.h"
+#include "gateway/limits_file.h"
+#include "gateway/ouch_view.h"
+#include "gateway/venue_session.h"
+
+namespace hft::gateway {
+namespace {
+
+constexpr std::int64_t LATCH_RETRY_NS = 1'000'000'000;
+
+#ifdef HFT_DRILL
+constexpr bool IS_DRILL_BUILD = true;
+#else
+constexpr bool IS_DRILL_BUILD = false;
+#endif
+
+}  // namespace
+
+Hub::Hub(Config read_config, const Options& options)
+    : config(std::move(read_config)), profile(*ouch::profile_of(config.profile)), verifier(loop),
+      is_active(!config.is_standby) {
+  gate.house = {options.is_test, IS_DRILL_BUILD};
+  gate.is_epoch_enforced = options.is_epoch_enforced || !IS_DRILL_BUILD;
+  gate.needs_limits = !options.is_test || !config.limits_file.empty();
+  for (const auto& account : config.accounts) sessions.push_back(std::make_unique<VenueSession>(*this, account));
+}
+
+Hub::~Hub() {
+  links.clear();
+  sessions.clear();
+}
+
+Failure Hub::recover() {
+  auto loaded = load_state(config.state_path());
+  if (auto* failure = std::get_if<Failure>(&loaded)) return *failure;
+  state = std::get<DurableState>(std::move(loaded));
+  gate.epoch = EpochState(state.fence);
+  gate.latch = block.open(config.latch_path(), utc_ns());
+  if (auto failure = ledger.open(config.log_directory); !failure.empty()) return failure;
+  ledger.event("start", {.epoch = gate.epoch.highest()});
+  for (const auto& entry : gate.latch.entries())
+    ledger.event("latched", {.party = entry.id, .reason = Reason::latched, .detail = entry.reason});
+  return {};
+}
+
+Failure Hub::save(const Fence& fence) {
+  auto next = state;
+  next.fence = fence;
+  auto failure = save_state(config.state_path(), next);
+  if (failure.empty()) state = std::move(next);
+  return failure;
+}
+
+Reason Hub::fence(const Fence& fence, Failure& failure) {
+  const auto reason = gate.epoch.raise(fence);  // from here on every lower epoch is refused
+  if (reason != Reason::ok) return reason;
+  if (!gate.epoch.is_durable()) {
+    failure = save(fence);
+    if (!failure.empty()) {
+      ledger.refuse({.party = fence.holder, .epoch = fence.epoch, .detail = failure}, Reason::epoch_not_durable);
+      return Reason::epoch_not_durable;
+    }
+    gate.epoch.made_durable();
+  }
+  ledger.event("fence", {.party = fence.holder, .epoch = fence.epoch});
+  for (auto& session : sessions) catch_up(*session);
+  return Reason::ok;
+}
+
+std::size_t Hub::cancel_where(VenueSession& session, std::string_view why,
+                              const std::function<bool(const OpenOrder&)>& is_meant) {
+  std::size_t sent = 0;
+  for (const auto& order : session.account.orders.open()) {
+    if (!is_meant(order) || !session.cancel(order)) continue;
+    ++sent;
+    ledger.event(why, {.session = session.account.name, .epoch = gate.epoch.highest(), .urn = order.urn, .type = 'X',
+                       .clordid = trimmed(order.clordid)});
+  }
+  return sent;
+}
+
+void Hub::catch_up(VenueSession& session) {
+  if (config.on_fence == OnFence::cancel && gate.is_epoch_enforced && gate.epoch.highest() > 0)
+    cancel_where(session, "fence_cancel",
+                 [this](const OpenOrder& order) { return is_older_than(gate.epoch.highest(), order); });
+  const auto& holder = session.last_holder.empty() ? gate.epoch.fence().holder : session.last_holder;
+  if (gate.latch.stops({holder, session.account.strategy, session.account.name}))
+    cancel_where(session, "kill_cancel", [](const OpenOrder&) { return true; });
+}
+
+std::size_t Hub::latch(LatchEntry entry, Failure& failure) {
+  gate.latch.set(entry);  // blocked; nothing below can undo that
+  std::size_t cancels = 0;
+  for (auto& session : sessions) {
+    const auto& holder = session->last_holder.empty() ? gate.epoch.fence().holder : session->last_holder;
+    if (Latch::matches(entry, {holder, session->account.strategy, session->account.name}))
+      cancels += cancel_where(*session, "kill_cancel", [](const OpenOrder&) { return true; });
+  }
+  failure = block.write(gate.latch);
+  is_latch_saved = failure.empty();
+  ledger.event("latch", {.party = entry.id, .reason = Reason::latched, .detail = entry.reason});
+  return cancels;
+}
+
+Failure Hub::unlatch() {
+  auto failure = block.write(Latch{});
+  if (!failure.empty()) {
+    is_latch_saved = false;
+    return failure;
+  }
+  gate.latch.clear();
+  is_latch_saved = true;
+  return {};
+}
+
+void Hub::reread_epoch(std::function<void(bool)> done) {
+  if (config.epoch_source.empty()) return done(true);
+  const auto text = read_whole(config.epoch_source);
+  const auto object = text ? parse_object(*text) : std::nullopt;
+  const auto read = object ? fence_from(*object) : std::nullopt;
+  // An authority that is behind us has lost what it promised: nobody logs in on its word.
+  if (!read || read->epoch < gate.epoch.highest()) {
+    ledger.refuse({.epoch = read ? read->epoch : 0}, Reason::epoch_source);
+    return done(false);
+  }
+  auto adopt = [this, fence = *read, done = std::move(done)](bool is_signed) {
+    Failure failure;
+    const bool is_adopted = is_signed && this->fence(fence, failure) == Reason::ok;
+    if (!is_adopted) ledger.refuse({.epoch = fence.epoch, .detail = failure}, Reason::epoch_source);
+    done(is_adopted);
+  };
+  const auto signature = text_at(*object, "signature").value_or("");
+  if (gate.house.is_test && signature.empty()) return adopt(true);
+  verifier.check({config.authority_signers, "epoch", "hft-fence", canonical(to_json(*read)), signature}, adopt);
+}
+
+void Hub::load_limits() {
+  if (config.limits_file.empty()) return;
+  const auto text = read_whole(config.limits_file);
+  if (!text) {
+    limits_reason = Reason::limits_missing;
+    return;
+  }
+  const auto signature = read_whole(config.limits_file + ".sig").value_or("");
+  if (gate.house.is_test && config.authority_signers.empty()) return take_limits(*text);
+  verifier.check({config.authority_signers, "limits", "hft-limits", *text, signature},
+                 [this, text = *text](bool is_signed) {
+                   if (is_signed) return take_limits(text);
+                   limits_reason = Reason::limits_signature;
+                   ledger.refuse({}, limits_reason);
+                 });
+}
+
+// What was loaded before stays in force when the fresh file is refused.
+void Hub::take_limits(const std::string& text) {
+  auto fresh = limits_from(text);
+  limits_reason = fresh ? may_load(*fresh, state.limits_serial, state.limits_digest, utc_ns()) : Reason::limits_missing;
+  if (limits_reason == Reason::ok && fresh->serial > state.limits_serial) {
+    auto next = state;
+    next.limits_serial = fresh->serial;
+    next.limits_digest = fresh->digest;
+    if (!save_state(config.state_path(), next).empty()) limits_reason = Reason::epoch_not_durable;
+    if (limits_reason == Reason::ok) state = std::move(next);
+  }
+  if (limits_reason != Reason::ok) {
+    ledger.refuse({}, limits_reason);
+    return;
+  }
+  for (auto& session : sessions) session->account.window.resize(fresh->orders_per_s_max);
+  gate.limits = std::move(fresh);
+  ledger.event("limits", {.detail = gate.limits->digest});
+}
+
+bool Hub::is_slot_known(const std::string& slot) const {
+  for (const auto& account : config.accounts)
+    for (const auto& open_to : account.slots)
+      if (open_to == slot) return true;
+  return false;
+}
+
+void Hub::drop(EngineLink& link) {
+  auto node = links.extract(link.number);
+  if (!node.empty()) loop.bury(std::move(node.mapped()));
+}
+
+void Hub::tick(std::int64_t now_ns) {
+  verifier.tick(now_ns);
+  for (auto& session : sessions) session->tick(now_ns);
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [number, link] : links) numbers.push_back(number);
+  for (const auto number : numbers)
+    if (const auto found = links.find(number); found != links.end()) found->second->tick(now_ns);
+  if (is_latch_saved || now_ns - latch_retry_ns_ < LATCH_RETRY_NS) return;
+  latch_retry_ns_ = now_ns;
+  is_latch_saved = block.write(gate.latch).empty();
+}
+
+}  // namespace hft::gateway

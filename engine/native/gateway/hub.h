@@ -1,0 +1,80 @@
+// What the parts of the program share: the decision core, the logs, durable state, and who is connected.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "gateway/config.h"
+#include "gateway/durable_state.h"
+#include "gateway/gate.h"
+#include "gateway/hop_histogram.h"
+#include "gateway/latch_block.h"
+#include "gateway/ledger.h"
+#include "gateway/loop.h"
+#include "gateway/verifier.h"
+#include "wire/ouch_codec.h"
+
+namespace hft::gateway {
+
+class EngineLink;
+class VenueSession;
+
+// How one run of the program was started.
+struct Options {
+  bool is_test = false;
+  bool is_epoch_enforced = true;
+};
+
+class Hub {
+ public:
+  Hub(Config config, const Options& options);
+  ~Hub();
+
+  // Reads or makes the durable state, opens the logs. Empty when the gateway may start.
+  Failure recover();
+
+  // Raises the epoch, makes it durable, cancels what older epochs have open. Only `ok` is an ack.
+  Reason fence(const Fence& fence, Failure& failure);
+  // Blocks first, then cancels, then writes the block; returns the number of cancels sent.
+  std::size_t latch(LatchEntry entry, Failure& failure);
+  // Writes first: what is not durable stays latched.
+  Failure unlatch();
+  // Reads, verifies and adopts the authority's epoch; DONE says whether the venue may be logged in to.
+  void reread_epoch(std::function<void(bool)> done);
+  void load_limits();
+
+  std::size_t cancel_where(VenueSession& session, std::string_view why,
+                           const std::function<bool(const OpenOrder&)>& is_meant);
+  // After a login at the venue: cancels what a fence or a latch could not cancel while the session was down.
+  void catch_up(VenueSession& session);
+  void tick(std::int64_t now_ns);
+  bool is_slot_known(const std::string& slot) const;
+  void drop(EngineLink& link);
+
+  const Config config;
+  const ouch::Profile profile;
+  Loop loop;
+  Verifier verifier;
+  Gate gate;
+  Ledger ledger;
+  DurableState state;
+  LatchBlock block;
+  bool is_latch_saved = true;
+  bool is_active;  // a standby logs in at the venue only after `activate`
+  Reason limits_reason = Reason::limits_missing;
+  HopHistogram to_venue;
+  HopHistogram to_engine;
+  std::vector<std::unique_ptr<VenueSession>> sessions;
+  std::map<std::uint64_t, std::unique_ptr<EngineLink>> links;
+  std::uint64_t links_seen = 0;
+  std::uint16_t port = 0;
+
+ private:
+  Failure save(const Fence& fence);
+  void take_limits(const std::string& text);
+  std::int64_t latch_retry_ns_ = 0;
+};
+
+}  // namespace hft::gateway

@@ -1,0 +1,35 @@
+// The latch on disk: one preallocated file that holds the latch twice, so that a full disk cannot stop a kill.
+//
+// Each copy is COPY_BYTES long: "HFTLATCH", generation, length, SHA-256 of all the rest, then the entries as JSON. A write
+// overwrites copy one, syncs, overwrites copy two, syncs; no block is allocated for it. Reading believes only
+// two whole copies: whatever either of them latches is latched, and a copy that cannot be read latches the site.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "gateway/file_io.h"
+#include "gateway/latch.h"
+
+namespace hft::gateway {
+
+class LatchBlock {
+ public:
+  static constexpr std::size_t COPY_BYTES = 16384;
+
+  // Makes and preallocates the file, clear. Fails when there is one already.
+  static Failure create(const std::string& path);
+
+  // Opens and reads. Never fails: what cannot be opened or read is a latched site.
+  Latch open(const std::string& path, std::int64_t now_utc_ns);
+
+  // Writes both copies. The latch in memory is set before this is called, whatever comes of it.
+  Failure write(const Latch& latch);
+
+ private:
+  Fd file_;
+  std::string path_;
+  std::uint64_t generation_ = 0;
+};
+
+}  // namespace hft::gateway

@@ -1,0 +1,127 @@
+// What one account has at the venue: open orders, the last user reference number, shares bought and sold. Pure.
+//
+// Fed from what the gateway forwards and from every sequenced response, replayed from the day's first one after
+// a restart. It exists so that a fence or a kill can name and cancel what is open without asking the engine.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace hft::gateway {
+
+struct OpenOrder {
+  std::uint32_t urn = 0;
+  std::uint32_t quantity = 0;  // still open, in shares
+  std::uint64_t price_e4 = 0;
+  char side = 'B';
+  bool is_answered = false;  // the venue has accepted it; otherwise it is in flight
+  std::string symbol;
+  std::string clordid;
+};
+
+class Orders {
+ public:
+  Orders() { open_.reserve(1 << 14); }
+
+  std::uint32_t last_urn() const { return std::max(last_forwarded_, last_answered_); }
+  std::uint32_t last_answered() const { return last_answered_; }
+  std::size_t open_count() const { return open_.size(); }
+  std::uint64_t fills() const { return fills_; }
+  std::uint64_t cancels_acked() const { return cancels_acked_; }
+  const std::map<std::string, std::int64_t>& position() const { return position_; }
+
+  const OpenOrder* find(std::uint32_t urn) const {
+    const auto found = open_.find(urn);
+    return found == open_.end() ? nullptr : &found->second;
+  }
+
+  std::vector<OpenOrder> open() const {
+    std::vector<OpenOrder> listed;
+    for (const auto& [urn, order] : open_) listed.push_back(order);
+    std::sort(listed.begin(), listed.end(), [](auto& left, auto& right) { return left.urn < right.urn; });
+    return listed;
+  }
+
+  // Forwarded, not answered yet. A resent number that the venue knows already changes nothing.
+  void sent(const OpenOrder& order) {
+    last_forwarded_ = std::max(last_forwarded_, order.urn);
+    if (order.urn > last_answered_) open_.try_emplace(order.urn, order);
+  }
+  void urn_used(std::uint32_t urn) { last_forwarded_ = std::max(last_forwarded_, urn); }
+
+  void accepted(OpenOrder order, bool is_live) {
+    answered(order.urn);
+    order.is_answered = true;
+    if (is_live)
+      open_[order.urn] = std::move(order);
+    else
+      open_.erase(order.urn);
+  }
+
+  void replaced(std::uint32_t original, OpenOrder order, bool is_live) {
+    open_.erase(original);
+    accepted(std::move(order), is_live);
+  }
+
+  void rejected(std::uint32_t urn) {
+    answered(urn);
+    open_.erase(urn);
+  }
+
+  void canceled(std::uint32_t urn, std::uint32_t shares) {
+    ++cancels_acked_;
+    reduce(urn, shares);
+  }
+
+  void executed(std::uint32_t urn, std::uint32_t shares) {
+    const auto found = open_.find(urn);
+    if (found == open_.end()) return;
+    ++fills_;
+    const auto change = static_cast<std::int64_t>(shares);
+    position_[found->second.symbol] += found->second.side == 'B' ? change : -change;
+    reduce(urn, shares);
+  }
+
+  void modified(std::uint32_t urn, std::uint32_t quantity) {
+    const auto found = open_.find(urn);
+    if (found == open_.end()) return;
+    found->second.quantity = quantity;
+    if (quantity == 0) open_.erase(found);
+  }
+
+  // The venue says itself which number comes next (account query); everything below it is answered.
+  void next_at_venue(std::uint32_t next_urn) {
+    if (next_urn > 0) answered(next_urn - 1);
+  }
+
+  // What a lost venue session left in flight never arrived or comes back with the replay.
+  void forget_unanswered() {
+    std::erase_if(open_, [](const auto& item) { return !item.second.is_answered; });
+    last_forwarded_ = last_answered_;
+  }
+
+ private:
+  void answered(std::uint32_t urn) { last_answered_ = std::max(last_answered_, urn); }
+
+  void reduce(std::uint32_t urn, std::uint32_t shares) {
+    const auto found = open_.find(urn);
+    if (found == open_.end()) return;
+    if (found->second.quantity <= shares)
+      open_.erase(found);
+    else
+      found->second.quantity -= shares;
+  }
+
+  std::unordered_map<std::uint32_t, OpenOrder> open_;
+  std::map<std::string, std::int64_t> position_;
+  std::uint32_t last_forwarded_ = 0;
+  std::uint32_t last_answered_ = 0;
+  std::uint64_t fills_ = 0;
+  std::uint64_t cancels_acked_ = 0;
+};
+
+}  // namespace hft::gateway

@@ -1,0 +1,165 @@
+// What must survive: the state file, the latch block under every torn write, the log's sequence.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "gateway/durable_state.h"
+#include "gateway/latch_block.h"
+#include "gateway/line_log.h"
+#include "gateway/limits_file.h"
+
+namespace hft::gateway {
+namespace {
+
+struct DurableTest : ::testing::Test {
+  DurableTest() {
+    char name[] = "/tmp/hft-gateway-XXXXXX";
+    directory = ::mkdtemp(name);
+  }
+  ~DurableTest() override { std::filesystem::remove_all(directory); }
+
+  std::string path(const char* name) const { return directory + "/" + name; }
+
+  // Overwrites bytes of a file in place, as a torn write or a bad sector would.
+  void damage(const std::string& file, std::size_t offset, std::size_t length) const {
+    std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(static_cast<std::streamoff>(offset));
+    stream << std::string(length, '\x5a');
+  }
+
+  std::string directory;
+};
+
+TEST_F(DurableTest, TheStateComesBackAsItWasSaved) {
+  const DurableState state{{9, "h/a", {{"art", "cfg", "lim"}}}, 12, "sha256:x"};
+  ASSERT_EQ(save_state(path("fence.json"), state), "");
+  const auto loaded = load_state(path("fence.json"));
+  ASSERT_TRUE(std::holds_alternative<DurableState>(loaded));
+  EXPECT_EQ(std::get<DurableState>(loaded).fence, state.fence);
+  EXPECT_EQ(std::get<DurableState>(loaded).limits_serial, 12u);
+}
+
+TEST_F(DurableTest, AMissingOrDamagedStateIsAnErrorNotEpochZero) {
+  EXPECT_TRUE(std::holds_alternative<Failure>(load_state(path("fence.json"))));
+  std::ofstream(path("fence.json")) << "{\"fence\":{\"epoch\":1}}";
+  EXPECT_TRUE(std::holds_alternative<Failure>(load_state(path("fence.json"))));
+  std::ofstream(path("fence.json")) << "";
+  EXPECT_TRUE(std::holds_alternative<Failure>(load_state(path("fence.json"))));
+}
+
+TEST_F(DurableTest, ALatchComesBackWithScopeIdAndReason) {
+  ASSERT_EQ(LatchBlock::create(path("latch")), "");
+  LatchBlock block;
+  Latch latch = block.open(path("latch"), 1);
+  EXPECT_TRUE(latch.is_clear());
+  latch.set({Scope::account, "ACC1", "too \"fast\"\n", 42});
+  ASSERT_EQ(block.write(latch), "");
+  LatchBlock again;
+  const auto read = again.open(path("latch"), 2);
+  ASSERT_EQ(read.entries().size(), 1u);
+  EXPECT_EQ(read.entries()[0], (LatchEntry{Scope::account, "ACC1", "too \"fast\"?", 42}));
+}
+
+TEST_F(DurableTest, WritingALatchNeedsNoNewBlocks) {
+  ASSERT_EQ(LatchBlock::create(path("latch")), "");
+  const auto size = std::filesystem::file_size(path("latch"));
+  LatchBlock block;
+  Latch latch = block.open(path("latch"), 1);
+  for (std::size_t index = 0; index < Latch::ENTRIES_MAX; ++index)
+    latch.set({Scope::engine, std::string(200, 'e') + std::to_string(index), std::string(1000, '"'), 1});
+  ASSERT_EQ(block.write(latch), "");
+  EXPECT_EQ(std::filesystem::file_size(path("latch")), size) << "the fullest latch fits its copy";
+  EXPECT_FALSE(LatchBlock().open(path("latch"), 2).is_clear());
+}
+
+TEST_F(DurableTest, AnUnreadableCopyMeansLatched) {
+  for (const std::size_t copy : {0u, 1u}) {
+    const auto name = path(copy == 0 ? "first" : "second");
+    ASSERT_EQ(LatchBlock::create(name), "");
+    damage(name, copy * LatchBlock::COPY_BYTES + 60, 4);
+    const auto latch = LatchBlock().open(name, 1);
+    EXPECT_TRUE(latch.stops({"any", "any", "any"}));
+  }
+}
+
+TEST_F(DurableTest, AMissingTruncatedOrForbiddenBlockMeansLatched) {
+  EXPECT_FALSE(LatchBlock().open(path("absent"), 1).is_clear());
+  ASSERT_EQ(LatchBlock::create(path("short")), "");
+  std::filesystem::resize_file(path("short"), LatchBlock::COPY_BYTES);
+  EXPECT_FALSE(LatchBlock().open(path("short"), 1).is_clear());
+  std::ofstream(path("empty")).flush();
+  EXPECT_FALSE(LatchBlock().open(path("empty"), 1).is_clear());
+}
+
+// A latch or an unlatch cut after any byte: only a finished unlatch may read as clear.
+TEST_F(DurableTest, ATornWriteNeverReadsAsClear) {
+  ASSERT_EQ(LatchBlock::create(path("latch")), "");
+  LatchBlock block;
+  Latch latch = block.open(path("latch"), 1);
+  const auto clear = *read_whole(path("latch"));
+  latch.set({Scope::site, "", "kill", 1});
+  ASSERT_EQ(block.write(latch), "");
+  const auto latched = *read_whole(path("latch"));
+  ASSERT_EQ(block.write(Latch{}), "");
+  const auto cleared = *read_whole(path("latch"));
+  for (std::size_t cut = 1; cut < clear.size(); cut += cut % LatchBlock::COPY_BYTES < 150 ? 1 : 1997) {
+    const auto first = cut < LatchBlock::COPY_BYTES;
+    std::ofstream(path("torn"), std::ios::binary) << latched.substr(0, cut) + clear.substr(cut);
+    const bool may_read_clear = first && latched.substr(0, cut) == clear.substr(0, cut);  // nothing written yet
+    EXPECT_TRUE(may_read_clear || !LatchBlock().open(path("torn"), 1).is_clear()) << "latch cut at " << cut;
+    const auto torn = cleared.substr(0, cut) + latched.substr(cut);
+    if (torn == cleared) continue;
+    std::ofstream(path("torn"), std::ios::binary) << torn;
+    EXPECT_FALSE(LatchBlock().open(path("torn"), 1).is_clear()) << "unlatch cut at " << cut;
+  }
+}
+
+TEST_F(DurableTest, TheLogGoesOnWhereItEndedEvenBehindATornLine) {
+  {
+    LineLog log;
+    ASSERT_EQ(log.open(path("log")), "");
+    EXPECT_EQ(log.last_seq(), 0u);
+    LogLine line;
+    line.seq = 41;
+    line.event = "forward";
+    ASSERT_TRUE(log.append(line));
+    line.seq = 42;
+    ASSERT_TRUE(log.append(line));
+  }
+  std::ofstream(path("log"), std::ios::app) << "{\"v\":1,\"t_ns\":1,\"seq\":43,\"ev";
+  LineLog log;
+  ASSERT_EQ(log.open(path("log")), "");
+  EXPECT_EQ(log.last_seq(), 42u);
+  LogLine line;
+  line.seq = 44;
+  ASSERT_TRUE(log.append(line));
+  LineLog third;
+  ASSERT_EQ(third.open(path("log")), "");
+  EXPECT_EQ(third.last_seq(), 44u);
+}
+
+TEST(LimitsText, AMissingLimitIsNotNoLimit) {
+  const Json whole{{"serial", 3},
+                   {"not_after_utc_ns", 9},
+                   {"gateway",
+                    {{"orders_per_s_max", 5},
+                     {"order_quantity_max_shares", 6},
+                     {"order_notional_max_e4", 7},
+                     {"symbols", {"MSFT", "AAPL"}}}}};
+  const auto limits = limits_from(canonical(whole));
+  ASSERT_TRUE(limits);
+  EXPECT_TRUE(limits->allows("AAPL"));
+  EXPECT_EQ(limits->digest, digest_of(canonical(whole)));
+  for (const auto* key : {"orders_per_s_max", "order_quantity_max_shares", "order_notional_max_e4", "symbols"}) {
+    auto part = whole;
+    part["gateway"].erase(key);
+    EXPECT_FALSE(limits_from(canonical(part))) << key;
+    part["gateway"][key] = -1;
+    EXPECT_FALSE(limits_from(canonical(part))) << key;
+  }
+}
+
+}  // namespace
+}  // namespace hft::gateway

@@ -1,0 +1,80 @@
+// One account's session at the venue: SoupBinTCP client, the day's responses kept for replay to the engine.
+//
+// A first login with sequence 0 only finds out where the day's stream stands; a second one replays what is
+// missing. Then comes the account query: the first answer to one at or behind that head is ours (the replay holds
+// older ones), and once it is here, open orders and the last user reference number are the venue's own. Only
+// then may orders flow.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gateway/hub.h"
+#include "wire/soup.h"
+
+namespace hft::gateway {
+
+enum class Sent : std::uint8_t { all, none, broken };
+
+class VenueSession : public Source {
+ public:
+  enum class Phase : std::uint8_t { down, reading_epoch, connecting, logging_in, replaying, ready };
+
+  VenueSession(Hub& hub, const AccountConfig& config);
+
+  void on_events(std::uint32_t events) override;
+  void tick(std::int64_t now_ns);
+
+  // A whole packet as it is. `none`: the socket takes nothing now, keep the packet and try again on resume.
+  Sent send(Bytes packet);
+  // A packet of the gateway's own; queued behind a packet that is half out.
+  void send_own(char type, Bytes payload = {});
+  bool cancel(const OpenOrder& order);
+  void logout();
+
+  bool is_ready() const { return phase_ == Phase::ready; }
+  std::string_view phase_name() const;
+  const std::string& session() const { return session_; }
+  std::uint64_t next_sequence() const { return first_sequence_ + packet_ends_.size(); }
+  std::uint64_t first_sequence() const { return first_sequence_; }
+  // The framed sequenced packets from SEQUENCE on.
+  Bytes packets_from(std::uint64_t sequence) const;
+
+  const AccountConfig& config;
+  Account account;
+  EngineLink* owner = nullptr;  // the engine connection that is logged in, if any
+  std::string last_holder;
+
+ private:
+  void connect();
+  void on_connected();
+  void receive();
+  void on_packet(const soup::Packet& packet, std::int64_t received_ns);
+  void on_login(const soup::Packet& packet);
+  void on_head(std::uint64_t head);
+  void start_replay();
+  void on_sequenced(const soup::Packet& packet, std::int64_t received_ns);
+  void flush();
+  void watch(bool is_writing);
+  void forget_day(std::uint64_t first_sequence);
+  void lost(std::string_view why);
+
+  Hub& hub_;
+  Phase phase_ = Phase::down;
+  Fd socket_;
+  std::vector<std::uint8_t> buffer_;
+  soup::Reader reader_;
+  std::string unsent_;
+  std::string session_;
+  std::uint64_t first_sequence_ = 1;
+  std::uint64_t head_ = 1;  // what the venue's stream had reached when this login began
+  bool is_finding_head_ = true;
+  std::string packets_;
+  std::vector<std::size_t> packet_ends_;
+  std::int64_t received_ns_ = 0;
+  std::int64_t sent_ns_ = 0;
+  std::int64_t retry_ns_ = 0;
+};
+
+}  // namespace hft::gateway
