@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t kSecond_ns = 1'000'000'000;
 constexpr std::int64_t kDay_s = 86'400;
-constexpr std::uint64_t kPromotionPatience_ns = 3'000'000'000;
+constexpr std::uint64_t kPromotionPatience_ns = 1'000'000'000;
 constexpr std::uint64_t kCancelRetry_ns = 1'000'000'000;
 constexpr std::uint32_t kOrdersCapacity = 1 << 14;  // open at once; a limits file asks for far less
 
@@ -271,8 +271,8 @@ void Core::settle_promotion() {
     move(Trigger::promote);
     return;
   }
-  if (stamp_.monotonic_ns - pending_since_ns_ <= kPromotionPatience_ns) return;
-  promotion_ = {feed_fresh() ? "not_reconciled" : "feed", "waited 3 s for responses and drop copy to agree", 0, {}};
+  if (!link_up_ || stamp_.monotonic_ns - pending_since_ns_ <= kPromotionPatience_ns) return;
+  promotion_ = {feed_fresh() ? "not_reconciled" : "feed", "a second without a response, and they do not agree", 0, {}};
   pending_epoch_ = epoch_ = 0;
   link_up_ = false;
 }

@@ -58,6 +58,10 @@ struct Counters {
   std::uint64_t responses_bad = 0, responses_unknown = 0, feed_gaps = 0, gateway_refused = 0;
 };
 
+inline book::Limits book_limits_of(const CoreConfig& config) {
+  return {.orders_max = config.book_orders_max, .levels_max = config.book_levels_max, .locates = 65536};
+}
+
 class Core {
  public:
   explicit Core(Sink& sink, const book::Limits& book_limits = {},

@@ -45,8 +45,7 @@ bool Core::on_command(const Command& command) {
       if (!adopting_) {
         const OrderRequest order{ledger_.find(command.symbol), command.side, command.quantity, command.price_e4, '0'};
         if (order.symbol == kNoSymbol) {
-          const bool trading = may_trade(state_) && !latch_.set;
-          answer_.code = latch_.set ? "latched" : trading ? "risk.symbol" : "not_active";
+          answer_.code = may_trade(state_) ? "risk.symbol" : "not_active";
           refuse(order, command.symbol, answer_.code);
           return true;
         }
@@ -58,6 +57,7 @@ bool Core::on_command(const Command& command) {
       if (!adopting_) {
         Order* order = orders_.find(command.urn);
         if (order == nullptr) refuse_command("unknown_order", "no open order with this reference number");
+        else if (!may_trade(state_)) refuse_command("not_active", name_of(state_));
         else if (!link_up_) refuse_command("disconnected", "no session at the gateway");
         else send_cancel(*order);
         answer_.urn = command.urn;
@@ -83,11 +83,13 @@ void Core::promote(const Command& command) {
   }
   if (state_ == State::syncing || !feed_fresh()) return refuse_command("feed", "the feed is stale or has a gap");
   if (pending_epoch_ != 0) return refuse_command("illegal_state", "another promotion is under way");
+  // Whether or not the gateway grants it, this epoch is used up.
+  highest_epoch_ = command.epoch;
   pending_epoch_ = command.epoch;
   pending_since_ns_ = stamp_.monotonic_ns;
   promotion_ = Answer{};
   if (config_.egress == Egress::shadow && !adopting_) {  // nothing to claim: a shadow sends nothing
-    epoch_ = highest_epoch_ = command.epoch;
+    epoch_ = command.epoch;
     link_up_ = resent_ = true;
     drop_copy_.reset();
   }
@@ -143,7 +145,7 @@ void Core::resume(const Command& command) {
   if (!adopting_ && !feed_fresh()) return refuse_command("feed", "the feed is stale or has a gap");
   executions_since_resume_ = 0;
   if (limits_ && daily_loss_hit(*limits_, ledger_)) {
-    return refuse_command("illegal_state", "the daily loss stands; it begins anew with the trading day");
+    return refuse_command("risk.daily_loss", "it begins anew with the trading day");
   }
   move(Trigger::resume);
 }
@@ -182,6 +184,7 @@ void Core::link_came_up(const LinkEvent& event) {
   epoch_ = event.epoch;
   link_up_ = true;
   resent_ = false;
+  pending_since_ns_ = stamp_.monotonic_ns;
   drop_copy_.reset();
   if (event.has_positions) drop_copy_.emplace(event.positions.begin(), event.positions.end());
 }

@@ -25,8 +25,7 @@ RiskView Core::risk_view(SymbolId symbol) const {
 
 // Empty when the order may leave now; the state is asked first, then the rules, then what REDUCING allows.
 std::string_view Core::why_not(const OrderRequest& order) const {
-  if (latch_.set) return "latched";
-  if (!may_trade(state_) || !limits_) return "not_active";
+  if (!may_trade(state_) || latch_.set || !limits_) return "not_active";
   if (config_.egress != Egress::shadow && (!link_up_ || !resent_)) return "disconnected";
   if (journal_broken_) return "journal";
   if (const auto refused = judge(order, risk_view(order.symbol)); !refused.empty()) return refused;
@@ -195,6 +194,7 @@ void Core::on_gone(std::uint32_t urn, std::uint32_t quantity) {
 
 bool Core::on_response(Bytes bytes) {
   ++responses_;
+  pending_since_ns_ = stamp_.monotonic_ns;
   const ouch::Message message = ouch::decode_outbound(bytes);
   if (message.why != Reject::none) {
     ++counters_.responses_bad;

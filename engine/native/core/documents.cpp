@@ -173,9 +173,12 @@ std::optional<Limits> parse_limits(std::string_view text, std::string* why) {
     return std::nullopt;
   }
   Limits limits;
-  Fields fields(*json);
-  fields.number("serial", limits.serial);
-  fields.number("expires_utc_s", limits.expires_utc_s);
+  Fields document(*json);
+  document.number("serial", limits.serial);
+  document.number("not_after_utc_ns", limits.not_after_utc_ns);
+  const bool has_engine = json->contains("engine") && (*json)["engine"].is_object();
+  const Json engine = has_engine ? (*json)["engine"] : Json::object();
+  Fields fields(engine);
   fields.texts("symbols", limits.symbols);
   fields.number("order_quantity_max", limits.order_quantity_max);
   fields.number("order_notional_max_e4", limits.order_notional_max_e4);
@@ -187,18 +190,15 @@ std::optional<Limits> parse_limits(std::string_view text, std::string* why) {
   fields.number("duplicate_window_ms", limits.duplicate_window_ms);
   fields.number("daily_loss_max_e4", limits.daily_loss_max_e4);
   fields.number("repeated_executions_max", limits.repeated_executions_max);
-  const bool critical = critical_known(
-      *json, {"contract", "critical", "serial", "expires_utc_s", "symbols", "order_quantity_max",
-              "order_notional_max_e4", "gross_notional_max_e4", "collar_bps", "position_max",
-              "messages_per_second_max", "open_orders_max", "duplicate_window_ms", "daily_loss_max_e4",
-              "repeated_executions_max"}, why);
-  if (!critical) return std::nullopt;
-  if (fields.wrong().empty() && json->value("contract", std::string("1")).substr(0, 1) == "1") {
-    const std::string canonical = json->dump();  // keys sorted, no spaces: engine/contract/canonical.py
-    limits.digest = hex(sha256(std::as_bytes(std::span(canonical))));
+  if (!critical_known(*json, {"contract", "critical", "serial", "not_after_utc_ns", "engine", "gateway"}, why)) {
+    return std::nullopt;
+  }
+  const std::string wrong = !document.wrong().empty() ? document.wrong() : fields.wrong();
+  if (wrong.empty() && json->value("contract", std::string("1.")).starts_with("1.")) {
+    limits.digest = hex(sha256(std::as_bytes(std::span(text))));
     return limits;
   }
-  if (why != nullptr) *why = "field " + (fields.wrong().empty() ? "contract" : fields.wrong()) + " is missing or wrong";
+  if (why != nullptr) *why = "field " + (wrong.empty() ? std::string("contract") : wrong) + " is missing or wrong";
   return std::nullopt;
 }
 
@@ -211,6 +211,8 @@ std::string start_record(const CoreConfig& config, std::string_view artifact, st
                         {"feed_stale_ms", config.feed_stale_ms}, {"drain_timeout_ms", config.drain_timeout_ms},
                         {"trading_day_start_utc_s", config.trading_day_start_utc_s},
                         {"digest_every_inputs", config.digest_every_inputs},
+                        {"book_orders_max", config.book_orders_max},
+                        {"book_levels_max", config.book_levels_max},
                         {"strategy", {{"name", strategy.name}, {"clip", strategy.clip},
                                       {"threshold_permille", strategy.threshold_permille},
                                       {"cooldown_us", strategy.cooldown_us},
@@ -230,6 +232,8 @@ std::optional<CoreConfig> parse_start_record(std::string_view text) {
   fields.number("drain_timeout_ms", config.drain_timeout_ms);
   fields.number("trading_day_start_utc_s", config.trading_day_start_utc_s);
   fields.number("digest_every_inputs", config.digest_every_inputs);
+  fields.number("book_orders_max", config.book_orders_max);
+  fields.number("book_levels_max", config.book_levels_max);
   const auto known_profile = ouch::profile_of(profile);
   const auto known_egress = egress_of(egress);
   if (!core.contains("strategy") || !core["strategy"].is_object() || !known_profile || !known_egress) {

@@ -16,10 +16,10 @@ namespace {
 constexpr std::array<std::string_view, 4> kStocks{"AAPL", "MSFT", "NVDA", "QQQ"};
 constexpr std::int64_t kUtcBegin_ns = 1'700'000'000'000'000'000;
 constexpr std::string_view kLimits =
-    R"({"serial":1,"expires_utc_s":4000000000,"symbols":["AAPL","MSFT","NVDA"],"order_quantity_max":500,)"
-    R"("order_notional_max_e4":100000000000,"gross_notional_max_e4":400000000000,"collar_bps":50,)"
-    R"("position_max":200,"messages_per_second_max":6000,"open_orders_max":3,"duplicate_window_ms":2,)"
-    R"("daily_loss_max_e4":1000000000000,"repeated_executions_max":100000000})";
+    R"({"serial":1,"not_after_utc_ns":4000000000000000000,"engine":{"symbols":["AAPL","MSFT","NVDA"],)"
+    R"("order_quantity_max":500,"order_notional_max_e4":100000000000,"gross_notional_max_e4":400000000000,)"
+    R"("collar_bps":50,"position_max":200,"messages_per_second_max":6000,"open_orders_max":3,)"
+    R"("duplicate_window_ms":2,"daily_loss_max_e4":1000000000000,"repeated_executions_max":100000000}})";
 
 // Random market data over live orders: adds, executions, cancels, deletes, replaces.
 class Feed {
@@ -109,7 +109,7 @@ class Day : public IntentQueue {
         ring_(Ring::create(1 << 22)),
         persister_(ring_, {.directory = directory, .segment_bytes = options.segment_bytes}),
         recorder_(ring_, *this, 0),
-        core_(recorder_, book::Limits{.orders_max = 1 << 16, .levels_max = 1 << 14, .locates = 16}) {}
+        core_(recorder_, book_limits_of(config())) {}
 
   Generated run() {
     begin();
@@ -138,12 +138,18 @@ class Day : public IntentQueue {
   }
   void input(Kind kind, std::string_view text) { input(kind, std::as_bytes(std::span(text))); }
 
-  void begin() {
+  CoreConfig config() const {
     CoreConfig config;
     config.digest_every_inputs = options_.digest_every_inputs;
+    config.book_orders_max = 1 << 12;
+    config.book_levels_max = 1 << 10;
     config.strategy = {.name = "imbalance", .clip = 100, .threshold_permille = 200, .cooldown_us = 20,
                        .order_timeout_ms = 1};
-    input(Kind::start, start_record(config, "generated", "generated", 1));
+    return config;
+  }
+
+  void begin() {
+    input(Kind::start, start_record(config(), "generated", "generated", 1));
     input(Kind::limits, kLimits);
     market_packet(12);
     input(Kind::admin, R"({"uid":0,"request":{"verb":"promote","epoch":1}})");

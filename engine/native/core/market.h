@@ -12,7 +12,7 @@ namespace hft::core {
 class Market {
  public:
   explicit Market(const book::Limits& limits, std::pmr::memory_resource* memory)
-      : book_(limits, memory), symbol_of_(limits.locates, kNoSymbol) {}
+      : book_(limits, memory), symbol_of_(limits.locates, kUnlearned) {}
 
   // The symbols of interest; `find` gives a symbol's number or kNoSymbol. Called when the allow-list changes.
   template <class Find>
@@ -41,6 +41,8 @@ class Market {
   [[nodiscard]] std::uint64_t messages() const { return messages_; }
 
  private:
+  static constexpr SymbolId kUnlearned = kNoSymbol - 1;
+
   template <class Find, class Touched>
   void apply_one(Bytes message, Find& find, Touched& touched) {
     const book::Result result = book_.apply(message);
@@ -50,6 +52,8 @@ class Market {
     }
     if (!result.top_changed) return;
     SymbolId& symbol = symbol_of_[result.locate];
+    // A feed joined mid-day has no directory; the book took the name from the first order.
+    if (symbol == kUnlearned) symbol = find(trimmed(book_.stock(result.locate)));
     if (symbol == kNoSymbol) return;
     const book::Bbo top = book_.bbo(result.locate);
     const Bbo bbo{top.bid.price, top.ask.price, top.bid.shares, top.ask.shares};

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "core/documents.h"
 #include "wire/mold.h"
 
 namespace hft::core {
@@ -68,6 +69,12 @@ bool apply_input(Core& core, RecordView record, const MarketStore& store) {
   return core.apply(record);
 }
 
+std::unique_ptr<Core> core_for(const RecordView& start, Sink& sink) {
+  const auto* text = reinterpret_cast<const char*>(start.payload.data());
+  const auto config = parse_start_record({text, start.payload.size()}).value_or(CoreConfig{});
+  return std::make_unique<Core>(sink, book_limits_of(config));
+}
+
 }  // namespace
 
 bool restore(Core& core, JournalReader& reader, std::uint64_t records_max) {
@@ -79,22 +86,20 @@ bool restore(Core& core, JournalReader& reader, std::uint64_t records_max) {
   return true;
 }
 
-ReplayResult replay(const std::filesystem::path& directory, const book::Limits& book_limits,
-                    const MarketStore& store) {
+ReplayResult replay(const std::filesystem::path& directory, const MarketStore& store) {
   ReplayResult result;
   Compare compare;
-  auto core = std::make_unique<Core>(compare, book_limits);
+  auto core = std::make_unique<Core>(compare, book::Limits{.orders_max = 1, .levels_max = 1, .locates = 1});
   JournalReader reader(directory);
   std::uint64_t shown = 0;
   for (auto record = reader.next(); record && result.readable; record = reader.next(), ++shown) {
     if (record->kind() == Kind::start) {
       result.unrecorded += compare.take_waiting();
       // A process that starts again knows only what was recorded: so does its replay.
-      if (result.runs++ > 0) {
-        core = std::make_unique<Core>(compare, book_limits);
-        JournalReader again(directory);
-        result.readable = restore(*core, again, shown);
-      }
+      ++result.runs;
+      core = core_for(*record, compare);
+      JournalReader again(directory);
+      result.readable = restore(*core, again, shown);
       result.readable = result.readable && core->apply(*record);
     } else if (is_decision(record->kind())) {
       compare.check(*record, result);

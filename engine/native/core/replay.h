@@ -36,8 +36,8 @@ struct ReplayResult {
   bool readable = true;          // false: a record the core cannot read, or market data that is not there
 };
 
-ReplayResult replay(const std::filesystem::path& directory, const book::Limits& book_limits,
-                    const MarketStore& store = {});
+// The core is made as large as each start record says.
+ReplayResult replay(const std::filesystem::path& directory, const MarketStore& store = {});
 
 // Payload of Kind::market_ref.
 struct __attribute__((packed)) MarketRef {

@@ -6,8 +6,6 @@
 namespace hft::core {
 namespace {
 
-constexpr std::int64_t kSecond_ns = 1'000'000'000;
-
 bool beyond_collar(const OrderRequest& order, const RiskView& view) {
   if (!view.bbo.good()) return true;
   using Wide = unsigned __int128;
@@ -82,7 +80,7 @@ bool only_reduces(const OrderRequest& order, const Holding& held) {
 }
 
 std::string_view judge(const OrderRequest& order, const RiskView& view) {
-  if (view.utc_ns >= view.limits.expires_utc_s * kSecond_ns) return "risk.limits_expired";
+  if (view.utc_ns >= view.limits.not_after_utc_ns) return "risk.limits_expired";
   if (!view.symbol_allowed) return "risk.symbol";
   // OUCH 5.0 cannot carry a price above its maximum: such an order is as wrong as one that is too large.
   if (order.quantity == 0 || order.quantity > view.limits.order_quantity_max) return "risk.size";

@@ -21,7 +21,7 @@ enum class Egress : std::uint8_t { live, shadow, test };
 // What one engine may do; a value at the limit passes, one more is refused (engine/contract/limits.py).
 struct Limits {
   std::uint64_t serial = 0;
-  std::int64_t expires_utc_s = 0;
+  std::int64_t not_after_utc_ns = 0;
   std::vector<std::string> symbols;
   std::uint32_t order_quantity_max = 0;
   std::uint64_t order_notional_max_e4 = 0;
@@ -33,7 +33,7 @@ struct Limits {
   std::uint64_t duplicate_window_ms = 0;
   std::uint64_t daily_loss_max_e4 = 0;
   std::uint64_t repeated_executions_max = 0;
-  std::string digest;
+  std::string digest;  // SHA-256 of the file's bytes, 64 hex digits
 };
 
 struct StrategyConfig {
@@ -52,6 +52,8 @@ struct CoreConfig {
   std::uint64_t drain_timeout_ms = 5000;
   std::uint64_t trading_day_start_utc_s = 0;  // second of the UTC day at which the daily loss begins anew
   std::uint64_t digest_every_inputs = 0;      // 0: no digest records
+  std::uint64_t book_orders_max = 1 << 17;
+  std::uint64_t book_levels_max = 1 << 16;
   StrategyConfig strategy;
 };
 

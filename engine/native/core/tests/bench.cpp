@@ -41,16 +41,17 @@ std::vector<std::uint8_t> remove(std::uint64_t reference) {
 }  // namespace
 
 std::string limits_json(const Limits& limits) {
-  return nlohmann::json{{"serial", limits.serial}, {"expires_utc_s", limits.expires_utc_s},
-                        {"symbols", limits.symbols}, {"order_quantity_max", limits.order_quantity_max},
-                        {"order_notional_max_e4", limits.order_notional_max_e4},
-                        {"gross_notional_max_e4", limits.gross_notional_max_e4},
-                        {"collar_bps", limits.collar_bps}, {"position_max", limits.position_max},
-                        {"messages_per_second_max", limits.messages_per_second_max},
-                        {"open_orders_max", limits.open_orders_max},
-                        {"duplicate_window_ms", limits.duplicate_window_ms},
-                        {"daily_loss_max_e4", limits.daily_loss_max_e4},
-                        {"repeated_executions_max", limits.repeated_executions_max}}.dump();
+  const nlohmann::json engine{{"symbols", limits.symbols}, {"order_quantity_max", limits.order_quantity_max},
+                              {"order_notional_max_e4", limits.order_notional_max_e4},
+                              {"gross_notional_max_e4", limits.gross_notional_max_e4},
+                              {"collar_bps", limits.collar_bps}, {"position_max", limits.position_max},
+                              {"messages_per_second_max", limits.messages_per_second_max},
+                              {"open_orders_max", limits.open_orders_max},
+                              {"duplicate_window_ms", limits.duplicate_window_ms},
+                              {"daily_loss_max_e4", limits.daily_loss_max_e4},
+                              {"repeated_executions_max", limits.repeated_executions_max}};
+  return nlohmann::json{{"serial", limits.serial}, {"not_after_utc_ns", limits.not_after_utc_ns}, {"engine", engine}}
+      .dump();
 }
 
 Bench::Bench(const CoreConfig& config, const Limits& limits) : core(*this, kSmallBook) {

@@ -25,7 +25,7 @@ TEST(Replay, FiveReplaysAreBitEqualToTheRunAndToEachOther) {
   EXPECT_GT(made.executions, 100U);
   EXPECT_GT(made.cancels, 10U);
   for (int run = 0; run < 5; ++run) {
-    const ReplayResult result = replay(scratch.path(), kBook);
+    const ReplayResult result = replay(scratch.path());
     EXPECT_EQ(result.mismatches, 0U) << result.first_mismatch;
     EXPECT_EQ(result.unrecorded, 0U);
     EXPECT_GT(result.decisions, made.orders);
@@ -71,7 +71,7 @@ TEST(Replay, AForgedDecisionIsFound) {
   hft::test::Scratch scratch;
   generate_journal(scratch.path(), {.messages = 3000, .seed = 4});
   forge(scratch.path(), Kind::intent, 5, 3);
-  const ReplayResult result = replay(scratch.path(), kBook);
+  const ReplayResult result = replay(scratch.path());
   EXPECT_EQ(result.end.ending, Ending::clean) << result.end.text();
   EXPECT_EQ(result.mismatches, 1U) << result.first_mismatch;
 }
@@ -80,7 +80,7 @@ TEST(Replay, AForgedInputLeadsToOtherDecisions) {
   hft::test::Scratch scratch;
   generate_journal(scratch.path(), {.messages = 3000, .seed = 4});
   forge(scratch.path(), Kind::response, 6, 12);  // the lowest byte of the reference number
-  EXPECT_GT(replay(scratch.path(), kBook).mismatches, 0U);
+  EXPECT_GT(replay(scratch.path()).mismatches, 0U);
 }
 
 TEST(Replay, CutAtRandomBytesItReplaysWhatIsWholeWithoutAMismatch) {
@@ -96,7 +96,7 @@ TEST(Replay, CutAtRandomBytesItReplaysWhatIsWholeWithoutAMismatch) {
   for (int i = 0; i < 40; ++i) {
     const auto cut = static_cast<std::streamsize>(1000 + random() % (whole.end().file_offset - 1000));
     std::ofstream(path, std::ios::binary).write(bytes.data(), cut);
-    const ReplayResult result = replay(scratch.path(), kBook);
+    const ReplayResult result = replay(scratch.path());
     EXPECT_TRUE(result.readable);
     EXPECT_EQ(result.mismatches, 0U) << result.first_mismatch;
     EXPECT_LE(result.unrecorded, 8U);
@@ -140,7 +140,7 @@ TEST(Replay, ARestartRestoresEveryCounterAndItsJournalStillReplays) {
   const std::string kill = R"({"uid":0,"request":{"verb":"kill","reason":"drill"}})";
   second.input(after, Kind::admin, std::as_bytes(std::span(kill)), now_ns, 1);
   ASSERT_TRUE(persister.stop());
-  const ReplayResult result = replay(scratch.path(), kBook);
+  const ReplayResult result = replay(scratch.path());
   EXPECT_EQ(result.mismatches, 0U) << result.first_mismatch;
   EXPECT_EQ(result.runs, 2U);
   EXPECT_EQ(result.state_digest, after.state_digest());
@@ -166,11 +166,11 @@ TEST(Replay, AReferenceWithoutItsMarketDataIsNotReadable) {
   recorder.input(core, Kind::start, std::as_bytes(std::span(start)), 1, 1);
   recorder.input_by_reference(core, bytes_of(ref), packet, 2, 2);
   ASSERT_TRUE(persister.stop());
-  EXPECT_FALSE(replay(scratch.path(), kBook).readable);
+  EXPECT_FALSE(replay(scratch.path()).readable);
   const auto store = [&](const std::string&, std::uint64_t, std::uint32_t) {
     return std::vector<std::byte>(packet.begin(), packet.end());
   };
-  const ReplayResult with = replay(scratch.path(), kBook, store);
+  const ReplayResult with = replay(scratch.path(), store);
   EXPECT_TRUE(with.readable);
   EXPECT_EQ(with.state_digest, core.state_digest());
 }

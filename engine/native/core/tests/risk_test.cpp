@@ -239,10 +239,10 @@ TEST(Risk, ReducingTakesOnlyWhatBringsThePositionNearerToZero) {
 
 TEST(Risk, ExpiredLimitsRefuseEveryOrder) {
   Limits limits = loose_limits();
-  limits.expires_utc_s = 1'700'001'000;  // the bench begins at 1,700,000,000 s + 1,000 s
+  limits.not_after_utc_ns = 1'700'001'000'000'000'000;  // the bench begins at 1,700,000,000 s + 1,000 s
   Active bench(limits);
   EXPECT_EQ(bench.order('B', 1, "AAPL", kAapl).code, "risk.limits_expired");
-  limits.expires_utc_s = 1'700'001'001;
+  limits.not_after_utc_ns = 1'700'001'000'000'000'001;
   bench.set_limits(limits);
   EXPECT_EQ(bench.order('B', 1, "AAPL", kAapl).code, "");
 }

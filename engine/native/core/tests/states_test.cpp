@@ -142,7 +142,7 @@ TEST(States, AKillBlocksThenCancelsAndCountsAnswers) {
   EXPECT_EQ(bench->command(R"({"verb":"kill","scope":"site","id":"x","reason":"drill"})").code, "");
   EXPECT_EQ(bench->core.state(), State::halted);
   EXPECT_EQ(bench->intents('X').size(), 3U);
-  EXPECT_EQ(bench->order('B', 1, "AAPL", 1'000'000).code, "latched");
+  EXPECT_EQ(bench->order('B', 1, "AAPL", 1'000'000).code, "not_active");
   bench->canceled(1, 10);
   bench->execute(2, 20, 1'000'000);
   EXPECT_EQ(bench->core.cleanup().open_before, 3U);
