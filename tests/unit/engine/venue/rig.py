@@ -1,4 +1,4 @@
-"""A venue under test: the real program on loopback, two feed lines to listen on, an outside SoupBinTCP client.
+"""A venue under test: the real program on loopback, two feed lines to listen on, an outside client.
 
 Nothing here shares code with the venue: OUCH is packed by `struct` from the specification's offsets, sessions
 are Nasdaq's own Python client, datagrams are read from plain sockets.
@@ -88,7 +88,9 @@ class Loop:
 class Client:
     """One session of Nasdaq's own SoupBinTCP client; `got` holds the sequenced messages in order."""
 
-    def __init__(self, loop: Loop, port: int, user: str, password: str, sequence: int, session: str) -> None:
+    def __init__(
+        self, loop: Loop, port: int, user: str, *, password: str, sequence: int, session: str
+    ) -> None:
         self.loop = loop
         self.got: queue.Queue[bytes] = queue.Queue()
         self.closed = threading.Event()
@@ -201,7 +203,9 @@ class VenueRig:
         self.ready: dict[str, Any] = json.loads(self.process.stdout.readline())
 
     def client(self, user: str, sequence: int = 0, *, password: str = "secret", session: str = "") -> Client:
-        client = Client(self.loop, self.ready["order_port"], user, password, sequence, session)
+        client = Client(
+            self.loop, self.ready["order_port"], user, password=password, sequence=sequence, session=session
+        )
         self.stack.callback(client.close)
         return client
 

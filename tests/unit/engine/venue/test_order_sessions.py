@@ -178,7 +178,9 @@ def test_mass_cancel_and_disable_from_another_session_of_the_firm_stop_it(
     alice.expect("AAA")
     _, foreign = bob.expect("AJ")
     assert rejected_for(foreign) == 0x000C
-    guard.send(struct.pack(">cI4sH", b"D", 1, b"ALFA", 0), struct.pack(">cI4s8sH", b"C", 2, b"ALFA", b" " * 8, 0))
+    guard.send(
+        struct.pack(">cI4sH", b"D", 1, b"ALFA", 0), struct.pack(">cI4s8sH", b"C", 2, b"ALFA", b" " * 8, 0)
+    )
     guard.expect("GX")
     assert [urn_of(message) for message in alice.expect("CCC")] == [1, 2, 3]
     alice.send(enter(4, "B", 100, "AAA", 99_0000))
@@ -217,14 +219,16 @@ def test_second_login_takes_over_and_the_first_connection_is_cut(venue: VenueRig
     first.send(enter(1, "B", 100, "AAA", 99_0000))
     first.expect("A")
     second = venue.client("ALICE")
-    until(lambda: first.closed.is_set(), "the cut")
+    until(first.closed.is_set, "the cut")
     second.send(enter(2, "B", 100, "AAA", 99_0000))
     second.expect("A")
     assert [line["code"] for line in venue.log("disconnect")] == ["taken_over"]
     assert venue.admin("status")["live_orders"] == 1
 
 
-def test_silent_peer_is_declared_dead_and_its_orders_are_canceled(make_venue: Callable[..., VenueRig]) -> None:
+def test_silent_peer_is_declared_dead_and_its_orders_are_canceled(
+    make_venue: Callable[..., VenueRig],
+) -> None:
     venue = make_venue(peer_timeout_ms=200)
     alice = venue.client("ALICE")  # this client beats every 10 s only
     alice.send(enter(1, "B", 100, "AAA", 99_0000))
@@ -289,7 +293,5 @@ def test_end_of_session_is_said_to_clients_and_sigterm_leaves_with_zero(venue: V
     bob = venue.client("BOB")
     assert venue.admin("end")["ok"]
     bob.expect("S")
-    until(lambda: bob.closed.is_set(), "the end")
+    until(bob.closed.is_set, "the end")
     assert venue.stop() == 0
-
-

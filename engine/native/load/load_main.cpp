@@ -1,0 +1,114 @@
+// hft-load: an open-loop load generator that is also the venue end of the program under test.
+#include <csignal>
+#include <fstream>
+#include <iostream>
+
+#include "load/loader.h"
+#include "load/options.h"
+
+namespace {
+
+using namespace hft;
+using namespace hft::load;
+
+constexpr std::string_view usage =
+    R"(hft-load --lines ADDR:PORT[,ADDR:PORT] --out FILE [options]
+  --orders ADDR:PORT     where to accept the program under test (127.0.0.1:0); ports are printed when ready
+  --link                 play the gateway first: nonce, HELLO, CLAIM
+  --no-fill              accept orders but never fill them
+  --profile NAME         ouch5-2023-05 or ouch5-later
+  --triggers N --rate N  how many, how many a second (10000, 1000); --warmup N are not counted (500)
+  --trigger-symbols N    triggers go round these symbols TRG0, TRG1, ... (1)
+  --noise-symbols N --noise-rate N --noise-per-datagram N --noise-live N --seed N
+                         a synthetic market beside the triggers, in messages a second (none)
+  --stamp user|kernel    when an order counts as in: after recv, or by SO_TIMESTAMPING (user)
+  --idle spin|yield|backoff   --cpu N   --interface ADDR   --label TEXT   --settle-ms N
+  --peers PID[,PID]      processes that belong to the run; what others take of the CPUs is reported
+hft-load --version [--json] | --help
+Exit codes: 0 ran to its end, 64 configuration, 70 invariant broken, 75 nobody came or the peer was lost.
+)";
+
+volatile int stop = 0;
+void on_signal(int) { stop = 1; }
+
+LoadPlan plan_of(const Arguments& arguments) {
+  LoadPlan plan;
+  plan.lines = lines_of(arguments);
+  plan.idle = idle_of(arguments);
+  plan.label = arguments.text("--label", plan.label);
+  plan.interface = arguments.text("--interface", plan.interface);
+  try {
+    plan.venue_end.at = net::parse_endpoint(arguments.text("--orders", "127.0.0.1:0"));
+  } catch (const net::NetError& error) {
+    throw UsageError(std::string("--orders: ") + error.what());
+  }
+  plan.venue_end.link = arguments.has("--link");
+  plan.venue_end.fills = !arguments.has("--no-fill");
+  const std::string stamp = arguments.text("--stamp", "user");
+  if (stamp != "user" && stamp != "kernel") throw UsageError("--stamp: user or kernel");
+  plan.venue_end.kernel_stamps = stamp == "kernel";
+  const auto profile = ouch::profile_of(arguments.text("--profile", "ouch5-2023-05"));
+  if (!profile) throw UsageError("--profile: ouch5-2023-05 or ouch5-later");
+  plan.venue_end.profile = *profile;
+  plan.triggers = arguments.number("--triggers", plan.triggers);
+  plan.triggers_per_s = arguments.number("--rate", plan.triggers_per_s);
+  plan.warmup = arguments.number("--warmup", plan.warmup);
+  plan.settle_ms = arguments.number("--settle-ms", plan.settle_ms);
+  plan.cpu = arguments.number("--cpu", plan.cpu);
+  plan.noise_messages_per_s = arguments.number("--noise-rate", plan.noise_messages_per_s);
+  StimulusPlan& stimulus = plan.stimulus;
+  stimulus.trigger_symbols = arguments.number("--trigger-symbols", stimulus.trigger_symbols);
+  stimulus.noise_symbols = arguments.number("--noise-symbols", stimulus.noise_symbols);
+  stimulus.noise_live = arguments.number("--noise-live", stimulus.noise_live);
+  stimulus.noise_per_datagram = arguments.number("--noise-per-datagram", stimulus.noise_per_datagram);
+  stimulus.seed = arguments.number("--seed", stimulus.seed);
+  for (const std::string& pid : split(arguments.text("--peers"))) plan.peers.push_back(std::atoi(pid.c_str()));
+  const bool sane = plan.triggers > plan.warmup && plan.triggers_per_s > 0 && stimulus.trigger_symbols > 0 &&
+                    stimulus.trigger_symbols <= 1000 && stimulus.noise_symbols <= 50'000 &&
+                    stimulus.noise_per_datagram > 0;
+  if (!sane) throw UsageError("triggers above warmup, rates and counts above 0, at most 1000 and 50000 symbols");
+  return plan;
+}
+
+int run(const Arguments& arguments) {
+  const LoadPlan plan = plan_of(arguments);
+  if (!arguments.has("--out")) throw UsageError("--out FILE is missing");
+  std::signal(SIGTERM, on_signal);
+  std::signal(SIGINT, on_signal);
+  Loader loader(plan);
+  std::cout << R"({"ready":true,"order_port":)" << loader.order_port() << R"(,"retransmit_port":)"
+            << loader.retransmit_port() << "}" << std::endl;
+  const LoadResult result = loader.run(&stop);
+  std::ofstream file(arguments.text("--out"));
+  file << to_json(plan, result) << '\n';
+  if (!file.flush()) throw std::runtime_error(arguments.text("--out") + ": cannot be written");
+  return result.peer_lost ? 75 : 0;
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  try {
+    const Arguments arguments(
+        count, words,
+        {"--lines", "--out", "--orders", "--profile", "--triggers", "--rate", "--warmup", "--trigger-symbols",
+         "--noise-symbols", "--noise-rate", "--noise-per-datagram", "--noise-live", "--seed", "--stamp", "--idle",
+         "--cpu", "--interface", "--label", "--settle-ms", "--peers"},
+        {"--link", "--no-fill", "--version", "--json", "--help"});
+    if (arguments.has("--help")) return std::cout << usage, 0;
+    if (arguments.has("--version")) {
+      std::cout << (arguments.has("--json") ? R"({"name":"hft-load","version":"0.1.0"})" : "hft-load 0.1.0") << '\n';
+      return 0;
+    }
+    return run(arguments);
+  } catch (const UsageError& error) {
+    std::cerr << "hft-load: " << error.what() << '\n' << usage;
+    return 64;
+  } catch (const std::runtime_error& error) {  // NetError among them: an address in use, nobody came
+    std::cerr << "hft-load: " << error.what() << '\n';
+    return 75;
+  } catch (const std::exception& error) {
+    std::cerr << "hft-load: " << error.what() << '\n';
+    return 70;
+  }
+}

@@ -1,0 +1,151 @@
+"""The generator and the relay together on loopback: each trigger answered, counts add up, late is late.
+
+No figure in microseconds is asserted: this runs beside other tests. What is asserted is what must hold on any
+machine, the coordinated-omission case above all: a stall of the program under test shows in the latencies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.load_report import Run, parse_run
+
+PATIENCE_S = 20
+
+
+def free_ports() -> list[int]:
+    """Two UDP ports nobody holds at this moment."""
+    with ExitStack() as stack:
+        held = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2)]
+        for one in held:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in held]
+
+
+@contextmanager
+def program(*argv: str | Path) -> Iterator[subprocess.Popen[str]]:
+    running = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with running:
+        try:
+            yield running
+        finally:
+            if running.poll() is None:
+                running.kill()
+
+
+def run_pair(
+    native: Path, out: Path, *options: str, stall_s: float = 0
+) -> tuple[Run, dict[str, Any], dict[str, Any]]:
+    """One run of hft-load against hft-relay; the parsed run, the raw file, the relay's own counts."""
+    lines = ",".join(f"127.0.0.1:{port}" for port in free_ports())
+    load = [native / "bin" / "hft-load", "--lines", lines, "--out", out, "--settle-ms", "50", *options]
+    with program(*load) as generator:
+        assert generator.stdout is not None
+        port = json.loads(generator.stdout.readline())["order_port"]
+        with program(native / "bin" / "hft-relay", "--lines", lines, "--to", f"127.0.0.1:{port}") as relay:
+            if stall_s:
+                time.sleep(0.5)
+                os.kill(relay.pid, signal.SIGSTOP)
+                time.sleep(stall_s)
+                os.kill(relay.pid, signal.SIGCONT)
+            _, complaint = generator.communicate(timeout=PATIENCE_S)
+            assert generator.returncode == 0, complaint
+            counts, complaint = relay.communicate(timeout=PATIENCE_S)
+            assert relay.returncode == 0, complaint
+    text = out.read_text()
+    return parse_run(text), json.loads(text), json.loads(counts)
+
+
+@pytest.mark.parametrize("stamp", ["user", "kernel"])
+def test_every_trigger_is_answered_once_and_the_counts_add_up(
+    native: Path, tmp_path: Path, stamp: str
+) -> None:
+    run, raw, relay = run_pair(
+        native, tmp_path / "run.json", "--triggers", "600", "--rate", "1000", "--warmup", "100",
+        "--stamp", stamp, "--label", "relay",
+    )  # fmt: skip
+    assert (run.matched, run.missing, run.unmatched, run.repeated) == (500, 0, 0, 0)
+    assert run.latency.total == 500
+    assert raw["orders"]["received"] == raw["orders"]["answered"] == 600
+    assert raw["sent"] | {"bytes": 0} == {"datagrams": 1200, "messages": 2400, "bytes": 0, "failed": 0}
+    assert (relay["triggers"], relay["repeats"]) == (600, 600)
+    assert relay["bytes_back"] >= 600 * (3 + 64 + 3 + 36)
+    assert run.receiver_drops == run.rerequests == 0
+    assert run.duration_ns >= 0.6e9
+
+
+def test_stall_of_the_program_under_test_shows_in_the_latencies(native: Path, tmp_path: Path) -> None:
+    """A closed loop would have paused with it and reported one slow answer; here each missed one is slow."""
+    run, raw, _ = run_pair(
+        native, tmp_path / "run.json", "--triggers", "1000", "--rate", "500", "--warmup", "0", stall_s=0.4
+    )
+    assert run.missing == 0
+    assert run.latency.max_ns >= 0.35e9
+    assert run.latency.at_share(0.90) >= 0.1e9, (
+        "200 of 1,000 triggers fell into the stall, half of them for 0.2 s"
+    )
+    assert raw["backlog_ns"]["total"] == 1000
+
+
+def test_noise_of_a_whole_market_goes_out_beside_the_triggers(native: Path, tmp_path: Path) -> None:
+    run, raw, relay = run_pair(
+        native, tmp_path / "run.json", "--triggers", "200", "--rate", "400", "--warmup", "0",
+        "--trigger-symbols", "4", "--noise-symbols", "100", "--noise-rate", "20000",
+        "--noise-per-datagram", "20", "--noise-live", "500",
+    )  # fmt: skip
+    assert (run.matched, run.missing) == (200, 0)
+    assert raw["sent"]["messages"] == pytest.approx(200 * 4 + 10_000, rel=0.02)
+    assert relay["datagrams"] >= 2 * raw["sent"]["datagrams"]
+
+
+def test_datagrams_nobody_hears_are_missing_orders_not_silence(native: Path, tmp_path: Path) -> None:
+    """The relay listens on another pair of ports: nothing comes back, and the file says so."""
+    lines, deaf = (",".join(f"127.0.0.1:{port}" for port in free_ports()) for _ in range(2))
+    out = tmp_path / "run.json"
+    argv = [
+        native / "bin" / "hft-load",
+        "--lines",
+        lines,
+        "--out",
+        out,
+        "--settle-ms",
+        "10",
+        "--triggers",
+        "50",
+    ]
+    with program(*argv, "--rate", "1000", "--warmup", "0") as generator:
+        assert generator.stdout is not None
+        port = json.loads(generator.stdout.readline())["order_port"]
+        with program(native / "bin" / "hft-relay", "--lines", deaf, "--to", f"127.0.0.1:{port}"):
+            generator.communicate(timeout=PATIENCE_S)
+    run = parse_run(out.read_text())
+    assert (run.missing, run.matched, run.receiver_drops) == (50, 0, None)
+    assert "50 orders missing" in run.losses
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "words"),
+    [
+        (["hft-load", "--lines", "nowhere", "--out", "x"], 64, "--lines"),
+        (["hft-load", "--lines", "127.0.0.1:9", "--rate", "fast", "--out", "x"], 64, "--rate"),
+        (["hft-load", "--lines", "127.0.0.1:9", "--triggers", "5", "--out", "x"], 64, "above warmup"),
+        (["hft-load", "--lines", "127.0.0.1:9", "--idle", "nap", "--out", "x"], 64, "--idle"),
+        (["hft-load", "--wat"], 64, "unknown option"),
+        (["hft-relay", "--lines", "127.0.0.1:9"], 64, "--to"),
+        (["hft-relay", "--lines", "127.0.0.1:0", "--to", "127.0.0.1:1"], 75, "connect"),
+    ],
+)
+def test_wrong_options_are_named(native: Path, argv: list[str], code: int, words: str) -> None:
+    done = subprocess.run([native / "bin" / argv[0], *argv[1:]], capture_output=True, text=True, check=False)
+    assert (done.returncode, words in done.stderr) == (code, True), done.stderr
