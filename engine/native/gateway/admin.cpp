@@ -78,7 +78,8 @@ AdminServer::~AdminServer() = default;
 
 Failure AdminServer::listen() {
   socket_ = listen_unix(hub_.config.admin_socket);
-  if (!socket_ || !hub_.loop.add(socket_.get(), EPOLLIN, *this)) return failed("cannot listen on", hub_.config.admin_socket);
+  if (!socket_ || !hub_.loop.add(socket_.get(), EPOLLIN, *this))
+    return failed("cannot listen on", hub_.config.admin_socket);
   return {};
 }
 

@@ -94,9 +94,9 @@ AccountConfig account(const Json& object, Failure& failure) {
 void check_signing(const Config& config, bool is_test, Failure& failure) {
   if (is_test || !failure.empty()) return;
   if (config.limits_file.empty()) failure = "limits_file is needed outside --test";
-  if (config.host_signers.empty()) failure = "host_signers is needed outside --test";
-  if (config.authority_signers.empty()) failure = "authority_signers is needed outside --test";
-  if (config.is_standby && config.epoch_source.empty())
+  else if (config.host_signers.empty()) failure = "host_signers is needed outside --test";
+  else if (config.authority_signers.empty()) failure = "authority_signers is needed outside --test";
+  else if (config.is_standby && config.epoch_source.empty())
     failure = "a standby needs epoch_source: it re-reads the epoch before it logs in at the venue";
 }
 

@@ -28,7 +28,8 @@ Hello hello_from(const Json& object) {
   const auto slot = text_at(*ticket, "slot");
   const auto nonce = text_at(*ticket, "nonce");
   const auto runs = approval_from(*ticket);
-  const bool names_process = text_at(*ticket, "boot_id") && number_at(*ticket, "pid") && number_at(*ticket, "start_time");
+  const bool names_process =
+      text_at(*ticket, "boot_id") && number_at(*ticket, "pid") && number_at(*ticket, "start_time");
   if (host && slot && nonce && runs && names_process && text_at(*ticket, "signature"))
     hello.ticket = Ticket{*host, *slot, *nonce, *runs};
   return hello;
@@ -289,8 +290,9 @@ Json EngineLink::welcome() const {
   for (const auto& session : hub_.sessions) {
     const auto& slots = session->config.slots;
     if (std::find(slots.begin(), slots.end(), slot_) == slots.end()) continue;
-    if (accounts.empty()) answer = {{"session", session->session()}, {"next_urn", session->account.orders.last_urn() + 1}};
-    accounts[session->account.name] = session->account.orders.last_urn() + 1;
+    const auto next_urn = session->account.orders.last_urn() + 1;
+    if (accounts.empty()) answer = {{"session", session->session()}, {"next_urn", next_urn}};
+    accounts[session->account.name] = next_urn;
   }
   answer["accounts"] = accounts;
   return answer;

@@ -55,12 +55,16 @@ inline Fd accept_tcp(int listener) {
   return fd;
 }
 
-// Starts connecting; the socket turns writable when that is decided.
+// What the kernel holds for the venue no fence can call back, so it may hold little.
+inline constexpr int VENUE_SEND_BYTES = 1 << 16;
+
+// Starts connecting to a venue; the socket turns writable when that is decided.
 inline Fd connect_tcp(const Endpoint& endpoint) {
   sockaddr_in address;
   if (!to_address(endpoint, address)) return Fd();
   Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   set_no_delay(fd.get());
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &VENUE_SEND_BYTES, sizeof VENUE_SEND_BYTES);
   const int result = ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address);
   return result == 0 || errno == EINPROGRESS ? std::move(fd) : Fd();
 }

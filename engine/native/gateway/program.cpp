@@ -113,7 +113,9 @@ Failure init_state(const Config& config) {
 }
 
 int run(const Config& config, const Options& options) {
-  const bool is_new = ::access(config.state_path().c_str(), F_OK) != 0 && ::access(config.latch_path().c_str(), F_OK) != 0;
+  ::signal(SIGXFSZ, SIG_IGN);  // a log at its size limit is a refused write, not a death
+  const bool is_new =
+      ::access(config.state_path().c_str(), F_OK) != 0 && ::access(config.latch_path().c_str(), F_OK) != 0;
   if (options.is_test && is_new)
     if (auto failure = init_state(config); !failure.empty()) return complain(EXIT_CONFIG, failure);
   Hub hub(config, options);

@@ -83,7 +83,9 @@ void run_fence(Hub& hub, const Json& request, const Reply& reply) {
   const auto signature = text_at(request, "signature").value_or("");
   if (hub.gate.house.is_test && signature.empty()) return apply_fence(hub, *fence, true, reply);
   const Signed claim{hub.config.authority_signers, "epoch", "hft-fence", canonical(to_json(*fence)), signature};
-  hub.verifier.check(claim, [&hub, fence = *fence, reply](bool is_signed) { apply_fence(hub, fence, is_signed, reply); });
+  hub.verifier.check(claim, [&hub, fence = *fence, reply](bool is_signed) {
+    apply_fence(hub, fence, is_signed, reply);
+  });
 }
 
 bool is_known(const Hub& hub, Scope scope, const std::string& id) {
@@ -162,7 +164,10 @@ Json sessions_of(const Hub& hub) {
 Json status_of(const Hub& hub) {
   auto latched = Json::array();
   for (const auto& entry : hub.gate.latch.entries())
-    latched.push_back({{"scope", name_of(entry.scope)}, {"id", entry.id}, {"reason", entry.reason}, {"utc_ns", entry.utc_ns}});
+    latched.push_back({{"scope", name_of(entry.scope)},
+                       {"id", entry.id},
+                       {"reason", entry.reason},
+                       {"utc_ns", entry.utc_ns}});
   const auto& limits = hub.gate.limits;
   return {{"ok", true},
           {"name", hub.config.name},

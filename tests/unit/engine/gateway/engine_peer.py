@@ -28,9 +28,13 @@ def order_bytes(
     return head + b"0YAYN" + order_id.encode() + b"\0\0"
 
 
-def replace_bytes(original: int, urn: int, order_id: str, *, quantity: int = 50, price_e4: int = 10_000) -> bytes:
+def replace_bytes(
+    original: int, urn: int, order_id: str, *, quantity: int = 50, price_e4: int = 10_000
+) -> bytes:
     """OUCH Replace Order with an empty appendage, 40 bytes."""
-    return struct.pack(">cIIIQ", b"U", original, urn, quantity, price_e4) + b"0YN" + order_id.encode() + b"\0\0"
+    return (
+        struct.pack(">cIIIQ", b"U", original, urn, quantity, price_e4) + b"0YN" + order_id.encode() + b"\0\0"
+    )
 
 
 def cancel_bytes(urn: int) -> bytes:
@@ -102,7 +106,9 @@ class EnginePeer:
                 break
         raise AssertionError(f"no refusal {code}; got {self.refusals}")
 
-    def hello(self, *, slot: str = "a", egress: str = "test", ticket: object = None, contract: str = "1.0.0") -> dict[str, Any]:
+    def hello(
+        self, *, slot: str = "a", egress: str = "test", ticket: object = None, contract: str = "1.0.0"
+    ) -> dict[str, Any]:
         """Say HELLO; what the gateway answered, `w` or `x`."""
         body = {"contract": contract, "slot": slot, "egress": egress, "ticket": ticket}
         self.send("h", json.dumps(body).encode())
@@ -134,7 +140,9 @@ class EnginePeer:
         with suppress(OSError):
             self.socket.sendall(frame(letter, payload))
 
-    def order(self, sequence: int, urn: int | None = None, epoch: int | None = None, **terms: Any) -> tuple[int, str]:
+    def order(
+        self, sequence: int, urn: int | None = None, epoch: int | None = None, **terms: Any
+    ) -> tuple[int, str]:
         """Send a new order; number and ClOrdID."""
         urn = self.next_urn if urn is None else urn
         self.next_urn = max(self.next_urn, urn) + (1 if urn >= self.next_urn else 0)

@@ -1,9 +1,9 @@
 """Random interleavings of claim, fence, send, cancel, reconnect and gateway crash, driven from a seed.
 
-The driver writes down what it did in the order it did it. It never looks at the gateway's answers to decide what
-was right; that is the model's work (model.py). Every interleaving ends with a barrier: a new epoch is fenced,
-its engine places an order and sees it accepted, so everything before has reached the venue, and the gateway is
-shown to be alive.
+The driver writes down what it did in the order it did it. It never looks at the gateway's answers to decide
+what was right; that is the model's work (model.py). Every interleaving ends with a barrier: a new epoch is
+fenced, its engine places an order and sees it accepted, so everything before has reached the venue, and the
+gateway is shown to be alive.
 """
 
 from __future__ import annotations
@@ -19,7 +19,19 @@ from .engine_peer import EnginePeer, cancel_bytes, order_bytes, ready_engine
 from .rig import Gateway
 from .venue_peer import VenuePeer
 
-STEPS = ("claim", "claim", "send", "send", "send", "cancel", "fence", "race", "reconnect", "crash", "burst_crash")
+STEPS = (
+    "claim",
+    "claim",
+    "send",
+    "send",
+    "send",
+    "cancel",
+    "fence",
+    "race",
+    "reconnect",
+    "crash",
+    "burst_crash",
+)
 WEIGHTS = (4, 4, 6, 6, 6, 5, 4, 5, 3, 1, 1)
 STEPS_MAX = 14
 
@@ -84,7 +96,9 @@ class Driver:
     def cancel(self) -> None:
         """Some engine cancels something, its own or not."""
         if self.engines:
-            self.dice.choice(self.engines).send("U", cancel_bytes(max(1, self.venue.last_urn - self.dice.randint(0, 3))))
+            self.dice.choice(self.engines).send(
+                "U", cancel_bytes(max(1, self.venue.last_urn - self.dice.randint(0, 3)))
+            )
 
     def fence(self) -> None:
         """The next epoch; its ack is an event of its own."""
@@ -148,7 +162,9 @@ class Driver:
         order_id = clordid(self.epoch, self.sequence)
         self.note(self.epoch, order_id)
         engine.send("U", order_bytes(engine.next_urn, order_id))
-        assert self.venue.wait_for("accepted", engine.next_urn), f"no order of epoch {self.epoch} gets through"
+        assert self.venue.wait_for("accepted", engine.next_urn), (
+            f"no order of epoch {self.epoch} gets through"
+        )
         engine.close()
 
     def violations(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What must hold over the logs of driver, gateway and venue, whatever happened; shares no code with any of them.
+"""What must hold over the logs of driver, gateway and venue, whatever happened; shares no code with them.
 
 The driver knows what it sent and when a fence was acked to it; the venue knows what it took; the gateway says
 what it forwarded. Each violation is one sentence.
@@ -40,7 +40,7 @@ def sent_after_fence(sent: Iterable[Sent], acked: Iterable[Acked], accepted: Ite
     for order in sent:
         higher = [fence for fence in fences if fence.epoch > order.epoch and fence.moment < order.moment]
         if higher and order.clordid in taken:
-            yield f"{order.clordid}: epoch {order.epoch} sent after the ack of {higher[0].epoch}, and accepted"
+            yield f"{order.clordid}: epoch {order.epoch} sent after the ack of {higher[0].epoch}, accepted"
 
 
 def forwarded_after_fence(lines: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -61,8 +61,9 @@ class Gateway:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            _, errors = self.process.communicate(timeout=30)
-            raise RuntimeError(f"exit {self.process.returncode}: {errors}")
+            process, self.process = self.process, None
+            _, errors = process.communicate(timeout=30)
+            raise RuntimeError(f"exit {process.returncode}: {errors}")
         self.port = int(json.loads(line)["port"])
         return self
 

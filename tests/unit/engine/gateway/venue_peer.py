@@ -1,8 +1,8 @@
 """A small venue: SoupBinTCP server and OUCH 5.0 answers for one account, with a complete log in memory.
 
-It is written against the protocols' texts and shares no code with the gateway, so that what it logs is a second
-opinion. It outlives every gateway of a test, keeps the day's responses for replay, ignores user reference
-numbers it has seen, and lets only one connection hold the session.
+It is written against the protocols' texts and shares no code with the gateway, so that what it logs is a
+second opinion. It outlives every gateway of a test, keeps the day's responses for replay, ignores user
+reference numbers it has seen, and lets only one connection hold the session.
 """
 
 from __future__ import annotations
@@ -62,7 +62,12 @@ class VenuePeer:
         self.logins = 0
         self.changed = threading.Condition()
         self._is_reading = True
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.socket()
+        self._listener.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, 65536
+        )  # a client that is not read blocks soon
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen()
         self.port = int(self._listener.getsockname()[1])
         self._wake, self._woken = socket.socketpair()
         self._selector = selectors.DefaultSelector()
@@ -110,7 +115,9 @@ class VenuePeer:
             self.open[urn].quantity -= quantity
             if self.open[urn].quantity == 0:
                 del self.open[urn]
-            self._respond(b"E" + self._stamp() + struct.pack(">IIQcQ", urn, quantity, 10_000, b"A", 1) + b"\0\0")
+            self._respond(
+                b"E" + self._stamp() + struct.pack(">IIQcQ", urn, quantity, 10_000, b"A", 1) + b"\0\0"
+            )
 
     def _run(self) -> None:
         self._selector.register(self._listener, selectors.EVENT_READ)
@@ -211,7 +218,9 @@ class VenuePeer:
 
     def _accepted(self, kind: bytes, numbers: bytes, order: Order, price: int, clordid: bytes) -> None:
         body = struct.pack(">cI8sQ", order.side, order.quantity, order.symbol, price) + b"0Y"
-        self._respond(kind + self._stamp() + numbers + body + struct.pack(">Q", 7) + b"AYNL" + clordid + b"\0\0")
+        self._respond(
+            kind + self._stamp() + numbers + body + struct.pack(">Q", 7) + b"AYNL" + clordid + b"\0\0"
+        )
 
     def _cancel(self, urn: int, quantity: int) -> None:
         order = self.open.get(urn)
