@@ -23,7 +23,8 @@ constexpr std::string_view usage =
                          a synthetic market beside the triggers, in messages a second (none)
   --stamp user|kernel    when an order counts as in: after recv, or by SO_TIMESTAMPING (user)
   --idle spin|yield|backoff   --cpu N   --interface ADDR   --label TEXT   --settle-ms N
-  --peers PID[,PID]      processes that belong to the run; what others take of the CPUs is reported
+  --peers-file FILE      pids that belong to the run, read when measuring begins; what others take of the CPUs
+                         is reported
 hft-load --version [--json] | --help
 Exit codes: 0 ran to its end, 64 configuration, 70 invariant broken, 75 nobody came or the peer was lost.
 )";
@@ -62,7 +63,7 @@ LoadPlan plan_of(const Arguments& arguments) {
   stimulus.noise_live = arguments.number("--noise-live", stimulus.noise_live);
   stimulus.noise_per_datagram = arguments.number("--noise-per-datagram", stimulus.noise_per_datagram);
   stimulus.seed = arguments.number("--seed", stimulus.seed);
-  for (const std::string& pid : split(arguments.text("--peers"))) plan.peers.push_back(std::atoi(pid.c_str()));
+  plan.peers_file = arguments.text("--peers-file");
   const bool sane = plan.triggers > plan.warmup && plan.triggers_per_s > 0 && stimulus.trigger_symbols > 0 &&
                     stimulus.trigger_symbols <= 1000 && stimulus.noise_symbols <= 50'000 &&
                     stimulus.noise_per_datagram > 0;
@@ -93,7 +94,7 @@ int main(int count, char** words) {
         count, words,
         {"--lines", "--out", "--orders", "--profile", "--triggers", "--rate", "--warmup", "--trigger-symbols",
          "--noise-symbols", "--noise-rate", "--noise-per-datagram", "--noise-live", "--seed", "--stamp", "--idle",
-         "--cpu", "--interface", "--label", "--settle-ms", "--peers"},
+         "--cpu", "--interface", "--label", "--settle-ms", "--peers-file"},
         {"--link", "--no-fill", "--version", "--json", "--help"});
     if (arguments.has("--help")) return std::cout << usage, 0;
     if (arguments.has("--version")) {

@@ -109,7 +109,8 @@ LoadResult Loader::run(const volatile int* stop) {
   wait_until(net::monotonic_ns() + plan_.settle_ms * ms, stop);
   result_.datagrams = result_.bytes = 0;
   const std::uint64_t opening_messages = stimulus_.messages();
-  const CpuTimes before = read_cpu_times(plan_.peers);
+  const std::vector<int> peers = read_pids(plan_.peers_file);
+  const CpuTimes before = read_cpu_times(peers);
   const Switches switches = read_switches();
   start_ns_ = net::monotonic_ns() + ms;
   for (Due due = schedule_.peek(); due.kind != Due::Kind::end && *stop == 0; due = schedule_.peek()) {
@@ -128,7 +129,7 @@ LoadResult Loader::run(const volatile int* stop) {
   result_.duration_ns = net::monotonic_ns() - start_ns_;
   result_.messages = stimulus_.messages() - opening_messages;
   wait_until(net::monotonic_ns() + plan_.grace_ms * ms, stop);
-  const CpuTimes after = read_cpu_times(plan_.peers);
+  const CpuTimes after = read_cpu_times(peers);
   result_.others_cpu = others_share(before, after);
   const Switches then = read_switches();
   result_.switches = {then.voluntary - switches.voluntary, then.involuntary - switches.involuntary,

@@ -29,7 +29,7 @@ struct LoadPlan {
   std::uint64_t login_timeout_s = 30;
   Idle idle = Idle::yield;
   int cpu = -1;
-  std::vector<int> peers;                // pids that belong to the run
+  std::string peers_file;                // pids that belong to the run; read when measuring begins
 };
 
 struct LoadResult {

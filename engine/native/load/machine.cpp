@@ -34,6 +34,11 @@ std::uint64_t ticks_of(int pid) {
 
 }  // namespace
 
+std::vector<int> read_pids(const std::string& path) {
+  std::istringstream words(path.empty() ? std::string() : read_all(path));
+  return {std::istream_iterator<int>(words), {}};
+}
+
 CpuTimes read_cpu_times(const std::vector<int>& our_pids) {
   std::istringstream line(read_all("/proc/stat"));
   std::string name;

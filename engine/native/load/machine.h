@@ -13,6 +13,9 @@ struct CpuTimes {
   std::uint64_t ours = 0;   // of this process and the ones named
 };
 
+// Pids from a file, separated by blanks; none when there is no such file.
+std::vector<int> read_pids(const std::string& path);
+
 CpuTimes read_cpu_times(const std::vector<int>& our_pids);
 
 // Share of all CPU time that went to others between two readings, 0 to 1.

@@ -235,6 +235,12 @@ TEST(Machine, DropsAreReadFromTheKernelsTableForTheGivenPortsOnly) {
   EXPECT_EQ(receiver_drops(table, {4}), -1);
 }
 
+TEST(Machine, ProcessesOfTheRunAreNotOthers) {
+  EXPECT_TRUE(read_pids("").empty());
+  EXPECT_TRUE(read_pids("/nonexistent").empty());
+  EXPECT_GT(read_cpu_times({}).total, 0u);
+}
+
 TEST(Machine, WhatOthersTookIsTheBusyTimeThatIsNotOurs) {
   EXPECT_DOUBLE_EQ(others_share({100, 1000, 50}, {300, 2000, 200}), 0.05);
   EXPECT_DOUBLE_EQ(others_share({100, 1000, 50}, {100, 1000, 50}), 0.0);

@@ -138,10 +138,11 @@ class Listener:
 
     socket: socket.socket
     datagrams: list[bytes] = field(default_factory=list)
+    host: str = "127.0.0.1"
 
     @property
     def target(self) -> str:
-        return f"127.0.0.1:{self.socket.getsockname()[1]}"
+        return f"{self.host}:{self.socket.getsockname()[1]}"
 
     def drain(self) -> list[bytes]:
         while True:
@@ -184,6 +185,7 @@ class VenueRig:
         self.loop = Loop()
         stack.callback(self.loop.close)
         self.lines = {name: stack.enter_context(_line()) for name in ("A", "B")}
+        self.lines |= config.pop("extra_lines", {})
         self.log_path = folder / "venue.jsonl"
         self.admin_path = folder / "venue.sock"
         faults: dict[str, dict[str, Any]] = config.pop("faults", {})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,14 @@ def urn_of(message: bytes) -> int:
 
 def rejected_for(message: bytes) -> int:
     return int(struct.unpack_from(">H", message, 13)[0])
+
+
+def test_matching_scenarios_and_invariants_hold(native: Path) -> None:
+    done = subprocess.run(
+        [native / "tests" / "venue_matching_test"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "[  PASSED  ] 33 tests." in done.stdout
 
 
 def test_outside_client_enters_trades_and_hears_of_both_ends(venue: VenueRig) -> None:
@@ -295,3 +305,26 @@ def test_end_of_session_is_said_to_clients_and_sigterm_leaves_with_zero(venue: V
     bob.expect("S")
     until(bob.closed.is_set, "the end")
     assert venue.stop() == 0
+
+
+def test_operator_cuts_a_connection_and_its_orders_go(venue: VenueRig) -> None:
+    alice = venue.client("ALICE")
+    alice.send(enter(1, "B", 100, "AAA", 99_0000))
+    alice.expect("A")
+    assert venue.admin("disconnect", user="ALICE")["ok"]
+    until(alice.closed.is_set, "the cut")
+    assert venue.admin("status")["live_orders"] == 0
+    assert venue.admin("disconnect", user="ALICE")["code"] == "not_connected"
+
+
+def test_status_counts_what_each_account_did(venue: VenueRig) -> None:
+    bob = venue.client("BOB")
+    bob.send(enter(1, "B", 100, "AAA", 99_0000), enter(2, "B", 0, "AAA", 99_0000), enter(1, "B", 1, "AAA", 1))
+    bob.expect("AJ")
+    seen = until(lambda: (a := venue.admin("status")["accounts"][2])["ignored"] and a, "the third")
+    assert (seen["account"], seen["firm"], seen["enabled"], seen["connected"]) == ("BOB", "BETA", True, True)
+    counts = [
+        seen[key] for key in ("last_urn", "accepted", "rejected", "ignored", "malformed", "open_orders")
+    ]
+    assert counts == [2, 1, 1, 1, 0, 1]
+    assert seen["stream"] == 3
