@@ -1,4 +1,4 @@
-"""The bench of one case: an address, a directory, a feed, a gateway, signed limits, and engines started on them."""
+"""The bench of one case: an address, a directory, a feed, a gateway, signed limits, and its engines."""
 
 from __future__ import annotations
 
@@ -60,10 +60,13 @@ class Bench:
         return {
             "contract": CONTRACT_VERSION, "name": "conformance", "slot": "a", "egress": "test",
             "venue_profile": profile, "feeds": feeds, "rerequest": rerequest, "feed_stale_ms": 60_000,
-            "gateway": gateway if self.level is not Level.CORE else None, "dropcopy": None, "ticket_socket": None,
+            "gateway": gateway if self.level is not Level.CORE else None, "dropcopy": None,
+            "ticket_socket": None,
             "admin_socket": f"{here}/admin", "metrics_page": f"{here}/metrics",
-            "journal_directory": f"{here}/journal", "latch_file": f"{here}/latch", "limits_file": f"{here}/limits",
-            "allowed_signers": str(self._signer.allowed_signers), "ring_bytes": 1 << 20, "durability": "durable",
+            "journal_directory": f"{here}/journal", "latch_file": f"{here}/latch",
+            "limits_file": f"{here}/limits",
+            "allowed_signers": str(self._signer.allowed_signers), "ring_bytes": 1 << 20,
+            "durability": "durable",
             "idle": "backoff", "cpus": {}, "drain_timeout_ms": int(self.patience_s * 1000),
             "strategy": {"name": "none"},
         }  # fmt: skip
@@ -94,7 +97,11 @@ class Bench:
         }  # fmt: skip
         # Whole hours, so that equal limits are equal bytes and are signed once; short lives are exact.
         now_ns = time.time_ns() if lasts_s < 3600 else time.time_ns() // 3_600_000_000_000 * 3_600_000_000_000
-        document = {"serial": serial, "not_after_utc_ns": now_ns + int(lasts_s * 1e9), "engine": {**wide, **engine}}
+        document = {
+            "serial": serial,
+            "not_after_utc_ns": now_ns + int(lasts_s * 1e9),
+            "engine": {**wide, **engine},
+        }
         data = canonical(document)
         path = self.directory / "limits"
         signature = Path(f"{path}.sig")
@@ -117,7 +124,8 @@ class Bench:
         argv = [*self.artifact.argv, *arguments]
         try:
             return subprocess.run(
-                argv, cwd=self.directory, capture_output=True, text=True, check=False, timeout=self.patience_s * 2,
+                argv, cwd=self.directory, capture_output=True, text=True, check=False,
+                timeout=self.patience_s * 2,
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
@@ -140,7 +148,7 @@ class Bench:
     def standby(self, **how: Any) -> Engine:
         """An engine in STANDBY."""
         engine = self.launch(**how)
-        engine.wait_ready()
+        engine.wait_up()
         engine.wait_state("STANDBY")
         return engine
 
@@ -159,17 +167,16 @@ class Bench:
         return engine
 
     def standby_synced(self) -> Engine:
-        """STANDBY and in step with the feed: what went before the start was asked for and came."""
-        answering, self.feed.answering = self.feed.answering, True
+        """STANDBY and in step with a feed that repeats nothing from now on."""
         engine = self.standby()
         engine.wait_status("a book in step", lambda status: status["feed"]["next_sequence"] == self.feed.next)
-        self.feed.answering = answering
+        self.feed.history = False
         return engine
 
     def must_exit(self, code: int) -> None:
         """A start that must end with CODE."""
         engine = self.launch()
-        seen = engine.wait_exit()
+        seen = engine.wait_exit(or_ready=True)
         if seen != code:
             raise Broken(f"a start that must exit {code} exited {seen}")
 
@@ -195,7 +202,7 @@ class Bench:
         return read_journal(self.directory / "journal")
 
 
-def demand(holds: bool, otherwise: str) -> None:  # noqa: FBT001  # reads like an assertion
+def demand(holds: bool, otherwise: str) -> None:
     """Broken, with this sentence, unless it holds."""
     if not holds:
         raise Broken(otherwise)

@@ -39,7 +39,9 @@ class Feed:
         self._server.bind((address, 0))
         self._server.settimeout(HEARTBEAT_S)
         self.messages: list[bytes] = []
-        self.running, self.answering = True, True
+        # With history every beat carries the session from its first message: no start needs a request then;
+        # without it beats are plain heartbeats and what was missed stays missed.
+        self.running, self.answering, self.history = True, True, True
         self._closing = False
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._beat, self._answer)]
         self._wake = threading.Event()
@@ -74,7 +76,9 @@ class Feed:
     def publish(self, lines: str, count: int = 1) -> None:
         """New messages on these lines; none of them are lost for who asks again."""
         first = self.next
-        new: list[bytes] = [add_order(first + n, "B", 100, SYMBOLS[0], BID_E4 - 100 - first - n) for n in range(count)]
+        new: list[bytes] = [
+            add_order(first + n, "B", 100, SYMBOLS[0], BID_E4 - 100 - first - n) for n in range(count)
+        ]
         self.messages += new
         for line in lines:
             self._send(line, packet(first, new))
@@ -86,8 +90,9 @@ class Feed:
     def _beat(self) -> None:
         while not self._closing:
             if self.running:
+                again = packet(1, self.messages) if self.history else packet(self.next, [])
                 for line in "AB":
-                    self._send(line, packet(self.next, []))
+                    self._send(line, again)
             self._wake.wait(HEARTBEAT_S)
 
     def _answer(self) -> None:

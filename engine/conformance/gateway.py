@@ -1,8 +1,9 @@
 """The observer: an order gateway and the venue behind it, as a case needs them.
 
-It speaks the engine's side of the link (engine/contract/link.py), answers orders like a venue that never matches by
-itself, keeps the sequenced responses for a login to ask again, and writes every frame into its log. Cases turn its
-knobs: withhold answers, refuse a claim, call an epoch stale, drop the connection, fill an order.
+It speaks the engine's side of the link (engine/contract/link.py), answers orders like a venue that never
+matches by itself, keeps the sequenced responses for a login to ask again, and writes every frame into its
+log. Cases turn its knobs: withhold answers, refuse a claim, call an epoch stale, drop the connection, fill an
+order.
 """
 
 from __future__ import annotations

@@ -53,7 +53,9 @@ def _text(data: bytes) -> str:
 def accepted(order: Enter, reference: int, now_ns: int) -> bytes:
     """A, 64 bytes."""
     echo = struct.pack(">I", order.urn) + order.data[5:28]
-    tail = struct.pack(">Q", reference) + order.data[28:31] + b"L" + order.clordid.encode("latin-1") + bytes(2)
+    tail = (
+        struct.pack(">Q", reference) + order.data[28:31] + b"L" + order.clordid.encode("latin-1") + bytes(2)
+    )
     return b"A" + struct.pack(">Q", now_ns) + echo + tail
 
 

@@ -1,4 +1,4 @@
-"""One running engine as the suite sees it: its process, its admin socket, what it told the service manager."""
+"""One running engine as the suite sees it: process, admin socket, what it told the service manager."""
 
 from __future__ import annotations
 
@@ -85,12 +85,16 @@ class Engine:
         """Whether the process is there."""
         return self._process.poll() is None
 
-    def wait_exit(self) -> int:
-        """Its exit code."""
-        try:
-            return self._process.wait(self.patience_s)
-        except subprocess.TimeoutExpired:
-            raise Broken(f"still running {self.patience_s:g} s after it was told to stop") from None
+    def wait_exit(self, *, or_ready: bool = False) -> int:
+        """Its exit code; Broken when it goes on running, or with OR_READY as soon as it says READY=1."""
+        end = time.monotonic() + self.patience_s
+        while (code := self._process.poll()) is None:
+            if or_ready and self.notes.all("READY"):
+                raise Broken("it said READY=1 instead of refusing to start")
+            if time.monotonic() > end:
+                raise Broken(f"still running {self.patience_s:g} s after it should have ended")
+            time.sleep(POLL_S / 2)
+        return code
 
     def stop(self) -> int:
         """SIGTERM and its exit code."""
@@ -123,6 +127,24 @@ class Engine:
                 raise Broken(f"no READY=1 within {self.patience_s:g} s")
             time.sleep(POLL_S)
 
+    def wait_up(self) -> None:
+        """An admin socket that answers, with or without READY=1: most cases judge something else."""
+        end = time.monotonic() + self.patience_s
+        while True:
+            try:
+                self.status()
+                return
+            except Broken:
+                if time.monotonic() > end or not self.alive():
+                    raise
+                self._hang_up()
+                time.sleep(POLL_S)
+
+    def _hang_up(self) -> None:
+        if self._admin is not None:
+            self._admin.close()
+        self._admin = None
+
     def threads(self) -> set[str]:
         """Names of its threads now."""
         names = set()
@@ -148,7 +170,7 @@ class Engine:
             self._admin.sendall(b"".join(line + b"\n" for line in lines))
             return [self._line() for _ in lines]
         except OSError as error:
-            raise Broken(f"admin socket: {error or 'no answer'}") from error
+            raise Broken(f"admin socket: {error}") from error
 
     def _line(self) -> bytes:
         assert self._admin is not None
@@ -188,7 +210,9 @@ class Engine:
         if answer["ok"]:
             raise Broken(f"{verb}{told} was done, not refused with {' or '.join(sorted(wanted))}")
         if answer.get("code") not in wanted:
-            raise Broken(f"{verb}{told} was refused with {answer.get('code')!r}, not {' or '.join(sorted(wanted))}")
+            raise Broken(
+                f"{verb}{told} was refused with {answer.get('code')!r}, not {' or '.join(sorted(wanted))}"
+            )
         return answer
 
     def status(self) -> Answer:

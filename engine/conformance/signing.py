@@ -27,7 +27,16 @@ class Signer:
         """The armored signature of DATA."""
         with self._lock:
             if (data, key) not in self._known:
-                argv = ["ssh-keygen", "-q", "-Y", "sign", "-n", SIGNATURE_NAMESPACE, "-f", str(self._directory / key)]
+                argv = [
+                    "ssh-keygen",
+                    "-q",
+                    "-Y",
+                    "sign",
+                    "-n",
+                    SIGNATURE_NAMESPACE,
+                    "-f",
+                    str(self._directory / key),
+                ]
                 done = subprocess.run(argv, input=data, capture_output=True, check=True)
                 self._known[data, key] = done.stdout
             return self._known[data, key]

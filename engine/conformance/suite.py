@@ -1,7 +1,7 @@
 """Running all cases of an artifact's level, in parallel, and what came of each.
 
-A clause passes when it has at least one case and all of its cases pass. A clause without a case fails; there is no
-verdict besides passed and failed, so nothing can be skipped.
+A clause passes when it has at least one case and all of its cases pass. A clause without a case fails; there
+is no verdict besides passed and failed, so nothing can be skipped.
 """
 
 from __future__ import annotations
@@ -77,10 +77,8 @@ def judge(artifact: Artifact, options: Options, progress: Callable[[Result], Non
     begun = time.monotonic()
     level = artifact.manifest.level
     chosen = _chosen(level, options.only)
-    with tempfile.TemporaryDirectory(prefix="hft-keys-", dir=place()) as keys:
-        signer = Signer(Path(keys))
-        results = [_caseless(clause) for clause, cases in chosen.items() if not cases]
-        results += _play_all(artifact, signer, options, [case for cases in chosen.values() for case in cases], progress)
+    results = [_caseless(clause) for clause, cases in chosen.items() if not cases]
+    results += play(artifact, [case for cases in chosen.values() for case in cases], options, progress)
     order = list(chosen)
     results.sort(key=lambda result: (order.index(result.clause), result.case))
     return Report(artifact=artifact, level=level, results=tuple(results), seconds=time.monotonic() - begun)
@@ -103,12 +101,19 @@ def _caseless(clause: str) -> Result:
     return Result(clause=clause, case="-", sentence="the suite has no case for it", seconds=0.0)
 
 
-def _play_all(
-    artifact: Artifact, signer: Signer, options: Options, cases: Iterable[Case], progress: Callable[[Result], None]
+def play(
+    artifact: Artifact, cases: Iterable[Case], options: Options, progress: Callable[[Result], None]
 ) -> list[Result]:
+    """Play these cases, `jobs` at a time."""
     results: list[Result] = []
-    with ThreadPoolExecutor(max_workers=options.jobs) as pool:
-        running: list[Future[Result]] = [pool.submit(_play, artifact, signer, options, case) for case in cases]
+    with (
+        tempfile.TemporaryDirectory(prefix="hft-keys-", dir=place()) as keys,
+        ThreadPoolExecutor(max_workers=options.jobs) as pool,
+    ):
+        signer = Signer(Path(keys))
+        running: list[Future[Result]] = [
+            pool.submit(_play, artifact, signer, options, case) for case in cases
+        ]
         try:
             for done in as_completed(running):
                 results.append(done.result())

@@ -201,7 +201,8 @@ class Done(Part):
 
 
 ANSWERS: dict[str, type[Part]] = {
-    "status": Status, "role": Done, "promote": Done, "demote": Done, "drain": Done, "kill": Killed, "unkill": Done,
+    "status": Status, "role": Done, "promote": Done, "demote": Done, "drain": Done, "kill": Killed,
+    "unkill": Done,
     "reduce": Done, "resume": Done, "limits": LimitsStatus, "digest": Digests, "histograms": Done,
     "snapshot": Done, "intent": Sent, "stall": Done,
 }  # fmt: skip

@@ -27,10 +27,10 @@ FIELDS: tuple[tuple[str, str, int, str], ...] = (
     ("magic", "u32", 0, "the bytes `HFTJ`"),
     ("version", "u16", 4, "1"),
     ("kind", "u16", 6, "what the payload is"),
-    ("flags", "u32", 8, "bit 0: a reader that does not know the kind may skip it; bit 1: an input of the core"),
+    ("flags", "u32", 8, "bit 0: a reader may skip a kind that it does not know; bit 1: an input of the core"),
     ("length", "u32", 12, "payload bytes; the payload is padded with zeros to a multiple of 8"),
     ("epoch", "u64", 16, "the epoch held when it was written, 0 when none"),
-    ("input_seq", "u64", 24, "inputs: one more than the input before; others: that of the input they follow from"),
+    ("input_seq", "u64", 24, "inputs: one more than the input before; others: that of their input"),
     ("monotonic_ns", "u64", 32, "CLOCK_MONOTONIC"),
     ("utc_ns", "i64", 40, "CLOCK_REALTIME"),
     ("previous_crc", "u32", 48, "crc32c of the record before, 0 for the first"),
@@ -124,7 +124,8 @@ def record_bytes(record: Record) -> bytes:
 
     def header(crc: int) -> bytes:
         return HEADER.pack(
-            MAGIC, record.version, record.kind, record.flags, len(record.payload), record.epoch, record.input_seq,
+            MAGIC, record.version, record.kind, record.flags, len(record.payload), record.epoch,
+            record.input_seq,
             record.monotonic_ns, record.utc_ns, record.previous_crc, crc, 0,
         )  # fmt: skip
 

@@ -122,7 +122,7 @@ class Budgets(Part):
 
 
 class PreDeployLimits(Part):
-    """RTS 6 (EU 2017/589) article 8: set before an algorithm is deployed; a manifest without them is refused."""
+    """RTS 6 (EU 2017/589) article 8: set before an algorithm is deployed; refused without them."""
 
     instruments_max: int = Field(ge=1)
     order_price_max_e4: int = Field(ge=1)

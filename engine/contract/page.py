@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import get_args
 
 from pydantic import BaseModel
 
@@ -12,6 +13,7 @@ from engine.contract import (
     clauses,
     journal,
     levels,
+    limits,
     link,
     metrics,
     process,
@@ -21,7 +23,7 @@ from engine.contract import (
 )
 from engine.contract.config import Config
 from engine.contract.levels import Level
-from engine.contract.limits import EngineLimits, Limits
+from engine.contract.limits import Limits
 from engine.contract.manifest import Manifest
 
 INTRODUCTION = f"""# The engine contract {CONTRACT_VERSION}
@@ -39,8 +41,21 @@ hft engine conformance --help
 The suite starts the artifact against a gateway, venue and feed of its own on loopback, watches it from there,
 and ends with `N passed, N failed`. It needs no source code and believes nothing that the engine says about
 itself where the gateway can see it. [JSON schemas](../engine/contract/schemas) hold every document. A
-complete engine in 1,000 lines of plain Python, [engine/stub](../engine/stub), keeps every clause up to level
+complete engine in plain Python, [engine/stub](../engine/stub), keeps every clause up to level
 `trading`.
+
+## Judging
+A clause passes when all of its cases pass. There is no third verdict: a clause without a case fails, and an
+artifact that cannot be judged is exit code 2 with one sentence. Exit 0: every clause of the declared level
+holds; exit 5: one does not. `--json` prints
+
+`{{"schema":1,"artifact":{{"name":..,"version":..,"digest":..}},"level":..,"passed":N,"failed":N,"seconds":..,
+"exit_code":..,"clauses":[{{"id":..,"passed":..,"cases":[{{"name":..,"passed":..,"detail":..,"seconds":..}}]}}]}}`
+
+A `detail` names what was seen. The artifact is started many times, in parallel (`--jobs`), each time with a
+directory, loopback address, feed and gateway of its own. No privilege is needed. What the suite does not
+judge, and other tests must: time (budgets, latency), memory and CPU placement, real multicast, production
+tickets, and a gateway that fences.
 
 ## The way to a first pass
 1. Write `engine.json` ([manifest](#manifest)); `hft engine conformance` names what is wrong with it.
@@ -85,7 +100,8 @@ def page() -> str:
 
 def _promises() -> Iterable[str]:
     yield "## Levels\n\n" + table(("level", "clauses", "meaning"), [
-        (f"`{level}`", str(sum(c.level is level for c in clauses.CLAUSES)), levels.MEANING[level]) for level in Level
+        (f"`{level}`", str(sum(c.level is level for c in clauses.CLAUSES)), levels.MEANING[level])
+        for level in Level
     ])  # fmt: skip
     yield "## Versions\n\n" + "\n".join(f"- {rule}" for rule in versioning.RULES)
     yield (
@@ -115,7 +131,8 @@ def _running() -> Iterable[str]:
         (str(states.NUMBER[s]), s.value, states.MEANING[s]) for s in states.State
     ])  # fmt: skip
     yield table(("from", "to", "asked or caused by", "only if", "why"), [
-        (e.source, e.target, ", ".join(f"`{t}`" for t in e.triggers), "; ".join(e.guards), e.why) for e in states.EDGES
+        (e.source, e.target, ", ".join(f"`{t}`" for t in e.triggers), "; ".join(e.guards), e.why)
+        for e in states.EDGES
     ])  # fmt: skip
     yield (
         "Every other move is illegal. A `kill` in HALTED and a `drain` in DRAINING are already done: they "
@@ -134,14 +151,15 @@ def _speaking() -> Iterable[str]:
     yield table(("verb", "fields", "meaning"), requests)
     answers = [(f"`{verb}`", _fields(m, skip=("ok",)) or "-") for verb, m in admin.ANSWERS.items()]
     yield table(("answer to", "fields besides `ok`"), answers)
+    yield _with_parts(admin.Status, title="### Status")
     yield "### Codes of a refusal\n\n" + table(
         ("code", "meaning"), [(f"`{c}`", m) for c, m in (*refusals.ADMIN.items(), *refusals.RISK.items())]
     )
-    yield "## Configuration\n\n" + _document(Config)
-    yield "## Limits file\n\n" + _document(Limits) + "\n\nThe engine's part:\n\n" + _document(EngineLimits)
+    yield "## Configuration\n\n" + _with_parts(Config)
+    yield "## Limits file\n\n" + _docstring(limits) + "\n\n" + _with_parts(Limits)
     yield (
         "## Manifest\n\n"
-        + _document(Manifest)
+        + _with_parts(Manifest)
         + "\n\n"
         + (
             "The digest of a release is `sha256:` and the SHA-256 over the canonical bytes of `engine.json`: "
@@ -204,6 +222,22 @@ def _document(model: type[BaseModel]) -> str:
         need = "" if field.is_required() else "optional"
         rows.append((f"`{name}`", " ".join(filter(None, (kind, need))), field.description or ""))
     return _docstring_of(model) + "\n\n" + table(("field", "type", "meaning"), rows)
+
+
+def _with_parts(model: type[BaseModel], title: str = "") -> str:
+    """A document, then a table for each of the parts it is made of."""
+    found: dict[str, type[BaseModel]] = {}
+    _collect_parts(model, found)
+    parts = [f"`{part.__name__}`: {_document(part)}" for part in found.values()]
+    return "\n\n".join(filter(None, (title, _document(model), *parts)))
+
+
+def _collect_parts(model: type[BaseModel], found: dict[str, type[BaseModel]]) -> None:
+    for field in model.model_fields.values():
+        for inner in (field.annotation, *get_args(field.annotation)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel) and inner.__name__ not in found:
+                found[inner.__name__] = inner
+                _collect_parts(inner, found)
 
 
 def _kind(schema: dict[str, object]) -> str:

@@ -18,7 +18,8 @@ LINE_MAX = 65536
 FIELDS: dict[str, dict[str, type]] = {
     "status": {}, "role": {}, "demote": {}, "drain": {}, "limits": {}, "digest": {}, "histograms": {},
     "snapshot": {}, "promote": {"epoch": int}, "kill": {"reason": str}, "reduce": {"reason": str},
-    "unkill": {"operator": str, "reason": str}, "resume": {"operator": str, "reason": str}, "stall": {"ms": int},
+    "unkill": {"operator": str, "reason": str}, "resume": {"operator": str, "reason": str},
+    "stall": {"ms": int},
 }  # fmt: skip
 ENTER = {"side": str, "quantity": int, "symbol": str, "price_e4": int}
 KNOWN = {
@@ -111,7 +112,7 @@ class Admin:
             request, wrong = parse(line)
             if wrong:
                 peer.answer(wrong)
-                if broken("admin.errors"):
+                if wrong["code"] != "operator" and broken("admin.errors"):
                     self.forget(peer)
                     return
             else:

@@ -1,4 +1,4 @@
-"""The smallest book that gives a best bid and offer: ITCH 5.0 orders by reference, prices counted by level."""
+"""The smallest book with a best bid and offer: ITCH 5.0 orders by reference, shares counted by price."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ class Book:
             reference, side, shares, stock, price = struct.unpack_from(">QcI8sI", message, 11)
             self._add(reference, stock.decode("latin-1").rstrip(), side.decode("latin-1"), shares, price)
         elif kind in (b"E", b"C", b"X") and size >= 23:
-            self._reduce(*struct.unpack_from(">QI", message, 11))
+            reference, shares = struct.unpack_from(">QI", message, 11)
+            self._reduce(reference, shares)
         elif kind == b"D" and size >= 19:
-            self._reduce(*struct.unpack_from(">Q", message, 11), 1 << 32)
+            self._reduce(int.from_bytes(message[11:19], "big"), 1 << 32)
         elif kind == b"U" and size >= 35:
             old, new, shares, price = struct.unpack_from(">QQII", message, 11)
             if old in self._orders:

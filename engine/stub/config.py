@@ -14,8 +14,10 @@ CONTRACT = "1.0.0"
 _OPTIONAL = (dict, type(None))
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "name": str, "slot": str, "egress": str, "venue_profile": str, "feeds": list, "rerequest": _OPTIONAL,
-    "feed_stale_ms": int, "gateway": _OPTIONAL, "admin_socket": str, "metrics_page": str, "journal_directory": str,
-    "latch_file": str, "limits_file": str, "allowed_signers": str, "ring_bytes": int, "durability": str, "idle": str,
+    "feed_stale_ms": int, "gateway": _OPTIONAL, "admin_socket": str, "metrics_page": str,
+    "journal_directory": str,
+    "latch_file": str, "limits_file": str, "allowed_signers": str, "ring_bytes": int, "durability": str,
+    "idle": str,
     "cpus": dict, "drain_timeout_ms": int,
 }  # fmt: skip
 KNOWN = {*FIELDS, "contract", "critical", "dropcopy", "ticket_socket", "strategy"}

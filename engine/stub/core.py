@@ -65,7 +65,8 @@ class Core:
 
     def lost_too_much(self) -> bool:
         """Whether the realised loss is beyond the limit."""
-        return bool(self.limit) and -self.holdings.realised_e4 > self.limit["daily_loss_max_e4"]
+        beyond_e4 = -self.holdings.realised_e4 - self.limit.get("daily_loss_max_e4", 0)
+        return beyond_e4 > 0 and not (beyond_e4 == 1 and broken("risk.daily_loss"))
 
     def feed_stale(self) -> bool:
         """Whether the last packet is too old, or never came."""
@@ -110,9 +111,8 @@ class Core:
         self.next_urn += 1
         epoch = 0 if broken("link.clordid") else self.epoch
         clordid = wire.base36(epoch, 5) + wire.base36(urn, 8)
-        if broken("order.enter"):
-            wish = wish._replace(quantity=wish.quantity + 1)
-        data = wire.enter(urn, *wish, clordid)
+        sold_as_bought = wish.side == "S" and broken("order.enter")
+        data = wire.enter(urn, wish._replace(side="B") if sold_as_bought else wish, clordid)
         self.orders[urn] = Order(urn, wish, self.epoch, data)
         self.sent_ns = [sent for sent in self.sent_ns if self.mono - sent < SECOND_NS] + [self.mono]
         self.last_sent[wish] = self.mono
@@ -128,15 +128,15 @@ class Core:
         self.latch, self.book = None, Book()
         self.feed_next = self.feed_seen = 1
         self.feed_ns = -1
-        if broken("order.restored"):
+        if self.positions and broken("order.restored"):
             self.holdings = Holdings()
-        if broken("link.urn_rises"):
+        if self.next_urn > 1 and broken("link.urn_rises"):
             self.next_urn = 1
-        if broken("epoch.survives"):
+        if self.highest and broken("epoch.survives"):
             self.highest = 0
-        self.start_active = was_active and broken("start.cold")
+        self.start_active = was_active and self.resumed and broken("start.cold")
 
-    start_active = False
+    start_active = resumed = False
 
     def apply(self, record: journal.Record) -> list[Output]:
         """Take one input and return what follows from it."""
@@ -155,6 +155,8 @@ class Core:
                 self._link(text.load(record.payload))
             case journal.ADMIN:
                 decide(self, text.load(record.payload))
+            case _:  # a tick brings only its time
+                pass
         self._after()
         return self._out
 
@@ -183,7 +185,8 @@ class Core:
     def _link(self, event: dict[str, Any]) -> None:
         self.linked = event["up"]
         if event["up"]:
-            told = 1 if broken("link.urn_rises") else event.get("next_urn", 1)
+            told = event.get("next_urn", 1)
+            told = 1 if told > self.next_urn and broken("link.urn_rises") else told
             self.next_urn = max(self.next_urn, told)
             self._linked_up()
         elif "urn" in event and event["urn"] in self.orders:
@@ -229,7 +232,7 @@ class Core:
         stale = self.feed_stale() and not broken("risk.stale_feed")
         if stale or (self.feed_gapped() and not broken("risk.gapped_feed")):
             return "feed_lost"
-        if self.lost_too_much() and not broken("risk.daily_loss"):
+        if self.lost_too_much():
             return "daily_loss"
         repeated = self.executions >= self.limit["repeated_executions_max"]
         return "repeated_executions" if repeated and not broken("risk.repeated") else ""

@@ -13,6 +13,7 @@ from engine.stub.config import Config
 from engine.stub.core import HOLDING, Core, Output, epoch_bytes
 from engine.stub.feed import Feed
 from engine.stub.gateway import Link
+from engine.stub.latch import UNREADABLE
 from engine.stub.mutants import broken
 from engine.stub.notify import Notifier
 from engine.stub.page import Page
@@ -49,8 +50,8 @@ class Engine:
         self.page = Page(self.parts.path("metrics_page"))
         self.link = Link(self.config, self._link_event, self._venue_said)
         self.input(journal.LIMITS, self.parts.limits.data)
-        latch, fresh = self.parts.latch_found, "latch unreadable"
-        start = {"verb": "start", "latch": latch, "unreadable": bool(latch) and latch["reason"] == fresh}
+        latch = self.parts.latch_found
+        start = {"verb": "start", "latch": latch, "unreadable": latch == UNREADABLE}
         self.input(journal.ADMIN, text.canonical({"uid": 0, "request": start}))
         self.sockets = feed_sockets(values["feeds"])
         self.requests = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
@@ -61,7 +62,7 @@ class Engine:
         self._say_ready()
 
     def _say_ready(self) -> None:
-        if self.ready or (broken("ready.before_open") and self.core.state == "SYNCING"):
+        if self.ready or (self.core.state == "SYNCING" and broken("ready.before_open")):
             return
         self.ready = True
         if not broken("ready.truthful"):
@@ -132,7 +133,7 @@ class Engine:
 
     def input(self, kind: int, payload: bytes) -> None:
         """Journal one input, give it to the core, and do what it says."""
-        held = 0 if broken("epoch.stamped") else self.core.epoch
+        held = 0 if self.core.epoch and broken("epoch.stamped") else self.core.epoch
         record = self.journal.append(kind, payload, held, is_input=True)
         for output in self.core.apply(record):
             self._act(output)
@@ -142,7 +143,7 @@ class Engine:
         kind, value = output
         match kind:
             case "state":
-                if not (broken("state.journaled") and value["to"] == "STANDBY"):
+                if not (value["to"] == "STANDBY" and broken("state.journaled")):
                     self.journal.append(journal.STATE, text.canonical(value), self.core.epoch)
                 self.notifier.say(f"STATUS={value['to']}")
                 if value["to"] == "STANDBY":
@@ -156,22 +157,22 @@ class Engine:
                 self._connect(value)
             case "disconnect":
                 self.link.close()
-            case "answer":
+            case _:
                 self._answer = value
 
     def _send(self, message: bytes, kind: str) -> None:
-        late = broken("journal.before_send") and kind == "order"
+        late = kind == "order" and broken("journal.before_send")
         if not late:
             self.journal.append(journal.INTENT, message, self.core.epoch)
         self.cancels_sent += kind == "cancel"
         if kind == "cancel" and broken("order.cancel"):
             message += bytes(2)
         if not self.shadow and self.link.phase == "up":
-            counted = not (broken("metrics.orders") and kind == "order")
+            counted = not (kind == "order" and broken("metrics.orders"))
             self.page.add(f"engine_{kind}s_sent_total", counted)
             self.link.send(message)
         if late:
-            time.sleep(0.3)
+            time.sleep(0.1)
             self.journal.append(journal.INTENT, message, self.core.epoch)
 
     def _connect(self, epoch: int) -> None:
@@ -200,7 +201,7 @@ class Engine:
     def _show(self) -> None:
         core, page = self.core, self.page
         page.set("engine_state", STATES.index(core.state))
-        page.set("engine_epoch", 0 if broken("metrics.state") else core.epoch)
+        page.set("engine_epoch", 0 if core.epoch and broken("metrics.state") else core.epoch)
         page.set("engine_latched", core.latch is not None)
         page.set("engine_input_seq", core.input_seq)
         page.set("engine_journal_durable_seq", self.journal.durable)
@@ -241,8 +242,8 @@ class Engine:
             self._promoting = None
             self.page.add("engine_risk_refused_total", code.startswith("risk."))
             return refused(code, f"in state {self.core.state}")
-        if verb == "promote" and self._promoting is not None:
-            peer.waiting = True
+        if verb == "promote":  # the link's event answers, or has answered where there is no gateway
+            peer.waiting = self._promoting is not None
             return None
         if verb == "unkill":
             self.parts.latch.write(None)
@@ -271,9 +272,9 @@ class Engine:
         before, sent = len(self.core.open_orders()), self.cancels_sent
         told = {key: request.get(key, "") for key in ("scope", "id", "reason")}
         told["scope"] = told["scope"] or "engine"
-        if broken("kill.verb") and why == "kill":
+        if why == "kill" and broken("kill.verb"):
             told["reason"] = "none"
-        if not broken("latch.full_disk") and not (broken("latch.survives") and why == "SIGUSR1"):
+        if not broken("latch.full_disk") and not (told["scope"] == "account" and broken("latch.survives")):
             self.parts.latch.write(told)
         self.ask_core({"verb": "kill", **told}, peer.uid if peer else 0, why)
         if broken("latch.full_disk") and not self.journal.broken:
@@ -349,17 +350,19 @@ class Engine:
     def _killed(self, before: int, sent: int) -> dict[str, Any]:
         left = len(self.core.open_orders())
         return {
-            "ok": True, "open_before": before, "cancels_sent": sent, "cancels_acked": max(0, min(sent, before - left)),
-            "fills_since": self.core.fills, "positions": self.core.positions, "flattened": broken("kill.reply"),
+            "ok": True, "open_before": before, "cancels_sent": sent,
+            "cancels_acked": max(0, min(sent, before - left)),
+            "fills_since": self.core.fills, "positions": self.core.positions,
+            "flattened": broken("kill.reply"),
         }  # fmt: skip
 
     def _end(self) -> int:
         synced = self.journal.sync()
         left = 0 if self.shadow else len(self.core.open_orders())
         code = 69 if left or self.forced or not synced else 0
-        if (self.forced and broken("drain.forced")) or (self.given_up and broken("drain.unanswered")):
-            code = 0 if self.forced == broken("drain.forced") else code
-        if broken("term.drains") and not self.core.orders:
+        lies = broken("drain.forced") if self.forced else self.given_up and broken("drain.unanswered")
+        code = 0 if lies else code
+        if not self.core.orders and broken("term.drains"):
             code = 70
         self.link.close()
         self.admin.listener.close()
@@ -368,7 +371,8 @@ class Engine:
             order.left > 0 for order in self.core.orders.values() if order.cancels
         )
         line = {
-            "exit": code, "open_orders": left, "cancels_sent": self.cancels_sent, "cancels_acked": max(0, acked),
+            "exit": code, "open_orders": left, "cancels_sent": self.cancels_sent,
+            "cancels_acked": max(0, acked),
             "journal_durable": synced, "state_digest": self.core.state_digest(),
             "decision_digest": self.core.decision_digest(),
         }  # fmt: skip

@@ -30,7 +30,7 @@ class Feed:
     def take(self, data: bytes, line: str) -> list[bytes]:
         """Packets for the core out of one datagram."""
         packet = wire.mold(data)
-        if packet is None or (broken("feed.arbitration") and line == "B"):
+        if packet is None or (line == "B" and packet.messages and broken("feed.arbitration")):
             return []
         self._session = packet.session
         was_gapped = self.gapped

@@ -127,8 +127,10 @@ class Link:
                 self._event({"up": True, "next_urn": self._next_urn})
             case "S", _:
                 self._response(payload)
-            case ("x", _) | ("J", "login"):
+            case "x" | "J", _:
                 self._refused(payload if letter == "x" else b'{"code":"gateway","detail":"login"}')
+            case _:  # heartbeats, and what has no meaning in this phase
+                pass
 
     def _hello(self) -> None:
         slot = "z" if broken("link.hello") else self._config["slot"]

@@ -79,14 +79,14 @@ class Journal:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.ftruncate(self._file, os.fstat(self._file).st_size - self.dropped)
-        if broken("journal.recovers"):
+        if self.dropped and broken("journal.recovers"):
             self.dropped = 0
         os.lseek(self._file, 0, os.SEEK_END)
 
     def append(self, kind: int, payload: bytes, epoch: int, *, is_input: bool = False) -> Record:
         """Write one record; a full disk marks the journal broken instead of stopping a kill."""
         self.appended += is_input
-        if broken("journal.records") and is_input and self.appended == 5:
+        if is_input and self.appended == 5 and broken("journal.records"):
             self.appended += 1
         record = Record(kind, _INPUT * is_input, self.appended, time.monotonic_ns(), time.time_ns(), payload)
         data, crc = _encode(record, epoch, self._crc)

@@ -36,7 +36,7 @@ class Latch:
             copies = [_decode(data[:_COPY]), _decode(data[_COPY:])]
         except OSError:
             copies = [UNREADABLE, UNREADABLE]
-        if broken("latch.unreadable"):
+        if UNREADABLE in copies and broken("latch.unreadable"):
             copies = [None if copy is UNREADABLE else copy for copy in copies]
         return copies[0] or copies[1]
 

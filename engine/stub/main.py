@@ -60,7 +60,7 @@ def _dispatch(options: argparse.Namespace, home: Path) -> int:
         known |= {"contract": manifest["contract"], "level": manifest["level"]}
         print(text.canonical(known).decode())
     elif options.replay:
-        _replay(options.replay, home)
+        _replay(options.replay)
     elif options.config is None:
         raise EndError(CONFIGURATION, "--config FILE is missing; try --help")
     elif options.check:
@@ -70,7 +70,7 @@ def _dispatch(options: argparse.Namespace, home: Path) -> int:
     return 0
 
 
-def _replay(directory: Path, home: Path) -> None:
+def _replay(directory: Path) -> None:
     records = journal.read(directory)
     if broken("replay.exact"):
         records = records[:-5]
@@ -129,7 +129,7 @@ def _collect(options: argparse.Namespace, found: config.Config, manifest: dict[s
     records = book.recover()
     core = replay(records, found.values["feed_stale_ms"], found.values["venue_profile"])
     paths = (_path(found, "limits_file"), _path(found, "allowed_signers"))
-    serial = 0 if broken("limits.serial_survives") else core.serial
+    serial = 0 if core.serial and broken("limits.serial_survives") else core.serial
     try:
         limit = limits.load(*paths, serial, core.limits_digest)
     except limits.RefusedError as error:

@@ -1,7 +1,7 @@
 """`python -m engine.stub.package DIRECTORY`: the stub as an artifact, one zip file and its engine.json.
 
-The zip has fixed times and order, so that the same sources and interpreter give the same digest. With `--mutant CLAUSE` the
-manifest's fixed arguments break that clause: a mutant is an artifact like any other.
+The zip has fixed times and order, so that the same sources and interpreter give the same digest. With
+`--mutant CLAUSE` the manifest's fixed arguments break that clause: a mutant is an artifact like any other.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def manifest(sha256: str, mutant: str | None, level: str = "trading") -> dict[st
         "exec": {"interpreter": ["python3", "-I", "-S"], "program": PROGRAM, "arguments": arguments},
         "files": [{"path": PROGRAM, "sha256": sha256, "executable": False}],
         "compat": {
-            "cpu": "any", "libc": "none", "journal_version_min": 1, "journal_version_max": 1, "replication_min": 0,
+            "cpu": "any", "libc": "none", "journal_version_min": 1, "journal_version_max": 1,
+            "replication_min": 0,
             "replication_max": 0, "state_digest": "sha256",
         },
         "venue_profiles": ["ouch5-2023-05", "ouch5-later"],

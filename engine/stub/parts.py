@@ -1,4 +1,4 @@
-"""Pieces the engine is put together from: what a start found on disk, its sockets, and what it says of itself."""
+"""Pieces of the engine: what a start found on disk, its sockets, and what it says of itself."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ def _status(engine: Engine) -> dict[str, Any]:
         "feed": {
             "fresh": not core.feed_stale(), "gapped": core.feed_gapped(), "next_sequence": core.feed_next,
         },
-        "connected": engine.link.phase == "up", "positions": core.positions, "open_orders": len(core.open_orders()),
+        "connected": engine.link.phase == "up", "positions": core.positions,
+        "open_orders": len(core.open_orders()),
         "journal": {
             "appended": journal.appended, "durable": journal.durable, "recovered_records": journal.recovered,
             "dropped_bytes": journal.dropped,

@@ -1,4 +1,4 @@
-"""Pre-trade checks: pure questions about the core's state, answered with a code of the contract or nothing."""
+"""Pre-trade checks: pure questions about the core's state, each with its code of the contract."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _size(core: Core, wish: Wish) -> bool:
 
 
 def _notional(core: Core, wish: Wish) -> bool:
-    return wish.quantity * wish.price_e4 > core.limit["order_notional_max_e4"]
+    return bool(wish.quantity * wish.price_e4 > core.limit["order_notional_max_e4"])
 
 
 def _gross(core: Core, wish: Wish) -> bool:
@@ -69,16 +69,16 @@ def _position(core: Core, wish: Wish) -> bool:
 
 
 def _rate(core: Core, wish: Wish) -> bool:  # noqa: ARG001  # one signature for all checks
-    return core.messages_in(SECOND_NS) >= core.limit["messages_per_second_max"]
+    return bool(core.messages_in(SECOND_NS) >= core.limit["messages_per_second_max"])
 
 
 def _open_orders(core: Core, wish: Wish) -> bool:  # noqa: ARG001
-    return len(core.open_orders()) >= core.limit["open_orders_max"]
+    return bool(len(core.open_orders()) >= core.limit["open_orders_max"])
 
 
 def _duplicate(core: Core, wish: Wish) -> bool:
     window = core.limit["duplicate_window_ms"] * 1_000_000
-    return core.mono - core.last_sent.get(wish, -window) < window
+    return bool(core.mono - core.last_sent.get(wish, -window) < window)
 
 
 def _daily_loss(core: Core, wish: Wish) -> bool:
@@ -109,7 +109,8 @@ def _expired(core: Core, wish: Wish) -> bool:  # noqa: ARG001
 
 
 CHECKS: dict[str, Callable[[Core, Wish], bool]] = {
-    "risk.limits_expired": _expired, "risk.stale_feed": _stale, "risk.gapped_feed": _gapped, "risk.symbol": _symbol,
+    "risk.limits_expired": _expired, "risk.stale_feed": _stale, "risk.gapped_feed": _gapped,
+    "risk.symbol": _symbol,
     "risk.size": _size, "risk.notional": _notional, "risk.collar": _collar, "risk.self_trade": _self_trade,
     "risk.duplicate": _duplicate, "risk.daily_loss": _daily_loss, "risk.repeated": _repeated,
     "risk.position": _position, "risk.gross": _gross, "risk.open_orders": _open_orders, "risk.rate": _rate,

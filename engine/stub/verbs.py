@@ -1,4 +1,6 @@
-"""Admin requests inside the core: what each may do in which state. Signals come as the verbs they stand for."""
+"""Admin requests inside the core: what each may do in which state; signals come as their verbs."""
+
+# ruff: noqa: ARG001  # all verbs have one signature
 
 from __future__ import annotations
 
@@ -17,11 +19,11 @@ def decide(core: Core, record: dict[str, Any]) -> None:
     """Take one journaled request; its answer is the last output."""
     request = record["request"]
     verb = request["verb"]
-    code = _VERBS[verb](core, record, request) if verb in _VERBS else None
+    code = _VERBS[verb](core, request, record) if verb in _VERBS else None
     core.out("answer", code)
 
 
-def _start(core: Core, record: dict[str, Any], request: dict[str, Any]) -> None:
+def _start(core: Core, request: dict[str, Any], facts: dict[str, Any]) -> None:
     core.latch = request["latch"]
     if core.latch is not None:
         core.move("HALTED", "latch_unreadable" if request["unreadable"] else "kill")
@@ -29,15 +31,15 @@ def _start(core: Core, record: dict[str, Any], request: dict[str, Any]) -> None:
         core.move("SYNCING", "start")
 
 
-def _promote(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str | None:
+def _promote(core: Core, request: dict[str, Any], facts: dict[str, Any]) -> str | None:
     epoch = request["epoch"]
     if core.latch is not None and not broken("latch.promote"):
         return "latched"
-    if epoch <= core.highest and not broken("epoch.rises"):
+    if epoch <= core.highest and not (epoch < core.highest and broken("epoch.rises")):
         return "stale_epoch"
     if core.state != "STANDBY" and not (core.latch and broken("latch.promote")):
         return "feed" if core.state == "SYNCING" else "illegal_state"
-    if not record["reconciled"]:
+    if not facts["reconciled"]:
         return "not_reconciled"
     core.highest = max(epoch, core.highest)
     core.pending = epoch
@@ -45,27 +47,27 @@ def _promote(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str
     return None
 
 
-def _demote(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str | None:
+def _demote(core: Core, request: dict[str, Any], facts: dict[str, Any]) -> str | None:
     if core.state not in HOLDING and not (core.state == "STANDBY" and broken("state.illegal")):
         return "illegal_state"
-    if broken("link.demote"):
+    if core.open_orders() and broken("link.demote"):
         core.cancel_all()
     core.move("STANDBY", "demote")
     core.out("disconnect", None)
     return None
 
 
-def _reduce(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str | None:
+def _reduce(core: Core, request: dict[str, Any], facts: dict[str, Any]) -> str | None:
     if core.state != "ACTIVE":
         return "illegal_state"
     core.move("REDUCING", "reduce")
     return None
 
 
-def _resume(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str | None:
+def _resume(core: Core, request: dict[str, Any], facts: dict[str, Any]) -> str | None:
     if core.state != "REDUCING":
         return "illegal_state"
-    core.executions = 0
+    core.executions, core.resumed = 0, True
     if core.feed_stale() or core.feed_gapped():
         return "feed"
     if core.lost_too_much():
@@ -74,17 +76,17 @@ def _resume(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str 
     return None
 
 
-def _kill(core: Core, record: dict[str, Any], request: dict[str, Any]) -> None:
+def _kill(core: Core, request: dict[str, Any], facts: dict[str, Any]) -> None:
     core.latch = {key: request.get(key, "") for key in ("scope", "id", "reason")}
     if core.state == "HALTED":
         return
     core.fills = 0
-    core.move("HALTED", record.get("why", "kill"))
-    if not broken("kill.cancels"):
+    core.move("HALTED", facts.get("why", "kill"))
+    if not (core.open_orders() and broken("kill.cancels")):
         core.cancel_all()
 
 
-def _unkill(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str | None:
+def _unkill(core: Core, request: dict[str, Any], facts: dict[str, Any]) -> str | None:
     if core.state != "HALTED":
         return "illegal_state"
     core.latch = None
@@ -97,35 +99,38 @@ def _unkill(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str 
     return None
 
 
-def _drain(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str | None:
+def _drain(core: Core, request: dict[str, Any], facts: dict[str, Any]) -> str | None:
     if core.state in ("DRAINING", "STOPPED"):
         return None
-    core.move("DRAINING", record.get("why", "drain"))
-    if not broken("drain.cancels"):
+    core.move("DRAINING", facts.get("why", "drain"))
+    if not (core.open_orders() and broken("drain.cancels")):
         core.cancel_all()
     return None
 
 
-def _give_up(core: Core, record: dict[str, Any], request: dict[str, Any]) -> None:
+def _give_up(core: Core, request: dict[str, Any], facts: dict[str, Any]) -> None:
     if core.state == "DRAINING":
         core.move("STOPPED", request["why"])
 
 
-def _intent(core: Core, record: dict[str, Any], request: dict[str, Any]) -> str | None:
+def _intent(core: Core, request: dict[str, Any], facts: dict[str, Any]) -> str | None:
     if request.get("type", "enter") == "cancel":
         return _cancel(core, request["urn"])
     wish = Wish(request["side"], request["quantity"], request["symbol"], request["price_e4"])
-    if core.state == "HALTED" and broken("kill.blocks_intents"):
-        return core.enter(wish)
-    if core.state == "STANDBY" and broken("link.silent_before_promote"):
-        return core.enter(wish)
-    if core.state not in HOLDING:
+    if core.state not in HOLDING and not _sends_anyway(core):
         return "not_active"
-    if not record["linked"]:
+    if not facts["linked"] and core.state in HOLDING:
         return "disconnected"
     if core.state == "REDUCING" and not core.brings_nearer(wish) and not broken("reduce.only"):
         return _reason_of_reducing(core)
     return core.enter(wish)
+
+
+def _sends_anyway(core: Core) -> bool:
+    """The mutants that send where nothing may be sent."""
+    halted = core.state == "HALTED" and broken("kill.blocks_intents")
+    fresh = core.state == "STANDBY" and not core.highest
+    return halted or (fresh and broken("link.silent_before_promote"))
 
 
 def _reason_of_reducing(core: Core) -> str:
@@ -150,6 +155,7 @@ def _cancel(core: Core, urn: int) -> str | None:
 
 
 _VERBS = {
-    "start": _start, "promote": _promote, "demote": _demote, "reduce": _reduce, "resume": _resume, "kill": _kill,
+    "start": _start, "promote": _promote, "demote": _demote, "reduce": _reduce, "resume": _resume,
+    "kill": _kill,
     "unkill": _unkill, "drain": _drain, "give_up": _give_up, "intent": _intent,
 }  # fmt: skip

@@ -38,8 +38,9 @@ def base36(value: int, width: int) -> str:
     return text
 
 
-def enter(urn: int, side: str, quantity: int, symbol: str, price_e4: int, clordid: str) -> bytes:
+def enter(urn: int, wish: tuple[str, int, str, int], clordid: str) -> bytes:
     """OUCH Enter Order: a day order, visible, agency, not eligible for a cross."""
+    side, quantity, symbol, price_e4 = wish
     fields = (urn, side.encode(), quantity, symbol.ljust(8).encode(), price_e4)
     return _ENTER.pack(b"O", *fields, b"0", b"Y", b"A", b"N", b"N", clordid.ljust(14).encode(), 0)
 
@@ -60,15 +61,16 @@ class Response(NamedTuple):
 
 def response(data: bytes) -> Response | None:
     """A response, or None for one that changes nothing here."""
-    kind = chr(data[0]) if data else ""
+    kind, urn = chr(data[0]) if data else "", int.from_bytes(data[9:13], "big")
     if kind == "A" and len(data) >= 64:
-        return Response("A", *struct.unpack_from(">I", data, 9), 0, 0)
+        return Response("A", urn, 0, 0)
     if kind == "E" and len(data) >= 36:
-        return Response("E", *struct.unpack_from(">IIQ", data, 9))
+        quantity, price_e4 = struct.unpack_from(">IQ", data, 13)
+        return Response("E", urn, quantity, price_e4)
     if kind == "C" and len(data) >= 18:
-        return Response("C", *struct.unpack_from(">II", data, 9), 0)
+        return Response("C", urn, int.from_bytes(data[13:17], "big"), 0)
     if kind == "J" and len(data) >= 29:
-        return Response("J", *struct.unpack_from(">I", data, 9), 0, 0)
+        return Response("J", urn, 0, 0)
     return None
 
 

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from engine.conformance.case import Case
-from engine.conformance.cases import control, feeds, files, life, limits, link, orders, program, risk, stopping
+from engine.conformance.cases import (
+    control,
+    feeds,
+    files,
+    life,
+    limits,
+    link,
+    orders,
+    program,
+    risk,
+    stopping,
+)
 
 ALL: tuple[Case, ...] = tuple(
     case

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from engine.conformance.bench import Bench, demand
 from engine.conformance.case import Register
 
 REGISTER = Register()
 case = REGISTER.case
+
+
+def _next_is(wanted: int, status: dict[str, Any]) -> bool:
+    return bool(status["feed"]["next_sequence"] == wanted)
 
 
 @case("feed.arbitration")
@@ -17,9 +24,7 @@ def each_line_alone_is_enough(bench: Bench) -> None:
     for lines in ("A", "B", "AB", "B", "A"):
         bench.feed.publish(lines)
         wanted = bench.feed.next
-        engine.wait_status(
-            f"message {wanted - 1} from {lines}", lambda status, n=wanted: status["feed"]["next_sequence"] == n
-        )
+        engine.wait_status(f"message {wanted - 1} from {lines}", partial(_next_is, wanted))
     demand(not engine.status()["feed"]["gapped"], "gapped, though no message was missing")
     taken = engine.metric("engine_feed_messages_total") - start
     demand(taken == 5, f"5 messages were taken in as {taken}")
@@ -34,4 +39,6 @@ def hole_is_asked_for_and_closed(bench: Bench) -> None:
     bench.feed.publish("AB")
     sequence, count = bench.count("request", known + 1)[known]
     demand((sequence, count) == (first, 3), f"asked for {count} from {sequence}, missing were 3 from {first}")
-    engine.wait_status("a closed gap", lambda s: s["feed"]["next_sequence"] == first + 4 and not s["feed"]["gapped"])
+    engine.wait_status(
+        "a closed gap", lambda s: s["feed"]["next_sequence"] == first + 4 and not s["feed"]["gapped"]
+    )

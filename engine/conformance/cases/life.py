@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 
 from engine.conformance.bench import Bench, demand
 from engine.conformance.case import Register
@@ -16,9 +17,12 @@ STALL_MS = 2500
 
 @case("start.cold")
 def restart_after_active_stays_cold(bench: Bench) -> None:
-    bench.active().sigkill()
+    engine = bench.active()
+    engine.must("reduce", reason="case")
+    engine.must("resume", operator="conformance", reason="case")
+    engine.sigkill()
     engine = bench.launch()
-    engine.wait_ready()
+    engine.wait_up()
     seen = engine.wait_state("STANDBY", "ACTIVE")
     demand(seen == "STANDBY", "ACTIVE after a restart, without a promote")
     engine.stays(0.2, "STANDBY after a restart", lambda status: status["state"] == "STANDBY")
@@ -28,7 +32,7 @@ def restart_after_active_stays_cold(bench: Bench) -> None:
 def admin_answers_at_ready(bench: Bench) -> None:
     engine = bench.launch()
     engine.wait_ready()
-    status = engine.status()
+    status = engine.status()  # one try: what waits for READY does not try again
     demand(status.get("ready") is True, "READY=1, but status does not say ready")
     demand(status.get("limits", {}).get("serial") == 1, "READY=1 before the limits are loaded")
     engine.wait_state("STANDBY")
@@ -40,6 +44,7 @@ def ready_without_any_packet(bench: Bench) -> None:
     bench.feed.running = False
     engine = bench.launch()
     engine.wait_ready()
+    engine.wait_up()
     demand(engine.state() == "SYNCING", f"without a feed the state is {engine.state()}, not SYNCING")
 
 
@@ -62,9 +67,12 @@ def pings_stop_with_the_hot_loop(bench: Bench) -> None:
     engine.must("stall", ms=STALL_MS)
     count = len(engine.notes.all("WATCHDOG"))
     pings = [event.at_s for event in engine.notes.wait_count("WATCHDOG", count + 2, engine.patience_s)]
-    gaps = sorted(b - a for a, b in zip(pings, pings[1:], strict=False))
+    gaps = sorted(b - a for a, b in pairwise(pings))
     demand(gaps[-1] >= STALL_MS / 1000 * 0.7, f"pings went on during a stall of {STALL_MS} ms")
-    demand(gaps[0] <= WATCHDOG_MS / 2000 + 0.2, f"pings {gaps[0]:.1f} s apart with WATCHDOG_USEC of {WATCHDOG_MS} ms")
+    demand(
+        gaps[0] <= WATCHDOG_MS / 2000 + 0.2,
+        f"pings {gaps[0]:.1f} s apart with WATCHDOG_USEC of {WATCHDOG_MS} ms",
+    )
 
 
 @case("term.drains")

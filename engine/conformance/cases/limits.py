@@ -22,7 +22,9 @@ def refuses_reload(engine: Engine, serial: int) -> None:
         "an answer to SIGHUP",
         lambda s: s["limits"]["refused"] > before["refused"] or s["limits"]["digest"] != before["digest"],
     )["limits"]
-    demand(after["digest"] == before["digest"] and after["serial"] == serial, "the file was loaded, not refused")
+    demand(
+        after["digest"] == before["digest"] and after["serial"] == serial, "the file was loaded, not refused"
+    )
 
 
 @case("limits.reload")
@@ -30,7 +32,9 @@ def sighup_loads_a_newer_file(bench: Bench) -> None:
     engine = bench.standby()
     data = bench.limits(serial=2, order_quantity_max=5)
     engine.signal(signal.SIGHUP)
-    found = engine.wait_status("an answer to SIGHUP", lambda s: s["limits"]["serial"] == 2 or s["limits"]["refused"])
+    found = engine.wait_status(
+        "an answer to SIGHUP", lambda s: s["limits"]["serial"] == 2 or s["limits"]["refused"]
+    )
     wanted = "sha256:" + hashlib.sha256(data).hexdigest()
     demand(found["limits"]["digest"] == wanted, f"after SIGHUP the limits are {found['limits']}")
 

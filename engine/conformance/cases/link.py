@@ -71,7 +71,9 @@ def clordid_names_the_epoch(bench: Bench) -> None:
     ids = [order.clordid for order in bench.count("order", 3)]
     wrong = [one for one in ids if one[:5] != base36(epoch, 5) or one[13:] != " " or len(one) != 14]
     demand(not wrong, f"ClOrdID {wrong} under epoch {base36(epoch, 5)}")
-    demand(all(int(a[5:13], 36) < int(b[5:13], 36) for a, b in pairwise(ids)), f"sequences do not rise: {ids}")
+    demand(
+        all(int(a[5:13], 36) < int(b[5:13], 36) for a, b in pairwise(ids)), f"sequences do not rise: {ids}"
+    )
 
 
 @case("link.urn_rises")
@@ -126,7 +128,7 @@ def stale_reject_ends_sending(bench: Bench) -> None:
     engine.must_not("not_active", "intent", **{**BUY, "quantity": 3})
     bench.nothing_more("order", 2)
     bench.nothing_more("cancel", 0)
-    bench.nothing_more("claim", 1)
+    bench.nothing_more("hello", 1)
 
 
 @case("link.heartbeat")
@@ -155,7 +157,9 @@ def shadow_decides_and_sends_nothing(bench: Bench) -> None:
     engine.must("intent", **BUY)
     engine.signal(signal.SIGTERM)
     engine.wait_exit()
-    demand(bool([r for r in bench.journal().records if r.kind == Kind.INTENT]), "the shadow journaled no intent")
+    demand(
+        bool([r for r in bench.journal().records if r.kind == Kind.INTENT]), "the shadow journaled no intent"
+    )
     bench.nothing_more("order", 0)
 
 

@@ -36,7 +36,9 @@ def filled(bench: Bench, engine: Engine, quantity: int, price_e4: int = PRICE_E4
 def wait_accepted(bench: Bench, urn: int) -> None:
     """The venue must have taken the order before it can fill it."""
     bench.log.wait(
-        f"order {urn}", lambda all_: any(e.kind == "order" and e.value.urn == urn for e in all_), bench.patience_s
+        f"order {urn}",
+        lambda all_: any(e.kind == "order" and e.value.urn == urn for e in all_),
+        bench.patience_s,
     )
     bench.gateway.wait_open(urn, bench.patience_s)
 
@@ -48,9 +50,17 @@ def order_arrives_as_intended(bench: Bench) -> None:
         wanted = {"side": side, "quantity": 70, "symbol": "HFTB", "price_e4": price}
         answer = engine.must("intent", **wanted)
         order = bench.count("order", 1 if side == "B" else 2)[-1]
-        seen = {"side": order.side, "quantity": order.quantity, "symbol": order.symbol, "price_e4": order.price_e4}
+        seen = {
+            "side": order.side,
+            "quantity": order.quantity,
+            "symbol": order.symbol,
+            "price_e4": order.price_e4,
+        }
         demand(seen == wanted, f"the gateway saw {seen}, the intent was {wanted}")
-        demand((order.urn, order.clordid) == (answer.get("urn"), answer.get("clordid")), f"the answer said {answer}")
+        demand(
+            (order.urn, order.clordid) == (answer.get("urn"), answer.get("clordid")),
+            f"the answer said {answer}",
+        )
     demand(not bench.log.all("malformed"), "a message was no OUCH of the profile")
 
 

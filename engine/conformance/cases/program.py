@@ -48,7 +48,11 @@ def version_is_the_manifests(bench: Bench) -> None:
     identity = manifest.identity
     wanted = {"name": identity.name, "version": identity.version, "build": identity.build}
     wanted |= {"contract": manifest.contract, "level": manifest.level.value}
-    wrong = [f"{name} is {found.get(name)!r}, not {value!r}" for name, value in wanted.items() if found.get(name) != value]
+    wrong = [
+        f"{name} is {found.get(name)!r}, not {value!r}"
+        for name, value in wanted.items()
+        if found.get(name) != value
+    ]
     demand(not wrong, "; ".join(wrong))
 
 
@@ -56,8 +60,16 @@ def version_is_the_manifests(bench: Bench) -> None:
 def check_prints_the_digests(bench: Bench) -> None:
     data = bench.limits(serial=3)
     found = printed(bench.run("--check", "--config", str(bench.write_config())), "--check")
-    wanted = {"config_digest": digest(bench.config), "limits_digest": digest(json.loads(data)), "limits_serial": 3}
-    wrong = [f"{name} is {found.get(name)!r}, not {value!r}" for name, value in wanted.items() if found.get(name) != value]
+    wanted = {
+        "config_digest": digest(bench.config),
+        "limits_digest": digest(json.loads(data)),
+        "limits_serial": 3,
+    }
+    wrong = [
+        f"{name} is {found.get(name)!r}, not {value!r}"
+        for name, value in wanted.items()
+        if found.get(name) != value
+    ]
     demand(not wrong, "; ".join(wrong))
 
 
@@ -97,7 +109,9 @@ def no_file_and_no_json_exit_64(bench: Bench) -> None:
         if text is not None:
             path.write_text(text)
         done = bench.run("--check", "--config", str(path))
-        demand(done.returncode == ExitCode.CONFIGURATION, f"--check of {text!r} exited {done.returncode}, not 64")
+        demand(
+            done.returncode == ExitCode.CONFIGURATION, f"--check of {text!r} exited {done.returncode}, not 64"
+        )
 
 
 @case("version.critical")
@@ -125,4 +139,6 @@ def every_thread_is_declared(bench: Bench) -> None:
     seen = engine.threads()
     engine.must("demote")
     seen |= engine.threads()
-    demand(bool(seen) and seen <= declared, f"threads that threads[] does not list: {sorted(seen - declared)}")
+    demand(
+        bool(seen) and seen <= declared, f"threads that threads[] does not list: {sorted(seen - declared)}"
+    )

@@ -18,12 +18,16 @@ case = REGISTER.case
 TRIES = 4
 
 
-def wish(side: str = "B", quantity: int = 10, symbol: str = "HFTA", price_e4: int = 980_000) -> dict[str, Any]:
+def wish(
+    side: str = "B", quantity: int = 10, symbol: str = "HFTA", price_e4: int = 980_000
+) -> dict[str, Any]:
     """Fields of an intent."""
     return {"side": side, "quantity": quantity, "symbol": symbol, "price_e4": price_e4}
 
 
-def judge(bench: Bench, engine: Engine, code: str, passing: list[dict[str, Any]], refused: dict[str, Any]) -> None:
+def judge(
+    bench: Bench, engine: Engine, code: str, passing: list[dict[str, Any]], refused: dict[str, Any]
+) -> None:
     """All of PASSING reach the gateway; REFUSED gets CODE and does not."""
     known = len(bench.log.all("order"))
     for fields in passing:
@@ -75,7 +79,9 @@ def worst_case_position_over_the_limit(bench: Bench) -> None:
     engine = bench.active()
     filled(bench, engine, 20)
     judge(bench, engine, "risk.position", [wish(quantity=50), wish(quantity=30)], wish(quantity=1))
-    judge(bench, engine, "risk.position", [wish("S", 120, price_e4=1_010_000)], wish("S", 1, price_e4=1_020_000))
+    judge(
+        bench, engine, "risk.position", [wish("S", 120, price_e4=1_010_000)], wish("S", 1, price_e4=1_020_000)
+    )
 
 
 @case("risk.rate")
@@ -113,7 +119,9 @@ def same_order_inside_the_window(bench: Bench) -> None:
         answers = engine.raw(*(request("intent", **wish(quantity=q)) for q in (n, n, 100 + n)))
         if time.monotonic() - begun < window_s * 0.9:
             seen = [answer["ok"] or answer.get("code") for answer in answers]
-            demand(seen == [True, "risk.duplicate", True], f"an order, the same, another were answered {seen}")
+            demand(
+                seen == [True, "risk.duplicate", True], f"an order, the same, another were answered {seen}"
+            )
             time.sleep(window_s * 1.2)
             engine.must("intent", **wish(quantity=n))
             return
@@ -147,7 +155,7 @@ def silent_feed(bench: Bench) -> None:
 @case("risk.gapped_feed")
 def open_gap(bench: Bench) -> None:
     engine = bench.active()
-    bench.feed.answering = False
+    bench.feed.answering = bench.feed.history = False
     bench.feed.publish("")
     bench.feed.publish("AB")
     engine.wait_status("a gap", lambda status: status["feed"]["gapped"])

@@ -35,7 +35,7 @@ def cancelled(bench: Bench, numbers: list[int]) -> None:
 @case("kill.cancels")
 def kill_cancels_all_and_sends_no_order(bench: Bench) -> None:
     engine, numbers = with_open(bench, 3)
-    engine.signal(signal.SIGUSR1)
+    engine.must("kill", reason="drill")
     cancelled(bench, numbers)
     bench.nothing_more("order", 3)
     engine.wait_status("no open order", lambda status: status["open_orders"] == 0)
@@ -53,7 +53,9 @@ def kill_says_what_it_did(bench: Bench) -> None:
     demand(seen == {"open_before": 2, "fills_since": 0, "flattened": False}, f"the answer says {seen}")
     demand(answer.get("positions") == {"HFTA": 30}, f"the answer says positions {answer.get('positions')}")
     written = len(bench.log.all("cancel"))
-    demand(answer.get("cancels_sent") == written, f"cancels_sent {answer.get('cancels_sent')}, seen {written}")
+    demand(
+        answer.get("cancels_sent") == written, f"cancels_sent {answer.get('cancels_sent')}, seen {written}"
+    )
     acked = answer.get("cancels_acked")
     demand(isinstance(acked, int) and 0 <= acked <= written, f"cancels_acked is {acked}")
 

@@ -1,0 +1,114 @@
+"""`hft engine`: judge any firm's trading engine by the contract (docs/engine-contract.md).
+
+Exit codes: 0 every clause of the declared level holds, 5 a clause does not, 2 what was given is no artifact
+that can be judged. The suite itself is imported only when it runs.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hft.errors import Exit
+
+if TYPE_CHECKING:
+    from engine.conformance.suite import Report, Result
+
+PATIENCE_S = 10.0
+
+
+@click.group()
+def engine() -> None:
+    """Judge a trading engine by the engine contract."""
+
+
+@engine.command(
+    epilog="""\b
+Examples:
+  hft engine conformance build/my-engine          a directory with engine.json and the files it lists
+  hft engine conformance my-engine-1.4.0.tar.gz --jobs 8
+  hft engine conformance build/my-engine --only kill.signal --only latch.survives
+  hft engine conformance build/my-engine --json | jq '.clauses[] | select(.passed | not)'
+
+\b
+Exit codes: 0 every clause holds, 5 a clause does not, 2 no artifact that can be judged.
+The clauses: docs/engine-contract.md. The engine is started on loopback only, against a gateway of the suite.
+"""
+)
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Cases at a time.")
+@click.option("--only", metavar="CLAUSE", multiple=True, help="Judge only this clause; may be repeated.")
+@click.option(
+    "--patience", type=click.FloatRange(1, 600), default=PATIENCE_S, show_default=True, metavar="SECONDS",
+    help="How long the suite waits for anything the engine must do.",
+)  # fmt: skip
+def conformance(artifact: Path, as_json: bool, jobs: int, only: tuple[str, ...], patience: float) -> int:
+    """Start ARTIFACT against a test gateway, venue and feed, and judge every clause of its level.
+
+    ARTIFACT is a directory, or a tar of one, with engine.json in it.
+    """
+    from engine.conformance.artifact import opened
+    from engine.conformance.suite import Options, judge
+
+    with opened(artifact) as found:
+        name = f"{found.manifest.identity.name} {found.manifest.identity.version}"
+        click.echo(f"{name} at level {found.manifest.level}, {found.digest}", err=True)
+        report = judge(found, Options(jobs=jobs, patience_s=patience, only=only), _progress)
+    code = Exit.VIOLATED if report.failed else Exit.OK
+    if as_json:
+        click.echo(json.dumps(_document(report, code), indent=1))
+    else:
+        _show(report)
+    if only:
+        click.echo(f"only {', '.join(only)} judged: that is not conformance", err=True)
+    click.echo(f"{len(report.passed)} passed, {len(report.failed)} failed", err=as_json)
+    return code
+
+
+def _progress(result: Result) -> None:
+    word = "passed" if result.passed else "FAILED"
+    click.echo(f"  {word} {result.clause}: {result.case} ({result.seconds:.1f} s)", err=True)
+
+
+def _show(report: Report) -> None:
+    width = max(len(clause) for clause in report.clauses())
+    click.echo(f"{'clause':<{width}}  cases  verdict")
+    for clause, results in report.clauses().items():
+        verdict = click.style("FAILED", fg="red", bold=True) if clause in report.failed else "passed"
+        click.echo(f"{clause:<{width}}  {len(results):>5}  {verdict}")
+        for result in results:
+            if not result.passed:
+                click.echo(f"{'':<{width}}         {result.case}: {click.unstyle(result.sentence)}")
+
+
+def _document(report: Report, code: Exit) -> dict[str, Any]:
+    manifest = report.artifact.manifest
+    clauses = [
+        {
+            "id": clause,
+            "passed": clause not in report.failed,
+            "cases": [
+                {"name": r.case, "passed": r.passed, "detail": r.sentence, "seconds": round(r.seconds, 3)}
+                for r in results
+            ],
+        }
+        for clause, results in report.clauses().items()
+    ]
+    return {
+        "schema": 1,
+        "artifact": {
+            "name": manifest.identity.name,
+            "version": manifest.identity.version,
+            "digest": report.artifact.digest,
+        },
+        "level": report.level.value,
+        "passed": len(report.passed),
+        "failed": len(report.failed),
+        "seconds": round(report.seconds, 3),
+        "exit_code": int(code),
+        "clauses": clauses,
+    }

@@ -1,0 +1,68 @@
+"""The matrix of mutants and cases, without the squares that cannot differ.
+
+A mutant is the good engine until its one question `broken(CLAUSE)` is asked. So the good engine notes,
+case by case,
+which questions were asked (engine/stub/mutants.py), and a mutant plays the cases that asked its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from engine.conformance.artifact import read
+from engine.conformance.bench import Bench
+from engine.conformance.case import Case
+from engine.conformance.cases import ALL
+from engine.conformance.suite import Options, Result, play
+from engine.stub.package import write
+
+MUTANTS_AT_ONCE = 2
+CASES_AT_ONCE = 3
+
+
+def touching(directory: Path) -> dict[str, list[Case]]:
+    """Clause to the cases in which its question is asked; the good engine must pass them all on the way."""
+    notes = directory / "asked"
+    notes.mkdir()
+    names: dict[int, str] = {}
+
+    def noting(number: int, case: Case) -> Case:
+        def scene(bench: Bench) -> None:
+            names[number] = bench.directory.name
+            case.play(bench)
+
+        return replace(case, play=scene)
+
+    os.environ["STUB_ASKED"] = str(notes)
+    try:
+        options = Options(jobs=MUTANTS_AT_ONCE * CASES_AT_ONCE)
+        watched = [noting(number, case) for number, case in enumerate(ALL)]
+        results = play(read(write(directory / "good")), watched, options, lambda _: None)
+    finally:
+        del os.environ["STUB_ASKED"]
+    failed = [f"{result.case}: {result.sentence}" for result in results if not result.passed]
+    assert not failed, f"the good engine fails: {failed}"
+    found: dict[str, list[Case]] = {}
+    for number, case in enumerate(ALL):
+        path = notes / names[number]
+        for clause in path.read_text().split() if path.exists() else ():
+            cases = found.setdefault(clause, [])
+            if case not in cases:
+                cases.append(case)
+    return found
+
+
+def failures(directory: Path, cases: Mapping[str, Iterable[Case]]) -> dict[str, list[Result]]:
+    """Clause to what its mutant failed."""
+
+    def of(clause: str) -> list[Result]:
+        mutant = read(write(directory / clause, clause))
+        results = play(mutant, cases[clause], Options(jobs=CASES_AT_ONCE), lambda _: None)
+        return [result for result in results if not result.passed]
+
+    with ThreadPoolExecutor(MUTANTS_AT_ONCE) as pool:
+        return dict(zip(cases, pool.map(of, cases), strict=True))
