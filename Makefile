@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test bench drill lint clean
+.PHONY: help setup demo test bench drill fuzz lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,6 +21,9 @@ bench: setup  ## ratios side by side: ours, plain pyinfra, ansible-core; the pla
 
 drill: setup  ## the long seeded campaign: kill points, full disks, power cuts, the poisons that panic= cannot save
 	@bash scripts/drill.sh
+
+fuzz: setup  ## 10 million seeded inputs into every decoder and into arbitration with its book (sanitizers on)
+	@bash scripts/fuzz.sh
 
 lint: setup  ## ruff, mypy, import arrows, sizes (all of it runs inside pytest too)
 	@.venv/bin/pytest -q tests/test_tidy.py

@@ -43,18 +43,24 @@ class Book {
 
   // First wave, a datagram ahead: bring in the index entry of the order the message acts on.
   void prefetch_index(Bytes message) const {
-    if (names_order(message)) index_.prefetch(itch::order_reference.load(message.data()));
+    if (names_order(message)) prefetch_index(itch::order_reference.load(message.data()));
   }
+  void prefetch_index(std::uint64_t reference) const { index_.prefetch(reference); }
 
   // Second wave, once the entry is there: bring in the order itself, or for an add the end of its ladder.
   void prefetch_order(Bytes message) const {
     if (!names_order(message)) return;
     const char type = static_cast<char>(message[0]);
     if (type == itch::AddOrder::type || type == itch::AddOrderMpid::type) {
-      prefetch_ladder(message);
+      const bool buy = itch::AddOrder::side.load(message.data()) == itch::kBuy;
+      prefetch_ladder(itch::locate.load(message.data()), buy ? Side::bid : Side::ask);
     } else {
-      __builtin_prefetch(&orders_[index_.guess(itch::order_reference.load(message.data()))], 1);
+      prefetch_order(itch::order_reference.load(message.data()));
     }
+  }
+  void prefetch_order(std::uint64_t reference) const { __builtin_prefetch(&orders_[index_.guess(reference)], 1); }
+  void prefetch_ladder(std::uint16_t locate, Side side) const {
+    if (locate < symbols_.size() && !ladder(locate, side).empty()) __builtin_prefetch(&ladder(locate, side).back());
   }
 
   Bbo bbo(std::uint16_t locate) const { return {top(locate, Side::bid), top(locate, Side::ask)}; }
@@ -112,89 +118,105 @@ class Book {
     return sum;
   }
 
- private:
-  Result apply_checked(const std::uint8_t* message) {
-    switch (static_cast<char>(message[0])) {
-      case itch::AddOrder::type:
-      case itch::AddOrderMpid::type:
-        return add(View<itch::AddOrder>(message));
-      case itch::OrderExecuted::type:
-      case itch::OrderExecutedPrice::type:
-        return reduce(message, itch::OrderExecuted::shares.load(message));
-      case itch::OrderCancel::type:
-        return reduce(message, itch::OrderCancel::shares.load(message));
-      case itch::OrderDelete::type:
-        return remove(message);
-      case itch::OrderReplace::type:
-        return replace(View<itch::OrderReplace>(message));
-      case itch::StockDirectory::type:
-        name(itch::locate.load(message), itch::StockDirectory::stock.load(message));
-        return {Applied::irrelevant};
-      default:
-        return {Applied::irrelevant};
-    }
-  }
+  // The operations themselves, for whoever has decoded already. They count nothing but mismatches and excess.
 
-  Result add(View<itch::AddOrder> message) {
-    Order order;
-    order.reference = message[itch::AddOrder::reference];
-    order.price = message[itch::AddOrder::price];
-    order.shares = message[itch::AddOrder::shares];
-    order.locate = message[itch::locate];
-    const char side = message[itch::AddOrder::side];
-    if (side != itch::kBuy && side != itch::kSell) return {Applied::bad_field};
-    order.side = side == itch::kBuy ? Side::bid : Side::ask;
+  // A new order at the back of its level; `order` needs reference, price, shares, locate and side.
+  Result add(const Order& order) {
     if (order.shares == 0) return {Applied::zero_shares};
     if (slot_of(order.reference) != kNone) return {Applied::duplicate_reference};
     if (order.locate >= symbols_.size() || orders_.full() || levels_.full()) return {Applied::capacity};
-    if (symbols_[order.locate].stock[0] == '\0') name(order.locate, message[itch::AddOrder::stock]);
     return {Applied::changed, enter(order), order.locate};
   }
 
-  Result reduce(const std::uint8_t* message, std::uint32_t shares) {
-    const Slot slot = slot_of(itch::order_reference.load(message));
+  // An execution or a partial cancel: the order keeps its place with fewer shares, or goes.
+  Result reduce(std::uint64_t reference, std::uint32_t shares, std::uint16_t locate) {
+    const Slot slot = slot_of(reference);
     if (slot == kNone) return {Applied::unknown_reference};
     if (shares == 0) return {Applied::zero_shares};
     Order& order = orders_[slot];
-    note_locate(message, order);
-    const std::uint16_t locate = order.locate;
+    const std::uint16_t own = own_locate(order, locate);
     if (shares >= order.shares) {
       counters_.excess_shares += shares > order.shares;
-      return {Applied::changed, leave(slot), locate};
+      return {Applied::changed, leave(slot), own};
     }
     const std::uint64_t ahead = orders_[order.ahead].reference;
     digest_ -= order_term(order, ahead);
     order.shares -= shares;
     digest_ += order_term(order, ahead);
     levels_[order.level].shares -= shares;
-    return {Applied::changed, is_best(order), locate};
+    return {Applied::changed, is_best(order), own};
   }
 
-  Result remove(const std::uint8_t* message) {
-    const Slot slot = slot_of(itch::order_reference.load(message));
+  Result remove(std::uint64_t reference, std::uint16_t locate) {
+    const Slot slot = slot_of(reference);
     if (slot == kNone) return {Applied::unknown_reference};
-    note_locate(message, orders_[slot]);
-    const std::uint16_t locate = orders_[slot].locate;
-    return {Applied::changed, leave(slot), locate};
+    const std::uint16_t own = own_locate(orders_[slot], locate);
+    return {Applied::changed, leave(slot), own};
   }
 
-  // The replacement goes to the back of its level, even at the same price.
-  Result replace(View<itch::OrderReplace> message) {
-    const Slot slot = slot_of(message[itch::OrderReplace::reference]);
+  // `fresh` needs reference, price, shares and locate; side and symbol are the old order's. The replacement goes to
+  // the back of its level, even at the same price.
+  Result replace(std::uint64_t reference, Order fresh) {
+    const Slot slot = slot_of(reference);
     if (slot == kNone) return {Applied::unknown_reference};
-    Order order;
-    order.reference = message[itch::OrderReplace::new_reference];
-    order.shares = message[itch::OrderReplace::shares];
-    order.price = message[itch::OrderReplace::price];
-    order.locate = orders_[slot].locate;
-    order.side = orders_[slot].side;
-    if (order.shares == 0) return {Applied::zero_shares};
-    const Slot taken = slot_of(order.reference);
+    if (fresh.shares == 0) return {Applied::zero_shares};
+    const Slot taken = slot_of(fresh.reference);
     if (taken != kNone && taken != slot) return {Applied::duplicate_reference};
     if (levels_.full()) return {Applied::capacity};
-    note_locate(message.data(), orders_[slot]);
+    fresh.locate = own_locate(orders_[slot], fresh.locate);
+    fresh.side = orders_[slot].side;
     const bool left_top = leave(slot);
-    return {Applied::changed, enter(order) || left_top, order.locate};
+    return {Applied::changed, enter(fresh) || left_top, fresh.locate};
+  }
+
+ private:
+  Result apply_checked(const std::uint8_t* message) {
+    const std::uint16_t locate = itch::locate.load(message);
+    const auto reference = [message] { return itch::order_reference.load(message); };
+    switch (static_cast<char>(message[0])) {
+      case itch::AddOrder::type:
+      case itch::AddOrderMpid::type:
+        return decode_add(View<itch::AddOrder>(message));
+      case itch::OrderExecuted::type:
+      case itch::OrderExecutedPrice::type:
+        return reduce(reference(), itch::OrderExecuted::shares.load(message), locate);
+      case itch::OrderCancel::type:
+        return reduce(reference(), itch::OrderCancel::shares.load(message), locate);
+      case itch::OrderDelete::type:
+        return remove(reference(), locate);
+      case itch::OrderReplace::type:
+        return decode_replace(View<itch::OrderReplace>(message));
+      case itch::StockDirectory::type:
+        name(locate, itch::StockDirectory::stock.load(message));
+        return {Applied::irrelevant};
+      default:
+        return {Applied::irrelevant};
+    }
+  }
+
+  Result decode_add(View<itch::AddOrder> message) {
+    const char side = message[itch::AddOrder::side];
+    if (side != itch::kBuy && side != itch::kSell) return {Applied::bad_field};
+    Order order;
+    order.reference = message[itch::AddOrder::reference];
+    order.price = message[itch::AddOrder::price];
+    order.shares = message[itch::AddOrder::shares];
+    order.locate = message[itch::locate];
+    order.side = side == itch::kBuy ? Side::bid : Side::ask;
+    const Result result = add(order);
+    if (result.what == Applied::changed && symbols_[order.locate].stock[0] == '\0') {
+      name(order.locate, message[itch::AddOrder::stock]);
+    }
+    return result;
+  }
+
+  Result decode_replace(View<itch::OrderReplace> message) {
+    Order fresh;
+    fresh.reference = message[itch::OrderReplace::new_reference];
+    fresh.shares = message[itch::OrderReplace::shares];
+    fresh.price = message[itch::OrderReplace::price];
+    fresh.locate = message[itch::locate];
+    return replace(message[itch::OrderReplace::reference], fresh);
   }
 
   // Put an order at the back of its level; true when that is the best level of its side.
@@ -279,20 +301,13 @@ class Book {
     return itch::check(message) == Reject::none && itch::names_an_order(static_cast<char>(message[0]));
   }
 
-  void prefetch_ladder(Bytes message) const {
-    const std::uint16_t locate = itch::locate.load(message.data());
-    if (locate >= symbols_.size()) return;
-    const bool buy = itch::AddOrder::side.load(message.data()) == itch::kBuy;
-    const auto& rungs = ladder(locate, buy ? Side::bid : Side::ask);
-    if (!rungs.empty()) __builtin_prefetch(&rungs.back());
-  }
-
   void name(std::uint16_t locate, std::string_view stock) {
     if (locate < symbols_.size()) std::copy_n(stock.begin(), 8, symbols_[locate].stock.begin());
   }
 
-  void note_locate(const std::uint8_t* message, const Order& order) {
-    counters_.locate_mismatch += itch::locate.load(message) != order.locate;
+  std::uint16_t own_locate(const Order& order, std::uint16_t said) {
+    counters_.locate_mismatch += said != order.locate;
+    return order.locate;
   }
 
   struct ReferenceOf {

@@ -1,9 +1,9 @@
 // A seeded ITCH 5.0 stream that hangs together: every execute, cancel, delete and replace names a live order.
 //
 // For tests and the benchmark. References are counters multiplied by an odd number modulo 2^64: unique, and as
-// far from dense as a venue's. Which orders go is the mix: `recent_delete` takes orders near the newest (real
-// feeds: most orders live for milliseconds), `uniform` any order (worst for caches). A symbol's prices walk
-// around its own middle, so most orders are near the best price.
+// far from dense as a venue's. Which orders go is the mix: `recent_delete` takes half of them from among the newest
+// `recent` orders, a quarter from twice as many, and so on (on real feeds most orders live for milliseconds);
+// `uniform` takes any order (worst for caches). A symbol's prices lie around its own middle, most near the best.
 #pragma once
 
 #include <bit>
@@ -21,6 +21,7 @@ struct StreamPlan {
   std::uint16_t symbols = 8000;
   std::size_t live_orders = 1'000'000;  // adds only until so many live; from then on as many go as come
   Mix mix = Mix::recent_delete;
+  std::size_t recent = 1024;
 };
 
 class Generator {
@@ -58,12 +59,12 @@ class Generator {
 
   std::uint64_t fresh_reference() { return ++references_ * kMixC; }
 
-  // Position of an order that goes: geometric distance from the newest, or anywhere.
+  // Position of an order that goes.
   std::size_t victim() {
     if (plan_.mix == Mix::uniform) return random() % live_.size();
-    const auto magnitude = static_cast<unsigned>(std::countr_zero(random() | (std::uint64_t{1} << 14)));
-    const std::size_t distance = random() % (std::size_t{16} << magnitude);
-    return live_.size() - 1 - std::min(distance, live_.size() - 1);
+    const auto doublings = static_cast<unsigned>(std::countr_zero(random() | (std::uint64_t{1} << 20)));
+    const std::size_t distance = random() % std::min(plan_.recent << doublings, live_.size());
+    return live_.size() - 1 - distance;
   }
 
   std::uint32_t price(std::uint16_t locate, char side) {

@@ -1,8 +1,8 @@
 """The native build that the engine's tests share: made once for each state of the sources, then found again.
 
 `native` is the Release build: programs in `bin/`, GoogleTest binaries in `tests/`. `native_build` makes
-chosen targets with a sanitizer. Builds live under ~/.cache/hft/native, named by a hash of every source file and
-of the compiler, so a changed file is never tested with an old binary. A failing build fails, it never skips.
+chosen targets with a sanitizer. Builds live under ~/.cache/hft/native, named by a hash of every source file
+and of the compiler, so a changed file is never tested with an old binary. A failing build fails.
 HFT_NATIVE_BUILD=DIR takes an existing Release build instead, for work on one part while another is open.
 """
 
@@ -22,6 +22,10 @@ ROOT = Path(__file__).resolve().parents[3]
 SOURCES = ROOT / "engine" / "native"
 CACHE = Path.home() / ".cache" / "hft" / "native"
 BUILDS_KEPT_MAX = 6
+RELEASE = ""
+SANITIZED = "address,undefined"
+THREADED = "thread"
+FUZZ = "fuzz"
 Build = Callable[[str, tuple[str, ...]], Path]
 
 
@@ -35,17 +39,19 @@ def sources_digest(compiler: str = "g++") -> str:
     return digest.hexdigest()[:16]
 
 
-def build_native(sanitize: str = "", targets: tuple[str, ...] = ()) -> Path:
+def build_native(kind: str = RELEASE, targets: tuple[str, ...] = ()) -> Path:
     """Build into the cache and return the folder; what was built before is not touched."""
-    name = f"{sources_digest()}-{sanitize.replace(',', '-') or 'release'}"
+    compiler = "clang++" if kind == FUZZ else "g++"
+    name = f"{sources_digest(compiler)}-{kind.replace(',', '-') or 'release'}"
     folder = CACHE / name
     folder.mkdir(parents=True, exist_ok=True)
     done = folder / f".built-{'-'.join(sorted(targets)) or 'all'}"
     with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
-            configure = ["cmake", "-S", str(SOURCES), "-B", str(folder), "-DCMAKE_BUILD_TYPE=Release"]
-            run_build_step([*configure, f"-DHFT_SANITIZE={sanitize}"])
+            flavour = "-DHFT_FUZZ=ON" if kind == FUZZ else f"-DHFT_SANITIZE={kind}"
+            configure = ["cmake", "-S", str(SOURCES), "-B", str(folder), f"-DCMAKE_CXX_COMPILER={compiler}"]
+            run_build_step([*configure, "-DCMAKE_BUILD_TYPE=Release", flavour])
             chosen = ["--target", *targets] if targets else []
             run_build_step(["cmake", "--build", str(folder), "--parallel", "2", *chosen])
             done.touch()
@@ -76,13 +82,24 @@ def release_build() -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """Compile before the first test, where no test's time limit runs."""
-    needed = any("native" in getattr(item, "fixturenames", ()) for item in session.items)
-    if needed and not session.config.option.collectonly:
-        try:
+    """Compile before the first test, where no test's time limit runs.
+
+    A module that uses `native_build` says which builds in NATIVE_BUILDS, a tuple of (kind, targets).
+    """
+    if session.config.option.collectonly:
+        return
+    try:
+        if any("native" in getattr(item, "fixturenames", ()) for item in session.items):
             release_build()
-        except pytest.fail.Exception:
-            return  # the tests that need it say why
+        for build in sorted({build for item in session.items for build in builds_of(item)}):
+            build_native(*build)
+    except pytest.fail.Exception:
+        return  # the tests that need it say why
+
+
+def builds_of(item: pytest.Item) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    module = item.getparent(pytest.Module)
+    return getattr(module.obj, "NATIVE_BUILDS", ()) if module is not None else ()
 
 
 @pytest.fixture(scope="session")

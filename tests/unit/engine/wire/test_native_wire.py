@@ -1,20 +1,55 @@
-"""The GoogleTest binaries of wire, feed and book: each must run tests, and all of them must pass."""
+"""The native tests of wire, feed and book, plain and with sanitizers, and a seeded run of every fuzz target."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[4]
 BINARIES = ("test_wire", "test_feed", "test_book")
+SANITIZED = ("address,undefined", BINARIES)
+FUZZ: tuple[str, tuple[str, ...]] = ("fuzz", ())
+NATIVE_BUILDS = (SANITIZED, FUZZ)
+Build = Callable[[str, tuple[str, ...]], Path]
+# What each fuzz target must have decoded: types of ITCH, blocks of those, letters of SoupBinTCP and the link
+# with one kind for all others, OUCH messages of both directions, order messages and the directory.
+TYPES_MIN = {"itch": 23, "mold": 23, "soup": 15, "ouch": 25, "feed": 8}
 
 
-@pytest.mark.parametrize("name", BINARIES)
-def test_native_tests_pass(name: str, native: Path) -> None:
-    done = subprocess.run([str(native / "tests" / name)], capture_output=True, text=True, check=False)
+def assert_passes(binary: Path) -> None:
+    done = subprocess.run([str(binary)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     passed = re.search(r"\[  PASSED  \] (\d+) tests", done.stdout)
     assert passed is not None
     assert int(passed[1]) >= 15
+
+
+@pytest.mark.parametrize("name", BINARIES)
+def test_native_tests_pass(name: str, native: Path) -> None:
+    assert_passes(native / "tests" / name)
+
+
+@pytest.mark.parametrize("name", BINARIES)
+def test_native_tests_pass_under_address_and_undefined_behaviour_sanitizers(
+    name: str, native_build: Build
+) -> None:
+    assert_passes(native_build(*SANITIZED) / "tests" / name)
+
+
+def test_a_seeded_fuzz_run_breaks_nothing_and_reaches_every_message_type(native_build: Build) -> None:
+    environment = os.environ | {"HFT_FUZZ_BUILD": str(native_build(*FUZZ)), "HFT_FUZZ_CORPUS": ""}
+    argv = ["bash", str(ROOT / "scripts" / "fuzz.sh"), "100000", "1"]
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = re.findall(
+        r"^fuzz (\w+): executions (\d+), message types reached (\d+):", done.stdout, re.MULTILINE
+    )
+    assert {target: int(types) for target, _, types in lines}.keys() == TYPES_MIN.keys()
+    assert sum(int(executions) for _, executions, _ in lines) >= 100_000
+    for target, _, types in lines:
+        assert int(types) >= TYPES_MIN[target], done.stdout
