@@ -91,6 +91,7 @@ class Core {
   [[nodiscard]] const std::string& session() const { return session_; }
   [[nodiscard]] std::uint64_t next_response() const { return responses_ + 1; }
   [[nodiscard]] std::uint32_t next_urn() const { return next_urn_; }
+  [[nodiscard]] std::string last_clordid() const;
   [[nodiscard]] std::uint64_t input_seq() const { return stamp_.input_seq; }
   [[nodiscard]] std::uint64_t executions_since_resume() const { return executions_since_resume_; }
   [[nodiscard]] bool feed_fresh() const;

@@ -67,6 +67,11 @@ void Core::send_enter(const OrderRequest& order) {
   commit_enter(message);
 }
 
+std::string Core::last_clordid() const {
+  const auto id = clordid::encode({epoch_, clordid_sequence_});
+  return id ? std::string(clordid::to_text(*id)) : std::string();
+}
+
 void Core::send_cancel(Order& order) {
   if (adopting_ || !link_up_) return;
   std::array<std::uint8_t, kOuchBytesMax> buffer{};

@@ -265,7 +265,12 @@ std::optional<Command> parse_admin_record(std::string_view text) {
 
 std::string admin_record(std::uint32_t uid, std::string_view request) {
   auto json = object_of(request);
-  return Json{{"uid", uid}, {"request", json ? *json : Json::object()}}.dump();
+  return Json{{"uid", uid}, {"request", json ? *json : Json::object()}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string kill_record(std::string_view scope, std::string_view id, std::string_view reason) {
+  const Json request{{"verb", "kill"}, {"scope", scope}, {"id", id}, {"reason", reason.empty() ? "?" : reason}};
+  return Json{{"uid", 0}, {"request", request}}.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string link_record(const LinkEvent& event) {

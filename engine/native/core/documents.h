@@ -24,6 +24,8 @@ std::optional<Command> parse_request(std::string_view json, std::string* why = n
 std::optional<Command> parse_admin_record(std::string_view json);
 std::string admin_record(std::uint32_t uid, std::string_view request);
 
+std::string kill_record(std::string_view scope, std::string_view id, std::string_view reason);
+
 std::optional<LinkEvent> parse_link_record(std::string_view json);
 std::string link_record(const LinkEvent& event);
 

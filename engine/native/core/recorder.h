@@ -15,6 +15,8 @@ class IntentQueue {
   virtual void intent(std::span<const std::byte> message, std::uint64_t journal_offset) = 0;
   // The ring is full; return once the persister may have made room. Called until it has.
   virtual void ring_full() = 0;
+  // The core has moved to another state.
+  virtual void moved() {}
 };
 
 class Recorder : public Sink {
@@ -44,6 +46,7 @@ class Recorder : public Sink {
   void emit(Kind kind, std::span<const std::byte> payload, const Stamp& stamp) override {
     append(kind, payload, stamp);
     if (kind == Kind::intent) queue_.intent(payload, ring_.shared().appended.load(std::memory_order_relaxed));
+    if (kind == Kind::state) queue_.moved();
   }
 
   [[nodiscard]] std::uint64_t last_input_seq() const { return input_seq_; }

@@ -1,0 +1,60 @@
+// The run configuration (engine/contract/config.py): read once, checked whole, the first fault named by its field.
+//
+// Fields of this engine's own stand beside the contract's and have defaults: `journal_market` full|ref,
+// `segment_bytes`, `digest_every_inputs`, `trading_day_start_utc_s`, `book_orders_max`, `book_levels_max`, `memory`
+// try|required, and inside `strategy` the numbers of core/types.h.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/types.h"
+#include "journal/gate.h"
+
+namespace hft::engine {
+
+struct Endpoint {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+struct FeedLine {
+  std::string group, interface;
+  std::uint16_t port = 0;
+};
+
+struct GatewayLogin : Endpoint {
+  std::string user, password;
+};
+
+enum class Idle : std::uint8_t { spin, yield, backoff };
+
+struct EngineConfig {
+  core::CoreConfig core;
+  std::string slot, egress;
+  std::array<std::optional<FeedLine>, 2> feeds;  // A, B
+  std::optional<Endpoint> rerequest;
+  std::optional<GatewayLogin> gateway;
+  std::optional<Endpoint> dropcopy;
+  std::string ticket_socket, admin_socket, metrics_page, journal_directory, latch_file, limits_file, allowed_signers;
+  std::uint64_t ring_bytes = 0;
+  std::uint64_t segment_bytes = 8ULL << 20;
+  DurabilityLevel durability;
+  Idle idle = Idle::backoff;
+  std::map<std::string, std::vector<int>> cpus;
+  bool market_as_reference = false;
+  bool memory_required = false;
+  std::string digest;  // SHA-256 of the canonical document, 64 hex digits
+};
+
+// The configuration, or one sentence about what is wrong with it.
+std::variant<EngineConfig, std::string> read_config(const std::string& path);
+
+// A file's bytes; nothing when it cannot be read.
+std::optional<std::string> read_file(const std::string& path);
+
+}  // namespace hft::engine

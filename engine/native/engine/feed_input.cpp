@@ -1,0 +1,118 @@
+// Kernel sockets with SO_TIMESTAMPING and, where the kernel allows it, busy polling: see feed_input.h.
+#include "engine/feed_input.h"
+
+#include <arpa/inet.h>
+#include <linux/net_tstamp.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace hft::engine {
+namespace {
+
+[[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
+
+sockaddr_in address_of(const std::string& host, std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  inet_pton(AF_INET, host.c_str(), &address.sin_addr);
+  return address;
+}
+
+int udp_socket() {
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) fail("market data socket");
+  const int stamps = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+  setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &stamps, sizeof stamps);
+  // Raising it needs CAP_NET_ADMIN (socket(7)); without it net.core.busy_read stays in force.
+  const int busy_us = 50;
+  setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &busy_us, sizeof busy_us);
+  const int buffer_bytes = 8 << 20;
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof buffer_bytes) != 0) {
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof buffer_bytes);
+  }
+  return fd;
+}
+
+int open_line(const FeedLine& line) {
+  const sockaddr_in group = address_of(line.group, line.port);
+  const int fd = udp_socket();
+  const int on = 1;
+  const bool multicast = IN_MULTICAST(ntohl(group.sin_addr.s_addr));
+  // Two engines of one host listen to the same group; a unicast port has one owner.
+  if (multicast) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&group), sizeof group) != 0) {
+    const int error = errno;
+    close(fd);
+    errno = error;
+    fail("feed " + line.group + ":" + std::to_string(line.port));
+  }
+  ip_mreq join{};
+  join.imr_multiaddr = group.sin_addr;
+  join.imr_interface = address_of(line.interface, 0).sin_addr;
+  if (multicast && setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &join, sizeof join) != 0) {
+    const int error = errno;
+    close(fd);
+    errno = error;
+    fail("feed " + line.group + " on " + line.interface);
+  }
+  return fd;
+}
+
+std::int64_t stamp_of(const msghdr& message) {
+  for (cmsghdr* head = CMSG_FIRSTHDR(&message); head != nullptr;
+       head = CMSG_NXTHDR(const_cast<msghdr*>(&message), head)) {
+    if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_TIMESTAMPING) continue;
+    timespec software{};
+    std::memcpy(&software, CMSG_DATA(head), sizeof software);
+    return static_cast<std::int64_t>(software.tv_sec) * 1'000'000'000 + software.tv_nsec;
+  }
+  return 0;
+}
+
+}  // namespace
+
+FeedInput::FeedInput(const EngineConfig& config) {
+  for (std::size_t i = 0; i < config.feeds.size(); ++i) {
+    if (config.feeds[i]) fds_[i] = open_line(*config.feeds[i]);
+  }
+  if (!config.rerequest) return;
+  const sockaddr_in server = address_of(config.rerequest->host, config.rerequest->port);
+  int& fd = fds_[static_cast<std::size_t>(feed::Line::rerequest)];
+  fd = udp_socket();
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&server), sizeof server) != 0) fail("request server");
+}
+
+FeedInput::~FeedInput() {
+  for (const int fd : fds_) {
+    if (fd >= 0) close(fd);
+  }
+}
+
+std::optional<Datagram> FeedInput::receive(feed::Line line) {
+  const int socket = fd(line);
+  if (socket < 0) return std::nullopt;
+  iovec part{buffer_.data(), buffer_.size()};
+  alignas(cmsghdr) std::array<char, 256> control;
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t got = recvmsg(socket, &message, MSG_DONTWAIT);
+  if (got < 0) return std::nullopt;
+  return Datagram{Bytes(buffer_).first(static_cast<std::size_t>(got)), stamp_of(message)};
+}
+
+void FeedInput::request(const mold::Request& request) {
+  const int fd = fds_[static_cast<std::size_t>(feed::Line::rerequest)];
+  if (fd < 0) return;
+  const auto datagram = mold::encode(request);
+  send(fd, datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+}  // namespace hft::engine

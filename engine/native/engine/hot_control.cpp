@@ -1,0 +1,196 @@
+// Commands, the gateway session and what the core's moves ask for: the slow part of the hot loop.
+#include <unistd.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "core/documents.h"
+#include "engine/host.h"
+#include "engine/hot.h"
+#include "wire/clordid.h"
+#include "wire/link.h"
+
+namespace hft::engine {
+namespace {
+
+constexpr std::uint64_t kKillPatience_ns = 250'000'000;
+constexpr std::uint64_t kPromotePatience_ns = 15'000'000'000;
+
+}  // namespace
+
+bool Hot::ask(Request* request) {
+  if (!requests_.put(request)) return false;
+  const std::uint64_t ring = 1;
+  static_cast<void>(!write(parts_.wake_fd, &ring, sizeof ring));
+  return true;
+}
+
+bool Hot::take_requests() {
+  Request* request = nullptr;
+  bool worked = false;
+  while (requests_.take(request)) {
+    serve(*request);
+    worked = true;
+  }
+  if (promoting_ != nullptr && finish_waiting(*promoting_, core::Verb::promote)) promoting_ = nullptr;
+  if (killing_ != nullptr && finish_waiting(*killing_, core::Verb::kill)) killing_ = nullptr;
+  return worked;
+}
+
+void Hot::serve(Request& request) {
+  request.since_ns = now_ns_;
+  if (request.what == Request::What::digest) {
+    request.state_digest = core_.state_digest();
+    request.decision_digest = core_.decision_digest();
+  }
+  if (request.what == Request::What::limits) input(Kind::limits, request.record);
+  if (request.what == Request::What::command) {
+    if (request.verb == core::Verb::kill) g_egress_block.store(true);
+    input(Kind::admin, request.record);
+    request.answer = core_.answer();
+    if (request.verb == core::Verb::enter && request.answer.ok()) request.answer.clordid = core_.last_clordid();
+    follow_core();
+  }
+  if (request.what == Request::What::command && request.answer.ok()) {
+    if (request.verb == core::Verb::promote && core_.pending_epoch() != 0 && promoting_ == nullptr) {
+      promoting_ = &request;
+      return;
+    }
+    if (request.verb == core::Verb::kill && killing_ == nullptr) {
+      killing_ = &request;
+      return;
+    }
+    if (request.verb == core::Verb::stall) std::this_thread::sleep_for(std::chrono::milliseconds(request.stall_ms));
+  }
+  answer(request);
+}
+
+// A promotion ends ACTIVE or with its reason; a kill is told once its cancels are answered, or shortly after.
+bool Hot::finish_waiting(Request& request, core::Verb verb) {
+  if (verb == core::Verb::promote) {
+    if (core_.pending_epoch() != 0 && now_ns_ - request.since_ns < kPromotePatience_ns) return false;
+    if (core_.state() != core::State::active) {
+      request.answer = core_.promotion();
+      if (request.answer.ok()) request.answer = {"gateway", "the promotion did not come to an end", 0, {}};
+    }
+  } else {
+    const auto& cleanup = core_.cleanup();
+    const bool answered = egress_.empty() && core_.orders().count() == 0 && cleanup.cancels_sent >= cleanup.open_before;
+    if (!answered && now_ns_ - request.since_ns < kKillPatience_ns) return false;
+  }
+  answer(request);
+  return true;
+}
+
+void Hot::answer(Request& request) {
+  request.after = snapshot();
+  request.journal_offset = parts_.ring.shared().appended.load(std::memory_order_relaxed);
+  request.done.store(true, std::memory_order_release);
+}
+
+Snapshot Hot::snapshot() const {
+  Snapshot shot;
+  shot.state = core_.state();
+  shot.epoch = core_.epoch();
+  shot.highest_epoch = core_.highest_epoch();
+  shot.latch = core_.latch();
+  if (const auto* limits = core_.limits()) {
+    shot.limits_serial = limits->serial;
+    shot.limits_not_after_utc_ns = limits->not_after_utc_ns;
+    shot.limits_digest = limits->digest;
+  }
+  shot.feed_fresh = core_.feed_fresh();
+  shot.feed_gapped = core_.feed().gapped || core_.feed().lost;
+  shot.feed_next_sequence = core_.feed().next_sequence;
+  shot.connected = session_.is_open();
+  shot.positions = core_.ledger().positions();
+  shot.open_orders = core_.orders().count();
+  shot.input_seq = recorder_.last_input_seq();
+  shot.cleanup = core_.cleanup();
+  shot.drained_in_time = core_.drained_in_time();
+  return shot;
+}
+
+// What the core's state asks of the session: claim an epoch, hang up, let orders out again after an unkill.
+void Hot::follow_core() {
+  // In these states nothing could leave anyway; a kill that is on its way sets the flag again.
+  const bool idle = core_.state() == core::State::syncing || core_.state() == core::State::standby;
+  if (idle && !core_.latch().set) g_egress_block.store(false);
+  if (core_.pending_epoch() != 0 && !connecting_ && !session_.is_open()) {
+    connecting_ = true;
+    parts_.connector.connect({core_.pending_epoch(), core_.session(), core_.next_response(), false});
+  }
+  if (session_.is_open() && core_.epoch() == 0) session_.close();
+  if (connecting_ && core_.pending_epoch() == 0 && core_.epoch() == 0) {
+    connecting_ = false;
+    parts_.connector.cancel();
+  }
+}
+
+bool Hot::take_connected() {
+  Connected connected;
+  if (!parts_.connector.take(connected)) return false;
+  const std::uint64_t wanted = core_.pending_epoch() != 0 ? core_.pending_epoch() : core_.epoch();
+  if (!connecting_ || wanted != connected.event.epoch) {
+    if (connected.fd >= 0) close(connected.fd);
+    return true;
+  }
+  connecting_ = false;
+  if (connected.fd >= 0) {
+    session_.open(connected.fd, std::move(connected.unread));
+    session_.set_sent_ns(now_ns_);
+    const std::uint64_t epoch = connected.event.epoch;
+    input(Kind::epoch, bytes_of(epoch));
+  }
+  input(Kind::link, core::link_record(connected.event));
+  follow_core();
+  return true;
+}
+
+void Hot::lost_session() {
+  if (!session_.is_open()) return;
+  session_.close();
+  while (!egress_.empty()) egress_.pop();  // unanswered intents go out again from the core's own list
+  core::LinkEvent down;
+  down.epoch = core_.epoch();
+  input(Kind::link, core::link_record(down));
+  follow_core();
+  if (core_.epoch() == 0 || connecting_) return;
+  connecting_ = true;
+  parts_.connector.connect({core_.epoch(), core_.session(), core_.next_response(), true});
+}
+
+bool Hot::receive_gateway() {
+  if (!session_.is_open()) return false;
+  bool worked = false;
+  const bool alive = session_.receive([&](const soup::Packet& packet) {
+    worked = true;
+    on_packet(packet);
+  });
+  if (!alive) lost_session();
+  return worked;
+}
+
+void Hot::on_packet(const soup::Packet& packet) {
+  if (packet.type == soup::kSequenced) {
+    const auto before = core_.state();
+    input(Kind::response, std::as_bytes(packet.payload));
+    if (core_.state() != before) follow_core();
+  } else if (packet.type == soup::kEndOfSession) {
+    lost_session();
+  } else if (packet.type == link::kRefused) {
+    const auto json = nlohmann::json::parse(as_text(packet.payload), nullptr, false);
+    core::LinkEvent refused;
+    refused.what = core::LinkEvent::What::refused;
+    refused.epoch = core_.epoch();
+    if (json.is_object()) {
+      refused.code = json.value("code", std::string());
+      refused.detail = json.value("detail", std::string());
+      if (json.contains("urn") && json["urn"].is_number_unsigned()) refused.urn = json["urn"].get<std::uint32_t>();
+    }
+    input(Kind::link, core::link_record(refused));
+    follow_core();
+  }
+}
+
+}  // namespace hft::engine

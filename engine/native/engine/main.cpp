@@ -1,0 +1,115 @@
+// hft-engine: the command line (engine/contract/process.py).
+#include <getopt.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/replay.h"
+#include "engine/config.h"
+#include "engine/host.h"
+#include "engine/limits_file.h"
+#include "engine/manifest.h"
+#include "engine/runtime.h"
+#include "engine/signals.h"
+
+namespace hft::engine {
+namespace {
+
+constexpr const char* kHelp =
+    "hft-engine --config FILE [--conformance]   run until drained; starts cold, never ACTIVE by itself\n"
+    "hft-engine --check --config FILE           judge configuration and limits, touch nothing\n"
+    "hft-engine --replay DIRECTORY              replay a journal and print its digests\n"
+    "hft-engine --version --json                who this is\n"
+    "hft-engine --manifest                      the engine.json of this build\n"
+    "\n"
+    "Exit codes: 0 flat and durable, 64 configuration, 69 orders possibly open, 70 invariant broken, 75 retry.\n"
+    "Signals: SIGTERM drains (again: stops), SIGUSR1 kills, SIGHUP reloads the limits.\n";
+
+struct Options {
+  std::string config, replay;
+  bool check = false, conformance = false, version = false, manifest = false, help = false;
+};
+
+int complain(const std::string& what, int code = kExitConfiguration) {
+  std::fprintf(stderr, "hft-engine: %s\n", what.c_str());
+  return code;
+}
+
+bool parse(int count, char** words, Options& options) {
+  constexpr option kLong[] = {{"config", required_argument, nullptr, 'c'}, {"check", no_argument, nullptr, 'k'},
+                              {"conformance", no_argument, nullptr, 'f'},  {"replay", required_argument, nullptr, 'r'},
+                              {"version", no_argument, nullptr, 'v'},      {"json", no_argument, nullptr, 'j'},
+                              {"manifest", no_argument, nullptr, 'm'},     {"help", no_argument, nullptr, 'h'},
+                              {nullptr, 0, nullptr, 0}};
+  int letter = 0;
+  while ((letter = getopt_long(count, words, "", kLong, nullptr)) != -1) {
+    if (letter == 'c') options.config = optarg;
+    else if (letter == 'r') options.replay = optarg;
+    else if (letter == 'k') options.check = true;
+    else if (letter == 'f') options.conformance = true;
+    else if (letter == 'v') options.version = true;
+    else if (letter == 'm') options.manifest = true;
+    else if (letter == 'h') options.help = true;
+    else if (letter != 'j') return false;
+  }
+  return optind == count;
+}
+
+int print(const nlohmann::json& json) {
+  std::printf("%s\n", json.dump().c_str());
+  return kExitOk;
+}
+
+int check(const EngineConfig& config) {
+  const auto limits = load_limits(config.limits_file, config.allowed_signers, {}, utc_ns());
+  if (const auto* why = std::get_if<std::string>(&limits)) return complain(*why);
+  const auto& loaded = std::get<LimitsFile>(limits).limits;
+  return print({{"config_digest", "sha256:" + config.digest}, {"limits_digest", "sha256:" + loaded.digest},
+                {"limits_serial", loaded.serial}});
+}
+
+int replay_journal(const std::string& directory) {
+  if (!std::filesystem::is_directory(directory)) return complain(directory + ": no such directory");
+  const core::ReplayResult result = core::replay(directory);
+  std::fprintf(stderr, "%s\n", result.end.text().c_str());
+  if (result.end.ending == Ending::refused || result.end.ending == Ending::corrupt) return kExitInvariantBroken;
+  if (!result.readable) return complain("a record cannot be replayed (market data by reference, or foreign)", kExitInvariantBroken);
+  if (result.mismatches != 0) {
+    return complain(std::to_string(result.mismatches) + " decisions differ: " + result.first_mismatch, kExitInvariantBroken);
+  }
+  return print({{"input_seq", result.input_seq}, {"state_digest", "sha256:" + result.state_digest},
+                {"decision_digest", "sha256:" + result.decision_digest}, {"inputs", result.inputs},
+                {"decisions", result.decisions}, {"runs", result.runs}, {"unrecorded", result.unrecorded},
+                {"ending", ending_name(result.end.ending)}});
+}
+
+int dispatch(const Options& options) {
+  if (options.help) return std::fputs(kHelp, stdout) < 0 ? kExitRetry : kExitOk;
+  if (options.manifest) return std::printf("%s\n", manifest_text().c_str()) < 0 ? kExitRetry : kExitOk;
+  if (options.version) return std::printf("%s\n", version_text().c_str()) < 0 ? kExitRetry : kExitOk;
+  if (!options.replay.empty()) return replay_journal(options.replay);
+  if (options.config.empty()) return complain("--config FILE is missing; try --help");
+  const auto read = read_config(options.config);
+  if (const auto* why = std::get_if<std::string>(&read)) return complain(*why);
+  const auto& config = std::get<EngineConfig>(read);
+  if (options.conformance && config.core.egress == core::Egress::live) {
+    return complain("--conformance needs egress test or shadow");
+  }
+  return options.check ? check(config) : run_engine(config, options.conformance);
+}
+
+}  // namespace
+}  // namespace hft::engine
+
+int main(int count, char** words) {
+  hft::engine::Options options;
+  if (!hft::engine::parse(count, words, options)) return hft::engine::complain("bad command line; try --help");
+  try {
+    return hft::engine::dispatch(options);
+  } catch (const std::exception& error) {
+    return hft::engine::complain(error.what(), hft::engine::kExitRetry);
+  }
+}

@@ -1,0 +1,183 @@
+// See runtime.h. What is wrong outside ends with 75, in the configuration with 64, in the journal with 70.
+#include "engine/runtime.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "core/documents.h"
+#include "core/replay.h"
+#include "engine/admin.h"
+#include "engine/limits_file.h"
+#include "engine/manifest.h"
+#include "engine/signals.h"
+#include "journal/persister.h"
+
+namespace hft::engine {
+namespace {
+
+constexpr const char* kRingName = "hft-journal-ring";
+
+struct Exit {
+  int code;
+  std::string why;
+};
+
+// What the journal directory holds, read through a core that decides nothing.
+struct Recovered {
+  JournalEnd end;
+  std::shared_ptr<Sha256Stream> open_block;
+  std::uint64_t dropped_bytes = 0;
+  bool first_start = true;
+};
+
+class NoSink : public core::Sink {
+ public:
+  void emit(Kind, std::span<const std::byte>, const Stamp&) override {}
+};
+
+void must_be_readable(const JournalEnd& end, bool understood) {
+  if (end.ending == Ending::refused || end.ending == Ending::corrupt) throw Exit{kExitInvariantBroken, end.text()};
+  if (!understood) throw Exit{kExitInvariantBroken, "the journal holds a record that this core cannot have written"};
+}
+
+// What the dead process had appended and nobody wrote is still in the ring that the service manager kept.
+std::optional<Ring> adopt_ring(const JournalEnd& end) {
+  const int fd = stored_descriptor(kRingName);
+  if (fd < 0) return std::nullopt;
+  Ring ring = Ring::adopt(fd);
+  const std::uint64_t appended = ring.shared().appended.load();
+  const bool fits = end.ring_offset <= appended && appended - end.ring_offset <= ring.capacity() &&
+                    end.ring_offset >= ring.shared().first_offset;
+  if (!fits) return std::nullopt;
+  ring.shared().written.store(end.ring_offset);
+  ring.shared().durable.store(end.ring_offset);
+  return ring;
+}
+
+PersisterOptions persister_options(const EngineConfig& config, const JournalReader& reader) {
+  const JournalEnd& end = reader.end();
+  return {.directory = config.journal_directory, .segment_bytes = config.segment_bytes,
+          .first_segment = end.segment + 1, .next_input_seq = end.last_input_seq + 1, .chain_crc = end.chain_crc,
+          .open_block = reader.open_block()};
+}
+
+void skim(JournalReader& reader) {
+  while (reader.next()) {
+  }
+}
+
+// Cuts a torn tail, writes out what a kept ring still holds, so that the files are whole when they are read.
+Recovered make_whole(const EngineConfig& config) {
+  Recovered recovered;
+  std::filesystem::create_directories(config.journal_directory);
+  JournalReader torn(config.journal_directory);
+  skim(torn);
+  must_be_readable(torn.end(), true);
+  recovered.dropped_bytes = cut_journal(config.journal_directory, torn.end());
+  JournalReader reader(config.journal_directory);
+  skim(reader);
+  if (auto ring = adopt_ring(reader.end())) {
+    Persister persister(*ring, persister_options(config, reader));
+    persister.stop();
+  }
+  return recovered;
+}
+
+std::string lock_facts(const EngineConfig& config, const Arena& arena) {
+  const MemoryLock lock = lock_memory();
+  if (!lock.locked && config.memory_required) throw Exit{kExitRetry, lock.why_not};
+  return nlohmann::json{{"memory_locked", lock.locked}, {"why_not", lock.why_not}, {"arena_bytes", arena.bytes()},
+                        {"arena_huge", arena.huge()}}.dump();
+}
+
+int finish(const Hot& hot_const, Hot& hot, Persister& persister, bool forced) {
+  const core::Core& core = hot.core();
+  static_cast<void>(hot_const);
+  const bool durable = persister.stop();
+  const bool clean = core.drained_in_time() && core.orders().count() == 0 && durable && !forced;
+  const int code = clean ? kExitOk : kExitOrdersMaybeOpen;
+  const nlohmann::json line{{"exit", code}, {"open_orders", core.orders().count()},
+                            {"cancels_sent", core.cleanup().cancels_sent},
+                            {"cancels_acked", core.cleanup().cancels_acked}, {"journal_durable", durable},
+                            {"state_digest", "sha256:" + core.state_digest()},
+                            {"decision_digest", "sha256:" + core.decision_digest()}};
+  std::printf("%s\n", line.dump().c_str());
+  std::fflush(stdout);
+  return code;
+}
+
+int run(const EngineConfig& config, bool conformance) {
+  Recovered recovered = make_whole(config);
+  const book::Limits book = core::book_limits_of(config.core);
+  Arena arena(book.orders_max * 64 + book.levels_max * 32 + book.locates * 160 + (8 << 20));
+  const int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+  JournalReader reader(config.journal_directory);
+  Ring* ring_for_core = nullptr;
+  skim(reader);
+  Ring ring = Ring::create(config.ring_bytes, reader.end().ring_offset);
+  ring_for_core = &ring;
+  DurabilityGate gate(config.durability, ring);
+  MetricsPage metrics(config.metrics_page);
+  FeedInput feed(config);
+  Connector connector(config);
+  Hot hot({config, *ring_for_core, gate, feed, connector, metrics, wake_fd}, reader.end().last_input_seq, book,
+          arena.resource());
+  JournalReader again(config.journal_directory);
+  must_be_readable(again.end(), core::restore(hot.core(), again));
+  recovered.end = again.end();
+  recovered.first_start = recovered.end.records == 0;
+
+  const auto* seen = hot.core().limits();
+  const LimitsSeen known{seen != nullptr ? seen->serial : 0, seen != nullptr ? seen->digest : std::string()};
+  const auto limits = load_limits(config.limits_file, config.allowed_signers, known, utc_ns());
+  if (const auto* why = std::get_if<std::string>(&limits)) throw Exit{kExitConfiguration, *why};
+
+  LatchFile latch_file(config.latch_file);
+  core::Latch latch = latch_file.read(recovered.first_start);
+  if (!latch.set && hot.core().latch().set) latch = hot.core().latch();
+
+  Persister persister(ring, persister_options(config, reader));
+  const auto journal_cpus = config.cpus.find("journal");
+  persister.start([&] { settle_thread("hft-journal", journal_cpus == config.cpus.end() ? std::vector<int>{} : journal_cpus->second); });
+  Notifier notifier;
+  notifier.store_descriptor(ring.fd(), kRingName);
+  const std::string artifact = manifest_digest();
+  hot.begin(core::start_record(config.core, "sha256:" + artifact, "sha256:" + config.digest, getpid()), latch,
+            std::get<LimitsFile>(limits).bytes);
+  Admin admin({config, hot, latch_file, notifier, metrics, ring, conformance, artifact, recovered.end.records,
+               recovered.dropped_bytes, wake_fd, lock_facts(config, arena)});
+  admin.open();
+  connector.start();
+  hot.start();
+  notifier.send("READY=1");
+  const bool forced = admin.run();
+  hot.join();
+  connector.stop();
+  const int code = finish(hot, hot, persister, forced);
+  close(wake_fd);
+  return code;
+}
+
+}  // namespace
+
+int run_engine(const EngineConfig& config, bool conformance) {
+  prepare_signals();
+  const auto cpus = config.cpus.find("admin");
+  settle_thread("hft-admin", cpus == config.cpus.end() ? std::vector<int>{} : cpus->second);
+  try {
+    return run(config, conformance);
+  } catch (const Exit& exit) {
+    std::fprintf(stderr, "hft-engine: %s\n", exit.why.c_str());
+    return exit.code;
+  } catch (const std::system_error& error) {
+    std::fprintf(stderr, "hft-engine: %s\n", error.what());
+    return kExitRetry;
+  }
+}
+
+}  // namespace hft::engine
