@@ -179,6 +179,9 @@ Json end(Venue& venue, const Json&) {
   return {{"next_sequence", venue.feed().next_sequence()}};
 }
 
+// What a request holds may come back in the answer, and need not be UTF-8.
+std::string text_of(const Json& answer) { return answer.dump(-1, ' ', true, Json::error_handler_t::replace); }
+
 using Verb = std::function<Json(Venue&, const Json&)>;
 const std::map<std::string, Verb>& verbs() {
   static const std::map<std::string, Verb> table{
@@ -200,7 +203,7 @@ const std::map<std::string, Verb>& verbs() {
 
 std::string admin_answer(Venue& venue, const std::string& line) {
   const auto refused = [](std::string_view code, std::string_view detail) {
-    return Json{{"ok", false}, {"code", code}, {"detail", detail}}.dump(-1, ' ', true);
+    return text_of({{"ok", false}, {"code", code}, {"detail", detail}});
   };
   try {
     const Json request = Json::parse(line);
@@ -208,7 +211,7 @@ std::string admin_answer(Venue& venue, const std::string& line) {
     if (verb == verbs().end()) return refused("unknown_verb", request.value("verb", ""));
     Json answer = verb->second(venue, request);
     answer["ok"] = true;
-    return answer.dump();
+    return text_of(answer);
   } catch (const Refusal& refusal) {
     return refused(refusal.code, refusal.detail);
   } catch (const Json::exception& error) {

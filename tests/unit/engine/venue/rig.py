@@ -200,7 +200,7 @@ class VenueRig:
         path = folder / "venue.json"
         path.write_text(json.dumps(config))
         self.process = subprocess.Popen([program, "--config", path], stdout=subprocess.PIPE, text=True)
-        stack.callback(self.stop)
+        stack.callback(self.must_have_lived)
         assert self.process.stdout is not None
         self.ready: dict[str, Any] = json.loads(self.process.stdout.readline())
 
@@ -231,12 +231,16 @@ class VenueRig:
             peer.sendto(header, ("127.0.0.1", self.ready["retransmit_port"]))
             return blocks(peer.recv(2048))
 
+    def must_have_lived(self) -> None:
+        """A venue that crashed, or that a sanitizer complained about, fails the test that used it."""
+        assert self.stop() == 0
+
     def stop(self) -> int:
         if self.process.poll() is None:
             self.process.terminate()
         code = self.process.wait(PATIENCE_S)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         return code
 
 
