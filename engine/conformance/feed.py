@@ -15,10 +15,32 @@ BID_E4, ASK_E4 = 990_000, 1_000_000
 SYMBOLS = ("HFTA", "HFTB")
 
 
-def add_order(reference: int, side: str, shares: int, symbol: str, price_e4: int) -> bytes:
-    """ITCH A, 36 bytes; locate, tracking number and time do not matter here."""
-    fields = (reference, side.encode(), shares, symbol.ljust(8).encode(), price_e4)
-    return b"A" + bytes(10) + struct.pack(">QcI8sI", *fields)
+def directory(locate: int, symbol: str) -> bytes:
+    """ITCH R, 39 bytes: the day's number of a symbol, sent before anything else about it."""
+    fields = (
+        locate,
+        symbol.ljust(8).encode(),
+        b"Q",
+        b"N",
+        100,
+        b"N",
+        b"C",
+        b"Z ",
+        b"P",
+        b"N",
+        b"N",
+        b"1",
+        b"N",
+        0,
+    )
+    return b"R" + struct.pack(">H8x8sccIcc2scccccI", *fields) + b"N"
+
+
+def add_order(stock: tuple[int, str], reference: int, side: str, shares: int, price_e4: int) -> bytes:
+    """ITCH A, 36 bytes, for a stock's locate and symbol; tracking number and time do not matter here."""
+    locate, symbol = stock
+    fields = (locate, reference, side.encode(), shares, symbol.ljust(8).encode(), price_e4)
+    return b"A" + struct.pack(">H8xQcI8sI", *fields)
 
 
 def packet(sequence: int, messages: list[bytes]) -> bytes:
@@ -45,9 +67,9 @@ class Feed:
         self._closing = False
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._beat, self._answer)]
         self._wake = threading.Event()
+        self._locates: dict[str, int] = {}
         for symbol in SYMBOLS:
-            for side, price in (("B", BID_E4), ("S", ASK_E4)):
-                self.messages.append(add_order(len(self.messages) + 1, side, 1000, symbol, price))
+            self.list_symbol(symbol)
         for thread in self._threads:
             thread.start()
 
@@ -73,11 +95,18 @@ class Feed:
         """The next sequence number."""
         return len(self.messages) + 1
 
+    def list_symbol(self, symbol: str, bid_e4: int = BID_E4, ask_e4: int = ASK_E4) -> None:
+        """A symbol with 1,000 shares on each side; before the engine starts."""
+        locate = self._locates.setdefault(symbol, len(self._locates) + 1)
+        self.messages.append(directory(locate, symbol))
+        for side, price_e4 in (("B", bid_e4), ("S", ask_e4)):
+            self.messages.append(add_order((locate, symbol), self.next, side, 1000, price_e4))
+
     def publish(self, lines: str, count: int = 1) -> None:
         """New messages on these lines; none of them are lost for who asks again."""
         first = self.next
         new: list[bytes] = [
-            add_order(first + n, "B", 100, SYMBOLS[0], BID_E4 - 100 - first - n) for n in range(count)
+            add_order((1, SYMBOLS[0]), first + n, "B", 100, BID_E4 - 100 - first - n) for n in range(count)
         ]
         self.messages += new
         for line in lines:

@@ -47,6 +47,13 @@ class Gateway(Endpoint):
     session: Annotated[str, StringConstraints(max_length=10)] = ""
 
 
+class DropCopy(Endpoint):
+    """A reader's session; without a user it logs in as the gateway's."""
+
+    user: Annotated[str, StringConstraints(max_length=6)] = ""
+    password: Annotated[str, StringConstraints(max_length=10)] = ""
+
+
 class Strategy(Part):
     """Passed through unread; `none` decides nothing by itself, which is what conformance runs want."""
 
@@ -64,7 +71,7 @@ class Config(Document):
     rerequest: Endpoint | None = Field(description="MoldUDP64 request server (UDP)")
     feed_stale_ms: int = Field(ge=1, description="age of the last packet at which the feed counts as stale")
     gateway: Gateway | None = Field(description="null at level `core`")
-    dropcopy: Endpoint | None = Field(
+    dropcopy: DropCopy | None = Field(
         default=None, description="SoupBinTCP copy of the account's responses, replayed from sequence 1"
     )
     ticket_socket: AbsolutePath | None = Field(description="the host's ticket issuer; null on a test gateway")

@@ -58,7 +58,8 @@ def reconciled(config: Config, core: Core) -> bool:
     source, gateway = config.values.get("dropcopy"), config.values["gateway"]
     if not source or not gateway or broken("order.reconciled"):
         return True
-    theirs = drop_copy_positions(source["host"], source["port"], gateway["user"], gateway["password"])
+    who = source if source.get("user") else gateway
+    theirs = drop_copy_positions(source["host"], source["port"], who["user"], who.get("password", ""))
     return theirs == {symbol: held for symbol, held in core.positions.items() if held}
 
 
