@@ -220,7 +220,8 @@ class VenueRig:
         return decoded
 
     def log(self, event: str | None = None) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self.log_path.read_text().splitlines()]
+        whole, _, _ = self.log_path.read_text().rpartition("\n")  # the last line may still be on its way
+        lines = [json.loads(line) for line in whole.splitlines()]
         return [line for line in lines if event in (None, line["event"])]
 
     def request(self, first: int, count: int) -> dict[int, bytes]:
