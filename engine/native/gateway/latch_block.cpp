@@ -123,11 +123,11 @@ Latch LatchBlock::open(const std::string& path, std::int64_t now_utc_ns) {
 }
 
 Failure LatchBlock::write(const Latch& latch) {
-  if (!file_) file_ = Fd(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
+  if (!file_) file_ = Fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!file_) return failed("latch block cannot be opened for writing:", path_);
   const auto copy = seal(latch, ++generation_);
   if (!put(file_.get(), copy, 0) || !put(file_.get(), copy, 1)) return failed("cannot write", path_);
-  return {};
+  return sync_directory(path_);
 }
 
 }  // namespace hft::gateway

@@ -23,7 +23,8 @@ class LatchBlock {
   // Opens and reads. Never fails: what cannot be opened or read is a latched site.
   Latch open(const std::string& path, std::int64_t now_utc_ns);
 
-  // Writes both copies. The latch in memory is set before this is called, whatever comes of it.
+  // Writes both copies, into a new file when the old one was lost. The latch in memory is set before this is
+  // called, whatever comes of it.
   Failure write(const Latch& latch);
 
  private:

@@ -19,6 +19,7 @@ constexpr int EXIT_OK = 0;
 constexpr int EXIT_CONFIG = 64;
 constexpr int EXIT_RETRY = 75;
 constexpr long TICK_NS = 50'000'000;
+constexpr std::size_t LINKS_MAX = 256;  // far below the usual limit of descriptors (getrlimit(2): 1024)
 
 int complain(int code, const Failure& failure) {
   std::fprintf(stderr, "hft-gateway: %s\n", failure.c_str());
@@ -39,7 +40,7 @@ class Listener : public Source {
 
   void on_events(std::uint32_t) override {
     auto fd = accept_tcp(socket_.get());
-    if (!fd) return;
+    if (!fd || hub_.links.size() >= LINKS_MAX) return;  // one too many is closed at once
     const auto number = ++hub_.links_seen;
     auto& link = hub_.links[number] = std::make_unique<EngineLink>(hub_, std::move(fd), number);
     link->start();

@@ -92,6 +92,26 @@ def test_a_latch_stops_orders_cancels_what_is_open_and_survives_sigkill(
     assert venue.open.keys() == {4}
 
 
+@pytest.mark.parametrize("stop", ["latch", "fence"])
+def test_what_is_stopped_while_the_venue_is_away_is_cancelled_when_it_is_back(
+    program: Path, venue: VenuePeer, tmp_path: Path, stop: str
+) -> None:
+    gateway = Gateway(program, write_config(tmp_path, venue.port, reconnect_ms=700), "--test").start()
+    try:
+        gateway.wait_ready()
+        ready_engine(gateway.port, 1).order(1)
+        assert venue.wait_for("accepted", 1)
+        venue.drop_clients()
+        until(lambda: gateway.verb("status")["accounts"]["ACC1"]["phase"] == "down")
+        stopped = (
+            gateway.verb("latch", scope="site", id="", reason="r") if stop == "latch" else gateway.fence(2)
+        )
+        assert stopped["ok"] and venue.open.keys() == {1}
+        assert venue.wait_for("canceled", 1)
+    finally:
+        gateway.kill()
+
+
 def test_a_latched_site_refuses_a_promoted_spare(gateway: Gateway) -> None:
     gateway.verb("latch", scope="site", id="", reason="drill")
     assert gateway.fence(9)["ok"], "fencing stays possible"
@@ -126,6 +146,10 @@ def test_an_unreadable_latch_block_means_latched(
     gateway.start()
     status = gateway.wait_ready()
     assert not status["latch"]["clear"] and status["latch"]["entries"][0]["scope"] == "site"
+    assert gateway.verb("unlatch", operator="alice", reason="looked at it")["ok"]
+    gateway.kill()
+    gateway.start()
+    assert gateway.verb("status")["latch"]["clear"], "an operator can make it whole again"
 
 
 def test_a_lost_or_damaged_epoch_does_not_start(gateway: Gateway, tmp_path: Path) -> None:

@@ -31,9 +31,7 @@ def run(program: Path, venue: VenuePeer, root: Path, count: int, *options: str) 
     stale = sum(line["code"] == "stale_epoch" for line in gateway.lines("refusals"))
     accepted = len(venue.accepted())
     print(f"HFT_SEED={SEED} {count} interleavings {driver.counts}")
-    print(
-        f"{len(driver.sent)} orders sent, {accepted} accepted, {stale} stale refused, {len(driver.acked)} acks"
-    )
+    print(f"{len(driver.sent)} sent, {accepted} accepted, {stale} stale refused, {len(driver.acked)} acks")
     assert accepted >= count and stale >= count, "the histories must contain both"
     return driver
 
