@@ -22,7 +22,8 @@ constexpr std::string_view usage =
   --noise-symbols N --noise-rate N --noise-per-datagram N --noise-live N --seed N
                          a synthetic market beside the triggers, in messages a second (none)
   --stamp user|kernel    when an order counts as in: after recv, or by SO_TIMESTAMPING (user)
-  --idle spin|yield|backoff   --cpu N   --interface ADDR   --label TEXT   --settle-ms N
+  --idle spin|yield|backoff   --cpu N   --interface ADDR   --label TEXT
+  --settle-ms N --grace-ms N  quiet time before the first trigger, and for the last answers (300, 500)
   --peers-file FILE      pids that belong to the run, read when measuring begins; what others take of the CPUs
                          is reported
 hft-load --version [--json] | --help
@@ -55,6 +56,7 @@ LoadPlan plan_of(const Arguments& arguments) {
   plan.triggers_per_s = arguments.number("--rate", plan.triggers_per_s);
   plan.warmup = arguments.number("--warmup", plan.warmup);
   plan.settle_ms = arguments.number("--settle-ms", plan.settle_ms);
+  plan.grace_ms = arguments.number("--grace-ms", plan.grace_ms);
   plan.cpu = arguments.number("--cpu", plan.cpu);
   plan.noise_messages_per_s = arguments.number("--noise-rate", plan.noise_messages_per_s);
   StimulusPlan& stimulus = plan.stimulus;
@@ -94,7 +96,7 @@ int main(int count, char** words) {
         count, words,
         {"--lines", "--out", "--orders", "--profile", "--triggers", "--rate", "--warmup", "--trigger-symbols",
          "--noise-symbols", "--noise-rate", "--noise-per-datagram", "--noise-live", "--seed", "--stamp", "--idle",
-         "--cpu", "--interface", "--label", "--settle-ms", "--peers-file"},
+         "--cpu", "--interface", "--label", "--settle-ms", "--grace-ms", "--peers-file"},
         {"--link", "--no-fill", "--version", "--json", "--help"});
     if (arguments.has("--help")) return std::cout << usage, 0;
     if (arguments.has("--version")) {

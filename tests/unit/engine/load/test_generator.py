@@ -51,7 +51,18 @@ def run_pair(
 ) -> tuple[Run, dict[str, Any], dict[str, Any]]:
     """One run of hft-load against hft-relay; the parsed run, the raw file, the relay's own counts."""
     lines = ",".join(f"127.0.0.1:{port}" for port in free_ports())
-    load = [native / "bin" / "hft-load", "--lines", lines, "--out", out, "--settle-ms", "50", *options]
+    load = [
+        native / "bin" / "hft-load",
+        "--lines",
+        lines,
+        "--out",
+        out,
+        "--settle-ms",
+        "50",
+        "--grace-ms",
+        "200",
+        *options,
+    ]
     with program(*load) as generator:
         assert generator.stdout is not None
         port = json.loads(generator.stdout.readline())["order_port"]
@@ -150,7 +161,18 @@ def test_behind_the_link_each_kind_of_answer_is_counted_as_what_it_is(native: Pa
         feed.bind(("127.0.0.1", 0))
         feed.settimeout(PATIENCE_S)
         line = f"127.0.0.1:{feed.getsockname()[1]}"
-        argv = [native / "bin" / "hft-load", "--lines", line, "--out", out, "--link", "--settle-ms", "20"]
+        argv = [
+            native / "bin" / "hft-load",
+            "--lines",
+            line,
+            "--out",
+            out,
+            "--link",
+            "--settle-ms",
+            "20",
+            "--grace-ms",
+            "100",
+        ]
         generator = stack.enter_context(
             program(*argv, "--triggers", "4", "--rate", "20", "--warmup", "0", "--label", "engine")
         )
