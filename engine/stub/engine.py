@@ -32,6 +32,7 @@ class Engine:
         self.parts, self.core, self.journal = parts, parts.core, parts.journal
         self.config: Config = parts.config
         self.shadow = self.config.values["egress"] == "shadow" and not broken("egress.shadow")
+        self.has_gateway = not self.shadow and self.config.values["gateway"] is not None
         self.notifier, self.feed = Notifier(), Feed()
         self.ready = self.forced = self.given_up = False
         self.signals: list[str] = []
@@ -126,7 +127,7 @@ class Engine:
         if request is not None:
             self.requests.sendto(request, (server["host"], server["port"]))
         needs_link = self.core.epoch and (self.core.state in HOLDING or self.core.open_orders())
-        if needs_link and not self.shadow and self.link.may_retry():
+        if needs_link and self.has_gateway and self.link.may_retry():
             self.link.connect(self.core.epoch, self.core.responses + 1)
 
     # Inputs and what follows from them.
@@ -177,7 +178,7 @@ class Engine:
 
     def _connect(self, epoch: int) -> None:
         self.input(journal.EPOCH, epoch_bytes(epoch))
-        if self.shadow or self.config.values["gateway"] is None:
+        if not self.has_gateway:
             self._link_event({"up": True, "next_urn": 1})
         else:
             self.link.connect(epoch, self.core.responses + 1)

@@ -28,6 +28,7 @@ CORE_SAMPLE = (
     "limits.reload",
     "metrics.page",
     "replay.exact",
+    "epoch.stamped",
 )
 
 
