@@ -14,6 +14,8 @@ namespace {
 constexpr std::int64_t kSecond_ns = 1'000'000'000;
 constexpr std::int64_t kDay_s = 86'400;
 constexpr std::uint64_t kPromotionPatience_ns = 1'000'000'000;
+constexpr std::uint64_t kReplayQuiet_ns = 20'000'000;
+constexpr std::uint64_t kForwardedQuiet_ns = 500'000'000;
 constexpr std::uint64_t kCancelRetry_ns = 1'000'000'000;
 constexpr std::uint32_t kOrdersCapacity = 1 << 14;  // open at once; a limits file asks for far less
 
@@ -254,19 +256,23 @@ void Core::settle_feed() {
   else if (feed_fresh()) move(Trigger::feed_fresh);
 }
 
-bool Core::reconciled() const {
+bool Core::replay_is_over() const {
   bool answered = true;
   orders_.for_each([&](const Order& order) {
     const bool missing = order.status == Order::Status::unanswered && order.urn < venue_next_urn_;
     answered = answered && !missing;
   });
-  return answered && (!drop_copy_ || *drop_copy_ == ledger_.positions());
+  // What the venue answered while we were away comes right behind the login; nothing says where it ends, so a quiet
+  // moment must do. An order that the gateway has forwarded gets longer; one sent twice is ignored by the venue.
+  const std::uint64_t quiet_ns = stamp_.monotonic_ns - pending_since_ns_;
+  return quiet_ns >= (answered ? kReplayQuiet_ns : kForwardedQuiet_ns);
 }
 
 void Core::settle_promotion() {
-  if (link_up_ && !resent_ && reconciled()) resend_unanswered();
+  if (link_up_ && !resent_ && replay_is_over()) resend_unanswered();
   if (pending_epoch_ == 0) return;
-  if (link_up_ && resent_ && state_ == State::standby && feed_fresh()) {
+  const bool reconciled = !drop_copy_ || *drop_copy_ == ledger_.positions();
+  if (link_up_ && resent_ && reconciled && state_ == State::standby && feed_fresh()) {
     pending_epoch_ = 0;
     move(Trigger::promote);
     return;

@@ -86,7 +86,8 @@ class Core {
   [[nodiscard]] const Counters& counters() const { return counters_; }
   [[nodiscard]] const Cleanup& cleanup() const { return cleanup_; }
   [[nodiscard]] const CoreConfig& config() const { return config_; }
-  [[nodiscard]] bool link_up() const { return link_up_; }
+  // Logged in, and everything unanswered from before went out again.
+  [[nodiscard]] bool link_ready() const { return link_up_ && resent_; }
   [[nodiscard]] bool drained_in_time() const { return drained_in_time_; }
   [[nodiscard]] const std::string& session() const { return session_; }
   [[nodiscard]] std::uint64_t next_response() const { return responses_ + 1; }
@@ -130,7 +131,7 @@ class Core {
   void link_came_up(const LinkEvent& event);
   void link_refused(const LinkEvent& event);
   void resend_unanswered();
-  [[nodiscard]] bool reconciled() const;
+  [[nodiscard]] bool replay_is_over() const;
 
   [[nodiscard]] RiskView risk_view(SymbolId symbol) const;
   [[nodiscard]] std::string_view why_not(const OrderRequest& order) const;

@@ -134,6 +134,11 @@ std::optional<Command> parse_intent(const Json& json, Command command, std::stri
   return command;
 }
 
+bool request_critical_known(const Json& json, std::string* why) {
+  return critical_known(json, {"verb", "critical", "epoch", "scope", "id", "reason", "operator", "type", "side",
+                               "quantity", "symbol", "price_e4", "urn", "ms"}, why);
+}
+
 std::optional<Command> parse_command(const Json& json, std::string* why) {
   Command command;
   std::string verb;
@@ -142,10 +147,7 @@ std::optional<Command> parse_command(const Json& json, std::string* why) {
   const auto named = std::find_if(kVerbs.begin(), kVerbs.end(), [&](const VerbName& v) { return v.name == verb; });
   if (named == kVerbs.end()) return wrong(why, "unknown verb");
   command.verb = named->verb;
-  if (!critical_known(json, {"verb", "epoch", "scope", "id", "reason", "operator", "type", "side", "quantity",
-                             "symbol", "price_e4", "urn", "ms"}, why)) {
-    return std::nullopt;
-  }
+  if (!request_critical_known(json, why)) return std::nullopt;
   if (command.verb == Verb::enter) return parse_intent(json, std::move(command), why);
   command.scope = "engine";
   fields.text("scope", command.scope, false);
@@ -255,6 +257,11 @@ std::optional<Command> parse_request(std::string_view text, std::string* why) {
   const auto json = object_of(text);
   if (!json) return wrong(why, "not a JSON object");
   return parse_command(*json, why);
+}
+
+bool knows_critical(std::string_view text) {
+  const auto json = object_of(text);
+  return json && request_critical_known(*json, nullptr);
 }
 
 std::optional<Command> parse_admin_record(std::string_view text) {

@@ -21,6 +21,8 @@ std::string start_record(const CoreConfig& config, std::string_view artifact, st
 
 // One admin request as it came from the socket, without journal wrapping.
 std::optional<Command> parse_request(std::string_view json, std::string* why = nullptr);
+// Whether every name in the request's `critical` is one that a request may have.
+bool knows_critical(std::string_view json);
 std::optional<Command> parse_admin_record(std::string_view json);
 std::string admin_record(std::uint32_t uid, std::string_view request);
 

@@ -146,6 +146,9 @@ void Admin::serve(Peer& peer, std::string_view line) {
   const auto verb = json.find("verb");
   if (verb == json.end() || !verb->is_string()) return refuse(peer, "bad_request", "field verb is missing");
   peer.verb = verb->get<std::string>();
+  if (json.contains("critical") && !core::knows_critical(line)) {
+    return refuse(peer, "bad_request", "a critical field is not known here");
+  }
   serve_verb(peer, peer.verb, line);
 }
 
@@ -164,18 +167,16 @@ void Admin::serve_verb(Peer& peer, const std::string& verb, std::string_view lin
   if (internal || (!command && why == "unknown verb")) return refuse(peer, "unknown_verb", "no verb " + verb);
   if (!command) return refuse(peer, "bad_request", why);
   if (command->verb == core::Verb::kill) g_egress_block.store(true);
-  submit(peer, Request::What::command, command->verb, core::admin_record(peer.uid, line));
-  if (peer.waiting) peer.waiting->stall_ms = command->ms;
+  submit(peer, Request::What::command, command->verb, core::admin_record(peer.uid, line), command->ms);
   if (command->verb == core::Verb::kill) latch_to_disk({true, command->scope, command->id, command->reason});
 }
 
-void Admin::submit(Peer& peer, Request::What what, core::Verb verb, std::string record) {
+void Admin::submit(Peer& peer, Request::What what, core::Verb verb, std::string record, std::uint64_t stall_ms) {
   auto request = std::make_unique<Request>();
   request->what = what;
   request->verb = verb;
   request->record = std::move(record);
-  const auto parsed = verb == core::Verb::stall ? core::parse_admin_record(request->record) : std::nullopt;
-  if (parsed) request->stall_ms = parsed->ms;
+  request->stall_ms = stall_ms;
   if (!parts_.hot.ask(request.get())) return refuse(peer, "journal", "the hot loop takes no more requests");
   peer.waiting = std::move(request);
 }

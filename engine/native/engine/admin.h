@@ -59,7 +59,7 @@ class Admin {
   void next_line(Peer& peer);
   void serve(Peer& peer, std::string_view line);
   void serve_verb(Peer& peer, const std::string& verb, std::string_view line);
-  void submit(Peer& peer, Request::What what, core::Verb verb, std::string record);
+  void submit(Peer& peer, Request::What what, core::Verb verb, std::string record, std::uint64_t stall_ms = 0);
   void finish(Peer& peer);
   void flush(Peer& peer);
   void refuse(Peer& peer, std::string_view code, std::string_view detail);

@@ -69,7 +69,7 @@ void Hot::serve(Request& request) {
 bool Hot::finish_waiting(Request& request, core::Verb verb) {
   if (verb == core::Verb::promote) {
     if (core_.pending_epoch() != 0 && now_ns_ - request.since_ns < kPromotePatience_ns) return false;
-    if (core_.state() != core::State::active) {
+    if (!core::may_trade(core_.state())) {  // a loss of before may have led on to REDUCING at once
       request.answer = core_.promotion();
       if (request.answer.ok()) request.answer = {"gateway", "the promotion did not come to an end", 0, {}};
     }
@@ -102,7 +102,7 @@ Snapshot Hot::snapshot() const {
   shot.feed_fresh = core_.feed_fresh();
   shot.feed_gapped = core_.feed().gapped || core_.feed().lost;
   shot.feed_next_sequence = core_.feed().next_sequence;
-  shot.connected = session_.is_open();
+  shot.connected = session_.is_open() && core_.link_ready();
   shot.positions = core_.ledger().positions();
   shot.open_orders = core_.orders().count();
   shot.input_seq = recorder_.last_input_seq();

@@ -65,11 +65,13 @@ bool Bench::input(Kind kind, std::span<const std::byte> payload) {
   record.header.epoch = core.epoch();
   record.header.input_seq = kind == Kind::start ? input_seq : ++input_seq;
   record.header.monotonic_ns = now_ns;
-  record.header.utc_ns = static_cast<std::int64_t>(now_ns) + kUtcOffset_ns;
+  record.header.utc_ns = utc_ns();
   record.header.length = static_cast<std::uint32_t>(payload.size());
   record.payload = payload;
   return core.apply(record);
 }
+
+std::int64_t Bench::utc_ns() const { return static_cast<std::int64_t>(now_ns) + kUtcOffset_ns; }
 
 void Bench::start(const CoreConfig& config) { input(Kind::start, start_record(config, "artifact", "config", 1)); }
 
@@ -114,6 +116,12 @@ void Bench::link_up(std::uint64_t epoch, std::uint32_t next_urn, std::string_vie
   LinkEvent event{.what = LinkEvent::What::up, .epoch = epoch, .session = std::string(session), .next_urn = next_urn,
                   .urn = 0, .code = {}, .detail = {}, .has_positions = false, .positions = {}};
   input(Kind::link, link_record(event));
+  settle_link();
+}
+
+void Bench::settle_link() {
+  wait_ms(20);
+  tick();
 }
 
 void Bench::go_active(std::uint64_t epoch) {

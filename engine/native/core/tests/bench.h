@@ -42,6 +42,7 @@ class Bench : public Sink {
   void start(const CoreConfig& config);
   void wait_ms(std::uint64_t ms) { now_ns += ms * 1'000'000; }
   void tick();
+  [[nodiscard]] std::int64_t utc_ns() const;
 
   void set_limits(Limits limits);
   void packet(const std::vector<std::vector<std::uint8_t>>& messages);
@@ -50,6 +51,8 @@ class Bench : public Sink {
   void feed(FeedEvent::What what);
   Answer command(std::string_view json);
   void link_up(std::uint64_t epoch, std::uint32_t next_urn = 1, std::string_view session = "S1");
+  // The quiet moment after which a reconnected session is taken to have replayed everything.
+  void settle_link();
   void link(std::string_view json) { input(Kind::link, json); }
   // To ACTIVE, with books for AAPL (99.99 / 100.01) and MSFT (49.99 / 50.01).
   void go_active(std::uint64_t epoch = 7);

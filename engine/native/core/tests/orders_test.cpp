@@ -45,6 +45,7 @@ TEST(Orders, AfterAReconnectUnansweredIntentsGoOutOldestFirstAndBeforeAnyNewOrde
   bench.link_up(7, 3);
   EXPECT_EQ(bench.order('B', 9, "AAPL", 1'000'000).code, "disconnected");
   bench.accept(2);
+  bench.settle_link();
   const auto all = bench.intents('O');
   ASSERT_EQ(all.size(), 6U);
   EXPECT_EQ(urn_of(all[4]), 3U);

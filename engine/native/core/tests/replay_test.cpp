@@ -37,8 +37,8 @@ TEST(Replay, FiveReplaysAreBitEqualToTheRunAndToEachOther) {
 
 TEST(Replay, AnotherSeedIsAnotherDay) {
   hft::test::Scratch one, two;
-  const auto first = generate_journal(one.path(), {.messages = 2000, .seed = 1});
-  const auto second = generate_journal(two.path(), {.messages = 2000, .seed = 2});
+  const auto first = generate_journal(one.path(), {.messages = 6000, .seed = 1});
+  const auto second = generate_journal(two.path(), {.messages = 6000, .seed = 2});
   EXPECT_NE(first.decision_digest, second.decision_digest);
 }
 
@@ -69,7 +69,7 @@ void forge(const std::filesystem::path& directory, Kind kind, int nth, std::size
 
 TEST(Replay, AForgedDecisionIsFound) {
   hft::test::Scratch scratch;
-  generate_journal(scratch.path(), {.messages = 3000, .seed = 4});
+  generate_journal(scratch.path(), {.messages = 8000, .seed = 4});
   forge(scratch.path(), Kind::intent, 5, 3);
   const ReplayResult result = replay(scratch.path());
   EXPECT_EQ(result.end.ending, Ending::clean) << result.end.text();
@@ -78,14 +78,14 @@ TEST(Replay, AForgedDecisionIsFound) {
 
 TEST(Replay, AForgedInputLeadsToOtherDecisions) {
   hft::test::Scratch scratch;
-  generate_journal(scratch.path(), {.messages = 3000, .seed = 4});
+  generate_journal(scratch.path(), {.messages = 8000, .seed = 4});
   forge(scratch.path(), Kind::response, 6, 12);  // the lowest byte of the reference number
   EXPECT_GT(replay(scratch.path()).mismatches, 0U);
 }
 
 TEST(Replay, CutAtRandomBytesItReplaysWhatIsWholeWithoutAMismatch) {
   hft::test::Scratch scratch;
-  generate_journal(scratch.path(), {.messages = 1500, .seed = 9});
+  generate_journal(scratch.path(), {.messages = 5000, .seed = 9});
   const auto path = segment_path(scratch.path(), 1);
   std::ifstream in(path, std::ios::binary);
   const std::vector<char> bytes{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};

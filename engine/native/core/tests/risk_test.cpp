@@ -172,6 +172,7 @@ TEST(Risk, DailyLossBeginsAnewWithTheTradingDayAndTheEpochDoesNot) {
 
 TEST(Risk, ASilentFeedRefusesAfterItsAgeAndNotAtIt) {
   Active bench;
+  bench.feed(FeedEvent::heard);
   bench.wait_ms(1000);
   EXPECT_EQ(bench.order('B', 1, "AAPL", kAapl).code, "");
   bench.now_ns += 1;
@@ -239,10 +240,11 @@ TEST(Risk, ReducingTakesOnlyWhatBringsThePositionNearerToZero) {
 
 TEST(Risk, ExpiredLimitsRefuseEveryOrder) {
   Limits limits = loose_limits();
-  limits.not_after_utc_ns = 1'700'001'000'000'000'000;  // the bench begins at 1,700,000,000 s + 1,000 s
   Active bench(limits);
+  limits.not_after_utc_ns = bench.utc_ns();
+  bench.set_limits(limits);
   EXPECT_EQ(bench.order('B', 1, "AAPL", kAapl).code, "risk.limits_expired");
-  limits.not_after_utc_ns = 1'700'001'000'000'000'001;
+  limits.not_after_utc_ns = bench.utc_ns() + 1;
   bench.set_limits(limits);
   EXPECT_EQ(bench.order('B', 1, "AAPL", kAapl).code, "");
 }
