@@ -15,10 +15,6 @@ from tests.unit.engine.venue.rig import VenueRig, cancel, enter, replace, until
 LATER = "ouch5-later"
 
 
-def types_of(messages: list[bytes]) -> str:
-    return "".join(chr(message[0]) for message in messages)
-
-
 def urn_of(message: bytes) -> int:
     return int(struct.unpack_from(">I", message, 9)[0])
 
@@ -328,3 +324,33 @@ def test_status_counts_what_each_account_did(venue: VenueRig) -> None:
     ]
     assert counts == [2, 1, 1, 1, 0, 1]
     assert seen["stream"] == 3
+
+
+def test_modify_turns_a_sale_short_and_smaller_keeps_its_place_and_nothing_else(venue: VenueRig) -> None:
+    def modify(urn: int, side: str, quantity: int) -> bytes:
+        return struct.pack(">cIcI", b"M", urn, side.encode(), quantity)
+
+    bob, keep = venue.client("BOB"), venue.client("KEEP")
+    bob.send(enter(1, "S", 100, "AAA", 99_0000))
+    bob.expect("A")
+    keep.send(enter(1, "S", 100, "AAA", 99_0000))
+    keep.expect("A")
+    bob.send(
+        modify(1, "T", 40), modify(1, "S", 40), modify(1, "T", 41), modify(1, "B", 10), modify(9, "T", 1)
+    )
+    (modified,) = bob.expect("M")
+    assert (struct.unpack_from(">cI", modified, 13), len(modified)) == ((b"T", 40), 18)
+    assert bob.silent()
+    assert [line["code"] for line in venue.log("ignored")] == ["not_allowed"] * 3 + ["not_live"]
+    asks = venue.admin("book_dump", symbols=["AAA"])["books"][0]["asks"]
+    assert [quantity for _, quantity in asks[0][1]] == [40, 100]
+
+
+def test_immediate_order_takes_what_is_there_and_the_rest_is_canceled(venue: VenueRig) -> None:
+    bob, keep = venue.client("BOB"), venue.client("KEEP")
+    keep.send(enter(1, "S", 30, "AAA", 99_0000))
+    keep.expect("A")
+    bob.send(enter(1, "B", 100, "AAA", 99_0000, tif="3"))
+    _, _, canceled = bob.expect("AEC")
+    assert struct.unpack_from(">Ic", canceled, 13) == (70, b"I")
+    assert venue.admin("status")["live_orders"] == 0
