@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.contract.canonical import canonical
 from engine.ticket import signing
+from engine.ticket.daemon import listen, load_host, serve
 from engine.ticket.process import file_sha256
 
 INTERPRETER = Path("/usr/bin/python3").resolve()
@@ -98,3 +103,44 @@ def limits_document(serial: int, **changes: Any) -> dict[str, Any]:
         "symbols": ["AAPL"],
     }
     return {"serial": serial, "not_after_utc_ns": 2**62, "engine": {}, "gateway": gateway | changes}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """A running issuer with one slot, `a`, and what it vouches for."""
+
+    root: Path
+    keys: Keys
+    program: Path
+    socket: Path
+
+    def configure(self, **slot: object) -> None:
+        """Rewrite slot `a`."""
+        entry = {
+            "release": str(self.root / "release"),
+            "config": str(self.root / "config.json"),
+            "limits": str(self.root / "limits.json"),
+            "uid": os.getuid(),
+        }
+        host = {"host": "eng-1", "key": str(self.keys.host), "slots": {"a": {**entry, **slot}}}
+        (self.root / "host.json").write_text(json.dumps(host))
+
+
+@contextmanager
+def running_issuer(root: Path, keys: Keys) -> Iterator[Issuer]:
+    """The daemon over a release, a configuration and limits under ROOT."""
+    program, path = make_release(root / "release"), root / "issuer.sock"
+    made = Issuer(root=root, keys=keys, program=program, socket=path)
+    (root / "config.json").write_text("{}")
+    (root / "limits.json").touch()
+    made.configure()
+    server = listen(path)
+    threading.Thread(target=_serve_until_closed, args=(server, root / "host.json"), daemon=True).start()
+    yield made
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+
+
+def _serve_until_closed(server: socket.socket, path: Path) -> None:
+    with suppress(OSError):
+        serve(server, lambda: load_host(path))

@@ -7,69 +7,27 @@ import os
 import shutil
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from engine.contract.canonical import digest
-from engine.ticket.daemon import answer, ask, listen, load_host, serve
+from engine.ticket.daemon import answer, ask, load_host
 from engine.ticket.errors import TicketError
 from engine.ticket.issuer import is_genuine
 from engine.ticket.process import file_sha256, read_process
 from engine.ticket.release import read_release
 
-from .keys import INTERPRETER, Keys, ask_as, make_keys, make_release
+from .keys import INTERPRETER, Issuer, ask_as, make_keys, make_release, running_issuer
 
 NONCE = "ab" * 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issuer:
-    """A running issuer and what it vouches for."""
-
-    root: Path
-    keys: Keys
-    program: Path
-    socket: Path
-
-    def configure(self, **slot: object) -> None:
-        """Rewrite slot `a`."""
-        entry = {
-            "release": str(self.root / "release"),
-            "config": str(self.root / "config.json"),
-            "limits": str(self.root / "limits.json"),
-            "uid": os.getuid(),
-        }
-        host = {"host": "eng-1", "key": str(self.keys.host), "slots": {"a": {**entry, **slot}}}
-        (self.root / "host.json").write_text(json.dumps(host))
-
-
 @pytest.fixture
 def issuer(tmp_path: Path) -> Iterator[Issuer]:
-    made = Issuer(
-        root=tmp_path,
-        keys=make_keys(tmp_path, "eng-1"),
-        program=make_release(tmp_path / "release"),
-        socket=tmp_path / "issuer.sock",
-    )
-    (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "limits.json").write_text("{}")
-    made.configure()
-    server = listen(made.socket)
-    threading.Thread(target=_serve_quietly, args=(server, tmp_path / "host.json"), daemon=True).start()
-    yield made
-    server.shutdown(socket.SHUT_RDWR)
-    server.close()
-
-
-def _serve_quietly(server: socket.socket, path: Path) -> None:
-    try:
-        serve(server, lambda: load_host(path))
-    except OSError:
-        return
+    with running_issuer(tmp_path, make_keys(tmp_path, "eng-1")) as running:
+        yield running
 
 
 def test_the_released_program_gets_a_genuine_ticket(issuer: Issuer) -> None:

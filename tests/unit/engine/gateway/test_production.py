@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -21,7 +22,7 @@ from engine.ticket.issuer import Claims, sign_claims
 from engine.ticket.limits import sign_limits
 
 from .engine_peer import EnginePeer
-from .keys import Keys, limits_document, make_key, make_keys
+from .keys import Keys, ask_as, limits_document, make_key, make_keys, make_release, running_issuer
 from .rig import Gateway, write_config
 from .test_forwarding import until
 from .venue_peer import VenuePeer
@@ -112,6 +113,30 @@ def test_a_ticketed_engine_of_the_fenced_holder_trades(site: Site) -> None:
     engine = site.trading(site.fence().epoch)
     engine.order(1)
     assert site.venue.wait_for("accepted", 1)
+
+
+def test_what_the_issuer_vouches_for_trades_and_a_stray_binary_does_not(site: Site, tmp_path: Path) -> None:
+    until_limits(site.gateway, "ok")
+    (tmp_path / "eng-1").mkdir()
+    with running_issuer(tmp_path / "eng-1", site.keys) as issuer:
+        engine = EnginePeer(site.gateway.port)
+        ticket = ask_as(issuer.program, issuer.socket, "a", engine.nonce.hex())["ticket"]
+        runs = Approval(**{name: ticket[name] for name in ("artifact", "config", "limits")})
+        epoch = site.fence("eng-1/a", runs).epoch
+        assert "code" not in engine.hello(egress="live", ticket=ticket)
+        assert "code" not in engine.claim(epoch)
+        assert engine.login() == "A"
+        engine.order(1)
+        assert site.venue.wait_for("accepted", 1)
+        stray = make_release(tmp_path / "stray", mark=b"stray")
+        shutil.copyfile(tmp_path / "eng-1" / "release" / "engine.json", tmp_path / "stray" / "engine.json")
+        other = EnginePeer(site.gateway.port)
+        refused = ask_as(stray, issuer.socket, "a", other.nonce.hex())
+        assert refused["code"] == "exe_not_released"
+        assert other.hello(egress="live", ticket=ticket)["code"] == "ticket_nonce", (
+            "nor with a ticket it found"
+        )
+    assert len(site.venue.accepted()) == 1
 
 
 def test_tickets_are_bound_to_connection_signer_and_slot(site: Site) -> None:
