@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
@@ -74,7 +75,7 @@ itself."""
 LINK_ORDER = """The engine connects when it is promoted, not before: nonce, HELLO, welcome, CLAIM, welcome,
 login, accepted. Then it is ACTIVE. After a lost connection it connects again by itself, with the same epoch,
 at most once in 100 ms. User reference numbers belong to the engine; cancels name the number of the order they
-cancel. ClOrdID is the epoch in 5 base-36 digits (upper case), a sequence of the engine's in 8, two spaces. A
+cancel. ClOrdID is the epoch in 5 base-36 digits (upper case), a sequence of the engine's in 8, one space. A
 drop copy speaks the same framing without link packets: login with sequence 1, then every response of the
 account from the day's first; it is
 complete at the first `H`."""
@@ -118,7 +119,8 @@ def _running() -> Iterable[str]:
     yield "## Command line\n\n" + table(
         ("arguments", "must"), [(f"`{n.name}`", n.must) for n in process.INVOCATIONS]
     )
-    yield f"{process.LAST_LINE} {CONFORMANCE_DOORS}"
+    yield process.LAST_LINE
+    yield _flowing(CONFORMANCE_DOORS)
     yield "## Signals\n\n" + table(("signal", "must"), [(n.name, n.must) for n in process.SIGNALS])
     yield "## Exit codes\n\n" + table(
         ("code", "meaning"), [(str(int(c)), m) for c, m in process.EXIT_MEANING.items()]
@@ -146,7 +148,8 @@ def _running() -> Iterable[str]:
 
 
 def _speaking() -> Iterable[str]:
-    yield "## Admin socket\n\n" + _docstring(admin)
+    yield "## Admin socket\n\nA Unix stream socket: one JSON object a line each way, answers in order."
+    yield _docstring(admin)
     requests = [(_verbs(m), _fields(m, skip=("verb",)), _first(m)) for m in admin.REQUESTS]
     yield table(("verb", "fields", "meaning"), requests)
     answers = [(f"`{verb}`", _fields(m, skip=("ok",)) or "-") for verb, m in admin.ANSWERS.items()]
@@ -168,7 +171,7 @@ def _speaking() -> Iterable[str]:
             "configuration."
         )
     )
-    yield f"## Latch\n\n{LATCH_RULES}"
+    yield f"## Latch\n\n{_flowing(LATCH_RULES)}"
 
 
 def _bytes() -> Iterable[str]:
@@ -176,12 +179,12 @@ def _bytes() -> Iterable[str]:
     yield table(("letter", "from", "payload", "meaning"), [
         (f"`{p.letter}`", p.sender, p.payload, p.meaning) for p in link.PACKETS
     ])  # fmt: skip
-    yield LINK_ORDER
+    yield _flowing(LINK_ORDER)
     yield table(("venue profile", "lengths of the OUCH messages used here"), [
         (f"`{name}`", ", ".join(f"{letter} {size}" for letter, size in lengths.items()))
         for name, lengths in link.OUCH_LENGTHS.items()
     ])  # fmt: skip
-    yield f"## Feed\n\n{FEED_RULES}"
+    yield f"## Feed\n\n{_flowing(FEED_RULES)}"
     yield "## Journal\n\n" + _docstring(journal)
     yield _layout(journal.FIELDS)
     yield table(
@@ -197,6 +200,11 @@ def _bytes() -> Iterable[str]:
         for m in ms
     ]
     yield table(("metric", "type", "unit", "level", "meaning"), rows)
+
+
+def _flowing(text: str) -> str:
+    """A paragraph wrapped for the page, however its source is broken into lines."""
+    return textwrap.fill(" ".join(text.split()), 115, break_long_words=False, break_on_hyphens=False)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
