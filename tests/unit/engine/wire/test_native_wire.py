@@ -1,4 +1,4 @@
-"""The native tests of wire, feed and book, plain and with sanitizers, and a seeded run of every fuzz target."""
+"""The native tests of wire, feed and book, plain and sanitized, and a seeded run of every fuzz target."""
 
 from __future__ import annotations
 
