@@ -96,11 +96,16 @@ void read_feeds(const Json& document, EngineConfig& config) {
 
 void read_endpoints(const Json& document, EngineConfig& config) {
   if (const Json* at = part(document, "rerequest")) config.rerequest = Endpoint{address(*at, "host"), port(*at)};
-  if (const Json* at = part(document, "dropcopy", true)) config.dropcopy = Endpoint{address(*at, "host"), port(*at)};
   if (const Json* at = part(document, "gateway")) {
     config.gateway = GatewayLogin{{address(*at, "host"), port(*at)}, text(*at, "user"), text(*at, "password")};
     if (config.gateway->user.size() > 6) throw Wrong("gateway: user has more than 6 characters");
     if (config.gateway->password.size() > 10) throw Wrong("gateway: password has more than 10 characters");
+  }
+  if (const Json* at = part(document, "dropcopy", true)) {
+    const GatewayLogin same = config.gateway.value_or(GatewayLogin{});
+    config.dropcopy = GatewayLogin{{address(*at, "host"), port(*at)},
+                                   at->contains("user") ? text(*at, "user") : same.user,
+                                   at->contains("password") ? text(*at, "password") : same.password};
   }
 }
 

@@ -39,7 +39,7 @@ struct EngineConfig {
   std::array<std::optional<FeedLine>, 2> feeds;  // A, B
   std::optional<Endpoint> rerequest;
   std::optional<GatewayLogin> gateway;
-  std::optional<Endpoint> dropcopy;
+  std::optional<GatewayLogin> dropcopy;  // logs in like the gateway unless it says otherwise
   std::string ticket_socket, admin_socket, metrics_page, journal_directory, latch_file, limits_file, allowed_signers;
   std::uint64_t ring_bytes = 0;
   std::uint64_t segment_bytes = 8ULL << 20;
@@ -49,6 +49,12 @@ struct EngineConfig {
   bool market_as_reference = false;
   bool memory_required = false;
   std::string digest;  // SHA-256 of the canonical document, 64 hex digits
+
+  // As planned for a thread's role; none: it is not pinned.
+  [[nodiscard]] std::vector<int> cpus_of(const std::string& role) const {
+    const auto found = cpus.find(role);
+    return found == cpus.end() ? std::vector<int>{} : found->second;
+  }
 };
 
 // The configuration, or one sentence about what is wrong with it.

@@ -150,13 +150,13 @@ std::uint64_t login(Stream& stream, const GatewayLogin& gateway, std::uint64_t n
 }
 
 // Positions as the venue's copy of all responses has them; read until it falls silent.
-std::map<std::string, std::int64_t> read_drop_copy(const Endpoint& endpoint, const GatewayLogin& gateway) {
+std::map<std::string, std::int64_t> read_drop_copy(const GatewayLogin& copy) {
   struct Known {
     std::string symbol;
     std::int64_t sign;
   };
-  Stream stream(endpoint);
-  login(stream, gateway, 1);
+  Stream stream(copy);
+  login(stream, copy, 1);
   stream.set_timeout(300);
   std::map<std::uint32_t, Known> orders;
   std::map<std::string, std::int64_t> positions;
@@ -182,8 +182,7 @@ std::map<std::string, std::int64_t> read_drop_copy(const Endpoint& endpoint, con
 
 void Connector::start() {
   thread_ = std::thread([this] {
-    const auto cpus = config_.cpus.find("other");
-    settle_thread("hft-link", cpus == config_.cpus.end() ? std::vector<int>{} : cpus->second);
+    settle_thread("hft-link", config_.cpus_of("other"));
     loop();
   });
 }
@@ -246,7 +245,7 @@ Connected Connector::attempt(const ConnectOrder& order) {
     const bool same_session = result.event.session == order.session;
     login(stream, *config_.gateway, same_session ? order.next_response : 1);
     if (config_.dropcopy) {
-      const auto positions = read_drop_copy(*config_.dropcopy, *config_.gateway);
+      const auto positions = read_drop_copy(*config_.dropcopy);
       result.event.has_positions = true;
       result.event.positions.assign(positions.begin(), positions.end());
     }

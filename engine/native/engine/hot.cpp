@@ -44,8 +44,7 @@ void Hot::begin(const std::string& start_record, const core::Latch& latch, const
 
 void Hot::start() {
   thread_ = std::thread([this] {
-    const auto cpus = parts_.config.cpus.find("hot");
-    settle_thread("hft-hot", cpus == parts_.config.cpus.end() ? std::vector<int>{} : cpus->second);
+    settle_thread("hft-hot", parts_.config.cpus_of("hot"));
     parts_.metrics.set_writer(static_cast<std::uint32_t>(gettid()));
     loop();
   });

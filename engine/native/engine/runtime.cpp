@@ -94,9 +94,8 @@ std::string lock_facts(const EngineConfig& config, const Arena& arena) {
                         {"arena_huge", arena.huge()}}.dump();
 }
 
-int finish(const Hot& hot_const, Hot& hot, Persister& persister, bool forced) {
+int finish(Hot& hot, Persister& persister, bool forced) {
   const core::Core& core = hot.core();
-  static_cast<void>(hot_const);
   const bool durable = persister.stop();
   const bool clean = core.drained_in_time() && core.orders().count() == 0 && durable && !forced;
   const int code = clean ? kExitOk : kExitOrdersMaybeOpen;
@@ -117,15 +116,13 @@ int run(const EngineConfig& config, bool conformance) {
   const int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 
   JournalReader reader(config.journal_directory);
-  Ring* ring_for_core = nullptr;
   skim(reader);
   Ring ring = Ring::create(config.ring_bytes, reader.end().ring_offset);
-  ring_for_core = &ring;
   DurabilityGate gate(config.durability, ring);
   MetricsPage metrics(config.metrics_page);
   FeedInput feed(config);
   Connector connector(config);
-  Hot hot({config, *ring_for_core, gate, feed, connector, metrics, wake_fd}, reader.end().last_input_seq, book,
+  Hot hot({config, ring, gate, feed, connector, metrics, wake_fd}, reader.end().last_input_seq, book,
           arena.resource());
   JournalReader again(config.journal_directory);
   must_be_readable(again.end(), core::restore(hot.core(), again));
@@ -139,11 +136,14 @@ int run(const EngineConfig& config, bool conformance) {
 
   LatchFile latch_file(config.latch_file);
   core::Latch latch = latch_file.read(recovered.first_start);
-  if (!latch.set && hot.core().latch().set) latch = hot.core().latch();
+  // The journal knows of a kill that did not reach the file; whichever says set wins.
+  if (!latch.set && hot.core().latch().set) {
+    latch = hot.core().latch();
+    latch_file.write(latch);
+  }
 
   Persister persister(ring, persister_options(config, reader));
-  const auto journal_cpus = config.cpus.find("journal");
-  persister.start([&] { settle_thread("hft-journal", journal_cpus == config.cpus.end() ? std::vector<int>{} : journal_cpus->second); });
+  persister.start([&config] { settle_thread("hft-journal", config.cpus_of("journal")); });
   Notifier notifier;
   notifier.store_descriptor(ring.fd(), kRingName);
   const std::string artifact = manifest_digest();
@@ -158,7 +158,7 @@ int run(const EngineConfig& config, bool conformance) {
   const bool forced = admin.run();
   hot.join();
   connector.stop();
-  const int code = finish(hot, hot, persister, forced);
+  const int code = finish(hot, persister, forced);
   close(wake_fd);
   return code;
 }
@@ -167,8 +167,7 @@ int run(const EngineConfig& config, bool conformance) {
 
 int run_engine(const EngineConfig& config, bool conformance) {
   prepare_signals();
-  const auto cpus = config.cpus.find("admin");
-  settle_thread("hft-admin", cpus == config.cpus.end() ? std::vector<int>{} : cpus->second);
+  settle_thread("hft-admin", config.cpus_of("admin"));
   try {
     return run(config, conformance);
   } catch (const Exit& exit) {

@@ -40,8 +40,9 @@ Hello hello_from(const Json& object) {
 EngineLink::EngineLink(Hub& hub, Fd socket, std::uint64_t link_number)
     : number(link_number), hub_(hub), socket_(std::move(socket)), buffer_(BUFFER_BYTES), reader_(buffer_) {}
 
+// A link that ended has left its session already, and is freed after it when the program stops.
 EngineLink::~EngineLink() {
-  if (session_ != nullptr && session_->owner == this) session_->owner = nullptr;
+  if (phase_ != Phase::ended && session_ != nullptr && session_->owner == this) session_->owner = nullptr;
 }
 
 std::string_view EngineLink::phase_name() const {

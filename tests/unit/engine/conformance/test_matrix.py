@@ -10,7 +10,7 @@ from engine.contract.clauses import CLAUSES
 from tests.unit.engine.conformance.mutation import failures, touching
 
 
-@pytest.mark.matrix
+@pytest.mark.engine
 @pytest.mark.timeout(3600)
 def test_every_mutant_fails_exactly_its_clause(tmp_path: Path) -> None:
     touched = touching(tmp_path)

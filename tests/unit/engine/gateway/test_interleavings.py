@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from . import model
+from .engine_peer import ready_engine
 from .interleave import Driver
 from .rig import Gateway, write_config
 from .venue_peer import Seen, VenuePeer
@@ -70,6 +72,21 @@ def test_with_enforcement_off_the_model_finds_violations(
     forwarded = list(model.forwarded_after_fence(gateway.lines("messages")))
     print(f"{OFF} interleavings without enforcement: {len(after)} stale accepted, {len(forwarded)} forwarded")
     assert len(after) >= 10 and len(forwarded) >= 10
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(3600)
+def test_the_sanitizers_find_nothing_in_the_same_histories_and_a_clean_stop(
+    native_build: Callable[[str, tuple[str, ...]], Path], venue: VenuePeer, tmp_path: Path
+) -> None:
+    program = native_build("address,undefined", ("hft-gateway",)) / "bin" / "hft-gateway"
+    driver = run(program, venue, tmp_path, FAST)
+    assert driver.violations() == []
+    driver.gateway.start()
+    driver.gateway.wait_ready()
+    engine = ready_engine(driver.gateway.port, driver.epoch)
+    assert driver.gateway.stop() == 0, "a sanitizer's finding is exit code 1"
+    engine.close()
 
 
 def test_the_model_sees_each_kind_of_violation() -> None:

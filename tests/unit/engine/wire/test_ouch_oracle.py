@@ -3,8 +3,8 @@
 ouch_model.jsonl holds each message of the crate once, with distinct values in its fields, and the bytes that
 the crate makes of it: `serde_json::from_str::<CltOuchPayload | SvcOuchPayload>` and `to_serializer_stack`.
 The crate departs from its own text in three places, and there the text stands: its Canceled has a second
-reference number (22 bytes; the text and real captures say 18), its Replaced writes the appendage length with the
-low byte first, and its peg offsets are IEEE floats.
+reference number (22 bytes; the text and real captures say 18), its Replaced writes the appendage length low
+byte first, and its peg offsets are IEEE floats.
 """
 
 from __future__ import annotations
