@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from deploys import render
 from deploys.errors import DeployError
 from deploys.observed import Observed, observe
 from deploys.ssh import Ssh, stop_running
@@ -24,7 +25,9 @@ def look(hosts: Sequence[Host]) -> dict[str, Observed | DeployError]:
 
     with ThreadPoolExecutor(max_workers=min(len(hosts), THREADS_MOST)) as pool:
         try:
-            return dict(zip((host.name for host in hosts), pool.map(one, hosts), strict=True))
+            answers = pool.map(one, hosts)
+            render.prepare()  # while the hosts answer
+            return dict(zip((host.name for host in hosts), answers, strict=True))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             stop_running()  # an interrupted operator does not wait for a dark host's deadline

@@ -15,9 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Literal
-
-import jinja2
+from typing import TYPE_CHECKING, Literal
 
 from deploys.paths import (
     ENGINE_SLICE,
@@ -32,6 +30,9 @@ from deploys.paths import (
 )
 from tuning.plan import Plan
 from tuning.setting import Pid1Affinity, SliceCpus, Sysctl, SysfsValue
+
+if TYPE_CHECKING:
+    import jinja2
 
 Concern = Literal["boot", "sysctl", "sysfs", "irq", "slices", "services", "irqbalance", "engine", "record"]
 DESCRIPTIONS = {
@@ -121,8 +122,17 @@ def _fill(template: str, **values: object) -> str:
     return _environment().get_template(template).render(**values)
 
 
+def prepare() -> None:
+    """Load and compile every template, so that whoever waits for hosts need not wait for this after them."""
+    environment = _environment()
+    for name in environment.list_templates(extensions=["j2"]):
+        environment.get_template(name)
+
+
 @cache
 def _environment() -> jinja2.Environment:
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("deploys"),
         undefined=jinja2.StrictUndefined,

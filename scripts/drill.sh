@@ -5,5 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export HFT_SEED=${HFT_SEED:-$RANDOM} HFT_LAB=${HFT_LAB:-drill}
 printf '[drill] HFT_SEED=%s HFT_LAB=%s\n' "$HFT_SEED" "$HFT_LAB"
+# A drill that was killed leaves its lab in the state of some fault.
+.venv/bin/hft lab down
 trap '.venv/bin/hft lab down' EXIT
 .venv/bin/pytest -q -m drill --timeout=3600 -rA tests
