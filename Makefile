@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test bench drill fuzz lint clean
+.PHONY: help setup demo test engine bench drill fuzz lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -15,6 +15,9 @@ demo: setup  ## the whole loop on the lab: untuned, tuned, proven, poisoned thre
 
 test: setup  ## fast tests, then the tests that need VMs (one shared lab)
 	@bash scripts/test.sh
+
+engine: setup  ## the native engine, gateway and venue, release build, and the engine's artifact in build/engine; built twice, one digest
+	@.venv/bin/hft engine build build/engine --verify
 
 bench: setup  ## ratios side by side: ours, plain pyinfra, ansible-core; the planner on 1,024 CPUs
 	@$(PY) -m scripts.bench
@@ -29,4 +32,4 @@ lint: setup  ## ruff, mypy, import arrows, sizes (all of it runs inside pytest t
 	@.venv/bin/pytest -q tests/test_tidy.py
 
 clean:  ## remove what setup made inside this folder
-	rm -rf .venv .setup
+	rm -rf .venv .setup build

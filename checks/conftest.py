@@ -35,6 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--drained", action="store_true", help="The hosts trade nothing: load every idle CPU.")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Every host is read once and by one process, whatever this checkout's own tests do."""
+    return 0
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test per finding of each selected host; zero hosts or zero checks is a usage error."""
     if "finding" not in metafunc.fixturenames:

@@ -36,7 +36,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "Look at this Linux machine: topology, the plan it would get, what works against it.",
     ),
     "drill": ("hft.drill", "drill", "Seeded faults against the loop: cuts, poisons, kills."),
-    "engine": ("hft.engine_verbs", "engine", "Judge a trading engine by the engine contract."),
+    "engine": (
+        "hft.engine_verbs",
+        "engine",
+        "Build our trading engine; judge any firm's by its contract.",
+    ),
     "host": ("hft.hosts", "host", "Enrol hosts: host key, machine identity."),
     "init": ("hft.hosts", "init", "Write an example inventory."),
     "lab": ("hft.lab_verbs", "lab", "The lab: real kernels in VMs on this machine."),

@@ -1,4 +1,4 @@
-"""`hft engine`: judge any firm's trading engine by the contract (docs/engine-contract.md).
+"""`hft engine`: build our trading engine, judge any firm's by the contract (docs/engine-contract.md).
 
 Exit codes: 0 every clause of the declared level holds, 5 a clause does not, 2 what was given is no artifact
 that can be judged. The suite itself is imported only when it runs.
@@ -7,7 +7,10 @@ that can be judged. The suite itself is imported only when it runs.
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,7 +25,51 @@ PATIENCE_S = 10.0
 
 @click.group()
 def engine() -> None:
-    """Judge a trading engine by the engine contract."""
+    """Build our trading engine; judge any firm's by the engine contract."""
+
+
+@engine.command(
+    epilog="""\b
+Examples:
+  hft engine build                       programs and artifact in build/engine
+  hft engine build /srv/releases/next --verify
+
+\b
+The directory then holds artifact/ (what is deployed: engine.json and the files it lists) and bin/ (gateway,
+venue simulator, load generator and tools). Builds are cached in ~/.cache/hft/native or $HFT_NATIVE_DIR.
+"""
+)
+@click.argument("target", type=click.Path(path_type=Path), default=Path("build/engine"))
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Compile it again from a copy elsewhere: same digest?",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def build(target: Path, verify: bool, as_json: bool) -> int:
+    """Compile the native programs and write the engine's artifact to TARGET."""
+    from engine.building import digest_of_a_second_build, release
+
+    tell = _teller()
+    made = release(target, tell)
+    found = {"artifact": str(made.artifact), "programs": str(made.programs), "digest": made.digest}
+    if verify:
+        with TemporaryDirectory(prefix="hft-build-") as scratch:
+            found["second_digest"] = digest_of_a_second_build(Path(scratch), tell)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, **found}, indent=1))
+    else:
+        for name, value in found.items():
+            click.echo(f"{name:<13} {value}")
+    if verify and found["second_digest"] != made.digest:
+        click.echo("the second build has another digest: the compiler put its surroundings in", err=True)
+        return Exit.VIOLATED
+    return Exit.OK
+
+
+def _teller() -> Callable[[str], None]:
+    start = time.monotonic()
+    return lambda line: click.echo(f"[engine {time.monotonic() - start:3.0f}s] {line}", err=True)
 
 
 @engine.command(

@@ -48,6 +48,7 @@ EXIT_BY_CLASS: dict[str, Exit] = {
     "deploys.errors.RefusedError": Exit.BAD_INPUT,
     "deploys.errors.RolledBackError": Exit.ROLLED_BACK,
     "deploys.errors.BusyError": Exit.LOCKED,
+    "engine.building.BuildError": Exit.INTERNAL,
     "engine.conformance.errors.ArtifactError": Exit.BAD_INPUT,
     "checks.errors.SelectionError": Exit.BAD_INPUT,
     "checks.errors.UnreachableError": Exit.UNREACHABLE,

@@ -8,4 +8,4 @@ printf '[drill] HFT_SEED=%s HFT_LAB=%s\n' "$HFT_SEED" "$HFT_LAB"
 # A drill that was killed leaves its lab in the state of some fault.
 .venv/bin/hft lab down
 trap '.venv/bin/hft lab down' EXIT
-.venv/bin/pytest -q -m drill --timeout=3600 -rA tests
+.venv/bin/pytest -q -n 0 -m drill --timeout=3600 -rA tests
