@@ -2,30 +2,33 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup demo test engine bench drill fuzz lint clean
+.PHONY: help setup setup-engine demo test engine bench drill fuzz lint clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup:  ## system packages, locked Python packages, editable install in .venv (safe to run again)
 	@bash scripts/setup.sh
 
+setup-engine:  ## setup, and what builds and judges the native engine
+	@bash scripts/setup.sh engine
+
 demo: setup  ## the whole loop on the lab: untuned, tuned, proven, poisoned three times, back (KEEP=1 leaves the lab up)
 	@.venv/bin/hft demo $(if $(KEEP),--keep)
 
-test: setup  ## fast tests, then the tests that need VMs (one shared lab)
+test: setup-engine  ## native build, fast tests, the engine's long tests, then the tests that need VMs (one shared lab)
 	@bash scripts/test.sh
 
-engine: setup  ## the native engine, gateway and venue, release build, and the engine's artifact in build/engine; built twice, one digest
+engine: setup-engine  ## the native engine, gateway and venue, release build, and the engine's artifact in build/engine; built twice, one digest
 	@.venv/bin/hft engine build build/engine --verify
 
-bench: setup  ## ratios side by side: ours, plain pyinfra, ansible-core; the planner on 1,024 CPUs
+bench: setup-engine  ## ratios side by side: ours, plain pyinfra, ansible-core; the planner on 1,024 CPUs
 	@$(PY) -m scripts.bench
 
-drill: setup  ## the long seeded campaign: kill points, full disks, power cuts, the poisons that panic= cannot save
+drill: setup-engine  ## the long seeded campaign: kill points, full disks, power cuts, the poisons that panic= cannot save
 	@bash scripts/drill.sh
 
-fuzz: setup  ## 10 million seeded inputs into every decoder and into arbitration with its book (sanitizers on)
+fuzz: setup-engine  ## 10 million seeded inputs into every decoder and into arbitration with its book (sanitizers on)
 	@bash scripts/fuzz.sh
 
 lint: setup  ## ruff, mypy, import arrows, sizes (all of it runs inside pytest too)

@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
 # Set up this checkout: Debian packages, a virtual environment from the lock file, an editable install.
 # Safe to run again: every step is skipped when what it would do is already there.
+#
+#   scripts/setup.sh          what the bundle and its lab need
+#   scripts/setup.sh engine   also what builds and judges the native engine
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+lists=(scripts/packages.txt lab/packages.txt)
+[ "${1:-}" != engine ] || lists+=(scripts/packages-engine.txt)
 
 step() { printf '[setup %3ds] %s\n' "$SECONDS" "$*" >&2; }
 
 missing_packages() {
   local name
-  for name in $(sed 's/#.*//' scripts/packages.txt lab/packages.txt); do
+  for name in $(sed 's/#.*//' "${lists[@]}"); do
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || printf '%s\n' "$name"
   done
 }

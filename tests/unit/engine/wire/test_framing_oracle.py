@@ -34,7 +34,7 @@ STREAM = b"".join(message.to_bytes()[1] for message in MESSAGES)
 def tshark(path: Path, protocol: str, port: str, fields: Iterable[str]) -> list[list[list[str]]]:
     """For each packet, for each field, its values; tshark reads the capture with its own dissector."""
     program = shutil.which("tshark")
-    assert program is not None, "tshark is part of set-up (scripts/packages.txt)"
+    assert program is not None, "tshark is part of set-up (scripts/packages-engine.txt)"
     wanted = [word for field in fields for word in ("-e", field)]
     argv = [
         program,
