@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint64_t kTickEvery_ns = 10'000'000;
 constexpr std::uint64_t kHeartbeatEvery_ns = 500'000'000;  // SoupBinTCP asks for one a second
 constexpr int kDatagramsATurn = 32;
+constexpr std::uint64_t kTurnsALook = 64;  // at the re-request line while nothing is missing: late answers go
 constexpr std::uint64_t kSpinTurns = 200;  // of the backoff strategy, before it sleeps
 
 feed::Config arbiter_config() {
@@ -74,8 +75,7 @@ void Hot::loop() {
 }
 
 bool Hot::turn() {
-  bool worked = false;
-  for (const feed::Line line : {feed::Line::a, feed::Line::b, feed::Line::rerequest}) worked |= receive_feed(line);
+  bool worked = receive_feeds();
   after_feed();
   worked |= receive_gateway();
   worked |= take_connected();
@@ -86,18 +86,26 @@ bool Hot::turn() {
   return worked;
 }
 
+bool Hot::receive_feeds() {
+  bool worked = receive_feed(feed::Line::a);
+  worked |= receive_feed(feed::Line::b);
+  // Answers come only to what was asked; a spinning turn is shorter by the system call that finds none.
+  const bool look = gapped_ || parts_.config.idle != Idle::spin || ++turns_ % kTurnsALook == 0;
+  if (look) worked |= receive_feed(feed::Line::rerequest);
+  return worked;
+}
+
 bool Hot::receive_feed(feed::Line line) {
   int taken = 0;
   for (; taken < kDatagramsATurn; ++taken) {
     const auto datagram = parts_.feed.receive(line);
     if (!datagram) break;
-    packet_begin_ns_ = monotonic_ns();
-    packet_utc_ns_ = datagram->received_utc_ns;
-    now_ns_ = packet_begin_ns_;
+    now_ns_ = monotonic_ns();
+    origin_ = {now_ns_, datagram->received_utc_ns};
     arbiter_.on_datagram(line, datagram->bytes, now_ns_, *this);
     // What this datagram led to leaves before the next one is read.
     run_egress();
-    packet_utc_ns_ = 0;
+    origin_ = {};
     if (now_ns_ - last_feed_input_ns_ > parts_.config.core.feed_stale_ms * 250'000) {
       const core::FeedEvent heard{core::FeedEvent::heard, arbiter_.expected(), 0};
       input(Kind::feed, bytes_of(heard));
@@ -155,8 +163,7 @@ void Hot::input(Kind kind, std::span<const std::byte> payload) {
 
 void Hot::intent(std::span<const std::byte> message, std::uint64_t journal_offset) {
   if (core_.config().egress == core::Egress::shadow) return;
-  egress_.push(message, journal_offset);
-  if (packet_utc_ns_ != 0) parts_.metrics.record(Histogram::decision, monotonic_ns() - packet_begin_ns_);
+  egress_.push(message, journal_offset, origin_);
 }
 
 // The persister is behind by a whole ring. The kill flag still works: it is looked at before every send.
@@ -171,14 +178,7 @@ bool Hot::run_egress() {
     const auto& waiting = egress_.front();
     if (!parts_.gate.open(waiting.journal_offset)) break;
     if (let_out(waiting)) {
-      if (!session_.send(soup::kUnsequenced, Bytes(waiting.message).first(waiting.length))) return lost_session(), true;
-      session_.set_sent_ns(now_ns_);
-      if (packet_utc_ns_ != 0) {
-        const std::int64_t span_ns = utc_ns() - packet_utc_ns_;
-        if (span_ns > 0) parts_.metrics.record(Histogram::user_span, static_cast<std::uint64_t>(span_ns));
-      }
-      const bool enter = waiting.message[0] == 'O';
-      parts_.metrics.add(enter ? Metric::orders_sent : Metric::cancels_sent, 1);
+      if (!send_out(waiting)) return lost_session(), true;
     } else {
       drop(waiting);
     }
@@ -187,6 +187,19 @@ bool Hot::run_egress() {
   }
   if (!session_.flush()) lost_session();
   return worked;
+}
+
+// Decision: return of recv to call of send. User span: the kernel's receive stamp to return of send.
+bool Hot::send_out(const EgressQueue::Waiting& waiting) {
+  const Origin& from = waiting.origin;
+  const std::uint64_t call_ns = monotonic_ns();
+  if (!session_.send(soup::kUnsequenced, Bytes(waiting.message).first(waiting.length))) return false;
+  const std::int64_t span_ns = from.received_utc_ns != 0 ? utc_ns() - from.received_utc_ns : 0;
+  session_.set_sent_ns(now_ns_);
+  if (from.begin_ns != 0) parts_.metrics.record(Histogram::decision, call_ns - from.begin_ns);
+  if (span_ns > 0) parts_.metrics.record(Histogram::user_span, static_cast<std::uint64_t>(span_ns));
+  parts_.metrics.add(waiting.message[0] == 'O' ? Metric::orders_sent : Metric::cancels_sent, 1);
+  return true;
 }
 
 // The last gate: cancels pass while this process holds its epoch, orders only while nothing blocks them.
