@@ -1,7 +1,7 @@
 """A copy of the leader's journal makes an engine that knows what the leader knew; drop copy must agree.
 
-How the copy gets to another host (the shipping of records, durability `replica:N`) is not part of this: here the
-files of a running leader are copied. What is shown is that the records carry the whole state.
+How the copy gets to another host (the shipping of records, durability `replica:N`) is not part of this: here
+the files of a running leader are copied. What is shown is that the records carry the whole state.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Every risk rule through the whole chain: at the limit it trades, one more is refused, also after a restart.
 
-An order is asked for with `intent`, which goes through the engine's real checks and egress. What passed is what
-the venue accepted; what was refused never reached it. Then the engine is killed with SIGKILL and started again
-from its journal: the same order is refused again, so the counter behind the rule came back.
+An order is asked for with `intent`, which goes through the engine's real checks and egress. What passed is
+what the venue accepted; what was refused never reached it. Then the engine is killed with SIGKILL and started
+again from its journal: the same order is refused again, so the counter behind the rule came back.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ RULES = {
         refused=buy(5, MIDDLE_E4),
     ),
     "daily loss at its limit": Rule(
-        code="risk.size",  # the loss alone still lets orders out; only what is too large for its own sake stops
+        code="risk.size",  # such a loss still lets orders out: what stops the next one is its size
         limits={"daily_loss_max_e4": 100_000, "order_quantity_max": 100},
         before=loss_at_the_limit,
         passing=(buy(100),),

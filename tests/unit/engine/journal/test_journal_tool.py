@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from engine.contract.journal import INPUT, Kind, Record, read_journal, record_bytes
+from tests.unit.engine.chain.recorded import chained
 
 MESSAGES = 4000  # the first orders leave after 20 ms of quiet behind the login: some 2,600 messages
 MILLION = 1_000_000
@@ -76,18 +77,12 @@ class Day:
         """The records that lie whole in the first SIZE bytes."""
         return self.records[: sum(end <= size for end in self.ends[1:])]
 
-    def forge(self, at: int, payload: bytes) -> None:
+    def forge(self, at: int = 0, payload: bytes = b"") -> None:
         """Another payload for one record; every checksum fits again, and the seals are gone."""
-        forged, previous = b"", 0
-        for index, record in enumerate(self.records):
-            if record.kind == Kind.SEAL:
-                continue
-            content = payload if index == at else record.payload
-            changed = dataclasses.replace(record, payload=content, previous_crc=previous)
-            data = record_bytes(changed)
-            previous = int.from_bytes(data[52:56], "little")
-            forged += data
-        self.path.write_bytes(forged)
+        forged = list(self.records)
+        if payload:
+            forged[at] = dataclasses.replace(forged[at], payload=payload)
+        self.path.write_bytes(chained(forged))
         assert not read_journal(self.directory).ended
 
     def index(self, kind: Kind, nth: int) -> int:
@@ -225,7 +220,7 @@ def test_a_decision_left_out_or_invented_is_found_by_replay(day: Day, replay: Ru
     kept = day.records
     for records in ((*kept[:at], *kept[at + 1 :]), (*kept[:at], kept[at], *kept[at:])):
         day.records = records
-        day.forge(-1, b"")
+        day.forge()
         replayed = replay(day.directory)
         assert replayed.returncode == 70
         assert "decisions differ" in replayed.stderr
