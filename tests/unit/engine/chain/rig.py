@@ -27,7 +27,7 @@ from engine.contract import CONTRACT_VERSION
 from engine.contract.canonical import canonical
 from tests.unit.engine.gateway.engine_peer import PASSWORD, USER
 from tests.unit.engine.gateway.rig import Gateway, write_config
-from tests.unit.engine.venue.rig import VenueRig, enter
+from tests.unit.engine.venue.rig import VenueRig, cancel, enter
 
 SYMBOL = "AAA"
 SYMBOLS = (SYMBOL, "BBB")
@@ -35,9 +35,17 @@ BID_E4, ASK_E4 = 990_000, 1_010_000  # BOB's quotes, 1,000 shares each: the coll
 ACCOUNT = "gw1"
 ACCOUNTS = [
     {"user": ACCOUNT, "password": "venuepw", "firm": "ALFA", "cancel_on_disconnect": False},
+    {"user": "GUARD", "password": "secret", "firm": "ALFA", "cancel_on_disconnect": False},
     {"user": "BOB", "password": "secret", "firm": "BETA", "cancel_on_disconnect": False},
 ]
 COPY = {"user": "COPY", "password": "secret"}
+STRATEGY = {
+    "name": "imbalance", "clip": 10, "threshold_permille": 300, "cooldown_us": 1000,
+    "order_timeout_ms": 600_000,  # or it cancels what tests leave open
+}  # fmt: skip
+ORDERS_BEFORE = 5
+TILT_EVERY_S = 0.1
+LEAN = 4_000  # shares that tilt BOB's book so far that STRATEGY crosses the spread
 PATIENCE_S = 20.0
 _numbers = itertools.count(1)
 
@@ -180,7 +188,14 @@ class Chain:
         stack.callback(self._stop_engines)
         self.bob = self.venue.client("BOB")
         self._bob_urns = itertools.count(1)
+        self._leaning: tuple[str, int] | None = None
         self.quote()
+
+    def running(self, slot: str = "a") -> Engine:
+        """The engine that runs in a slot."""
+        engine = self.seats[slot].engine
+        assert engine is not None
+        return engine
 
     def _program(self, name: str) -> Path:
         return self.native / "bin" / name
@@ -242,6 +257,15 @@ class Chain:
         self.until(lambda: urn in self.orders(account="BOB"), "BOB's order")
         return urn
 
+    def tilt(self) -> None:
+        """Make the other side of SYMBOL's book the heavy one: an engine with STRATEGY sends one order."""
+        side, previous = self._leaning or ("S", 0)
+        other, urn = "B" if side == "S" else "S", next(self._bob_urns)
+        heavy = enter(urn, other, LEAN, SYMBOL, BID_E4 if other == "B" else ASK_E4)
+        tail = b"" if self.profile == "ouch5-2023-05" else b"\0\0"  # later, a cancel has an appendage too
+        self.bob.send(*([cancel(previous) + tail] if previous else []), heavy)
+        self._leaning = (other, urn)
+
     # The judge.
 
     def log(self, event: str | None = None, account: str = ACCOUNT) -> list[dict[str, Any]]:
@@ -280,3 +304,18 @@ def buy(quantity: int = 100, price_e4: int = BID_E4, symbol: str = SYMBOL) -> di
 def sell(quantity: int = 100, price_e4: int = ASK_E4, symbol: str = SYMBOL) -> dict[str, object]:
     """Fields of an `intent` that rests above BOB's bid."""
     return {"side": "S", "quantity": quantity, "symbol": symbol, "price_e4": price_e4}
+
+
+def trading(chain: Chain) -> Chain:
+    """Let the strategy of slot a trade, with two orders of a person's resting in the other symbol."""
+    seat = chain.seats["a"]
+    seat.config["strategy"] = STRATEGY
+    engine = seat.active(1)
+    engine.must("intent", **buy(symbol="BBB"))
+    engine.must("intent", **sell(symbol="BBB"))
+    end = time.monotonic() + PATIENCE_S
+    while len(chain.orders()) < 2 + ORDERS_BEFORE:
+        assert time.monotonic() < end, f"the strategy does not trade: {chain.orders()}"
+        chain.tilt()
+        time.sleep(TILT_EVERY_S)
+    return chain
