@@ -47,6 +47,7 @@ void Hot::start() {
   thread_ = std::thread([this] {
     settle_thread("hft-hot", parts_.config.cpus_of("hot"));
     parts_.metrics.set_writer(static_cast<std::uint32_t>(gettid()));
+    parts_.feed.enter_thread();
     loop();
   });
 }
@@ -176,8 +177,9 @@ bool Hot::run_egress() {
   bool worked = false;
   while (!egress_.empty() && (session_.is_open() || core_.epoch() == 0)) {
     const auto& waiting = egress_.front();
-    if (!parts_.gate.open(waiting.journal_offset)) break;
-    if (let_out(waiting)) {
+    const bool recorded = parts_.gate.open(waiting.journal_offset);
+    if (!recorded && !journal_is_broken()) break;
+    if (let_out(waiting, recorded)) {
       if (!send_out(waiting)) return lost_session(), true;
     } else {
       drop(waiting);
@@ -202,11 +204,16 @@ bool Hot::send_out(const EgressQueue::Waiting& waiting) {
   return true;
 }
 
-// The last gate: cancels pass while this process holds its epoch, orders only while nothing blocks them.
-bool Hot::let_out(const EgressQueue::Waiting& waiting) {
+bool Hot::journal_is_broken() const {
+  return parts_.ring.shared().broken_errno.load(std::memory_order_relaxed) != 0;
+}
+
+// The last gate: cancels pass while this process holds its epoch, orders only while nothing blocks them. A broken
+// journal records nothing any more: its cancels must not wait for it, a kill on a full disk would cancel nothing.
+bool Hot::let_out(const EgressQueue::Waiting& waiting, bool recorded) {
   if (core_.epoch() == 0 || !session_.is_open()) return false;
   if (waiting.message[0] == 'X') return true;
-  return !g_egress_block.load(std::memory_order_acquire) && core::may_trade(core_.state());
+  return recorded && !g_egress_block.load(std::memory_order_acquire) && core::may_trade(core_.state());
 }
 
 void Hot::drop(const EgressQueue::Waiting& waiting) {
@@ -217,10 +224,12 @@ void Hot::drop(const EgressQueue::Waiting& waiting) {
 }
 
 void Hot::tick() {
+  parts_.feed.tick(now_ns_);
   if (now_ns_ - last_tick_ns_ >= kTickEvery_ns) {
     last_tick_ns_ = now_ns_;
+    publish_ports();
     input(Kind::tick, bytes_of(now_ns_));
-    if (!broken_told_ && parts_.ring.shared().broken_errno.load(std::memory_order_relaxed) != 0) {
+    if (!broken_told_ && journal_is_broken()) {
       broken_told_ = true;
       input(Kind::admin, R"({"uid":0,"request":{"verb":"journal_broken"}})");
     }
@@ -252,6 +261,17 @@ void Hot::publish() {
   page.set(Metric::gateway_refused, counters.gateway_refused);
 }
 
+void Hot::publish_ports() {
+  if (!parts_.feed.is_polled()) return;
+  for (std::size_t line = 0; line < dpdk::kLines; ++line) {
+    const dpdk::Counters seen = parts_.feed.counters(line);
+    const std::array<std::uint64_t, kPortMetrics> values{
+        seen.frames, seen.data, seen.foreign, seen.malformed, seen.bad_checksum, seen.fragments, seen.igmp,
+        seen.reports, seen.device_stamps, seen.missed, seen.errors, seen.no_mbuf, seen.link_up ? 1ULL : 0ULL};
+    for (std::size_t i = 0; i < values.size(); ++i) parts_.metrics.set_port(line, i, values[i]);
+  }
+}
+
 // Nothing to do: burn, give way, or sleep until something arrives or a millisecond is over.
 void Hot::rest() {
   ++empty_turns_;
@@ -267,7 +287,8 @@ void Hot::rest() {
   }
   fds[count++] = {session_.fd(), POLLIN, 0};
   fds[count++] = {parts_.wake_fd, POLLIN, 0};
-  const timespec limit{0, egress_.empty() ? 1'000'000 : 50'000};
+  // A poll-mode port wakes nobody.
+  const timespec limit{0, egress_.empty() && !parts_.feed.is_polled() ? 1'000'000 : 50'000};
   if (ppoll(fds.data(), count, &limit, nullptr) > 0 && (fds[4].revents & POLLIN) != 0) {
     std::uint64_t rung = 0;
     static_cast<void>(!read(parts_.wake_fd, &rung, sizeof rung));

@@ -66,13 +66,15 @@ class Hot : public core::IntentQueue {
   bool finish_waiting(Request& request, core::Verb verb);
   void answer(Request& request);
   bool run_egress();
-  bool let_out(const EgressQueue::Waiting& waiting);
+  bool let_out(const EgressQueue::Waiting& waiting, bool recorded);
+  [[nodiscard]] bool journal_is_broken() const;
   bool send_out(const EgressQueue::Waiting& waiting);
   void drop(const EgressQueue::Waiting& waiting);
   void follow_core();
   void lost_session();
   void tick();
   void publish();
+  void publish_ports();
   void rest();
   void input(Kind kind, std::span<const std::byte> payload);
   void input(Kind kind, std::string_view text) { input(kind, std::as_bytes(std::span(text))); }
