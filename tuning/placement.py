@@ -130,8 +130,8 @@ def _slices(wishes: Wishes) -> None:
         MONITORING_SLICE: (housekeeping, "collectors never share a CPU with the engine"),
         ENGINE_SLICE: (
             isolated | wishes.partition.cpus_of("housekeeping"),
-            "hot threads get isolated CPUs, one each, from their own unit; a process has one control group, so the"
-            " engine's other threads need housekeeping CPUs in it too",
+            "hot threads get isolated CPUs, one each, from their own unit; a process has one control group,"
+            " so the engine's other threads need housekeeping CPUs in it too",
         ),
     }
     for name, (cpus, why) in whys.items():
