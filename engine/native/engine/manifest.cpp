@@ -68,6 +68,9 @@ std::string version_text() {
   Json version = manifest["identity"];
   version["contract"] = manifest["contract"];
   version["level"] = manifest["level"];
+#ifdef HFT_DRILL
+  version["drill_build"] = true;
+#endif
   return version.dump();
 }
 

@@ -26,6 +26,7 @@ RELEASE = ""
 SANITIZED = "address,undefined"
 THREADED = "thread"
 FUZZ = "fuzz"
+DRILL = "drill"
 Build = Callable[[str, tuple[str, ...]], Path]
 
 
@@ -49,7 +50,7 @@ def build_native(kind: str = RELEASE, targets: tuple[str, ...] = ()) -> Path:
     with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
-            flavour = "-DHFT_FUZZ=ON" if kind == FUZZ else f"-DHFT_SANITIZE={kind}"
+            flavour = {FUZZ: "-DHFT_FUZZ=ON", DRILL: "-DHFT_DRILL=ON"}.get(kind, f"-DHFT_SANITIZE={kind}")
             configure = ["cmake", "-S", str(SOURCES), "-B", str(folder), f"-DCMAKE_CXX_COMPILER={compiler}"]
             run_build_step([*configure, "-DCMAKE_BUILD_TYPE=Release", flavour])
             chosen = ["--target", *targets] if targets else []
@@ -91,8 +92,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     try:
         if any("native" in getattr(item, "fixturenames", ()) for item in session.items):
             release_build()
-        for build in sorted({build for item in session.items for build in builds_of(item)}):
-            build_native(*build)
+        for kind, targets in sorted({build for item in session.items for build in builds_of(item)}):
+            if kind != DRILL or "HFT_DRILL_BUILD" not in os.environ:
+                build_native(kind, targets)
     except pytest.fail.Exception:
         return  # the tests that need it say why
 
@@ -106,6 +108,13 @@ def builds_of(item: pytest.Item) -> tuple[tuple[str, tuple[str, ...]], ...]:
 def native() -> Path:
     """Folder of the Release build: `native / "bin" / "hft-engine"`, `native / "tests" / "test_wire"`."""
     return release_build()
+
+
+@pytest.fixture(scope="session")
+def drill_build() -> Callable[[str], Path]:
+    """A program built with -DHFT_DRILL=ON, by name; HFT_DRILL_BUILD=DIR takes an existing build."""
+    given = os.environ.get("HFT_DRILL_BUILD")
+    return lambda name: (Path(given) if given else build_native(DRILL, (name,))) / "bin" / name
 
 
 @pytest.fixture(scope="session")

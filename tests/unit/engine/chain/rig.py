@@ -128,14 +128,20 @@ class Seat:
         port = self.chain.venue.ready["order_port"]
         self.config["dropcopy"] = {"host": self.chain.net.site, "port": port, **COPY}
 
-    def launch(self, *options: str, conformance: bool = True, program: Path | None = None) -> Engine:
+    def launch(
+        self,
+        *options: str,
+        conformance: bool = True,
+        program: Path | None = None,
+        more: tuple[str, ...] = (),
+    ) -> Engine:
         """Start the program (another one than the release's, if named) and wait for nothing."""
         if self.engine is not None:
             self.engine.close()
         path = self.directory / "config.json"
         path.write_text(json.dumps(self.config))
         chosen = program or self.chain.native / "bin" / "hft-engine"
-        argv = [*self.wrap, str(chosen), "--config", str(path), *options]
+        argv = [*self.wrap, str(chosen), "--config", str(path), *options, *more]
         argv += ["--conformance"] if conformance else []
         self.engine = Engine(argv, self.directory, PATIENCE_S, None)
         return self.engine
