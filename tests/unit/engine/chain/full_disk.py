@@ -1,7 +1,7 @@
 """The part of the disk test that needs mounts of its own: `python3 -m ... NATIVE full|refused`.
 
-Journal and latch of the engine, state and logs of the gateway lie on one small tmpfs. It is filled to the last
-page, or every write of the engine fails (setrlimit(2), EFBIG), as on a disk that turned read-only under it.
+Journal and latch of the engine, state and logs of the gateway lie on one small tmpfs. It is filled to the
+last page, or every write of the engine fails (setrlimit(2), EFBIG), as on a disk that turned read-only.
 Prints one JSON line with what was seen; the caller judges.
 """
 

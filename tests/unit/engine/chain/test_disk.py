@@ -1,4 +1,4 @@
-"""No disk stops a kill: everything that the chain writes lies on a disk that is full, or refuses every write."""
+"""No disk stops a kill: what the chain writes lies on a disk that is full, or that refuses every write."""
 
 from __future__ import annotations
 

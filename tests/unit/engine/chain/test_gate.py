@@ -59,6 +59,7 @@ def tool(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.engine
 def test_closing_destroys_idle_sockets_tells_both_ends_and_refuses_new_ones() -> None:
     done = subprocess.run(
         alone(sys.executable, "-c", IDLE), capture_output=True, text=True, check=False, timeout=60

@@ -10,6 +10,7 @@ from engine.conformance.process import Engine
 
 from .rig import Chain, Seat, buy
 
+pytestmark = pytest.mark.engine
 SCOPES = (("site", ""), ("account", "ACC1"), ("strategy", "imbalance"))
 
 
