@@ -1,84 +1,45 @@
 """The native build that the engine's tests share: made once for each state of the sources, then found again.
 
 `native` is the Release build: programs in `bin/`, GoogleTest binaries in `tests/`. `native_build` makes
-chosen targets with a sanitizer. Builds live under ~/.cache/hft/native, named by a hash of every source file
-and of the compiler, so a changed file is never tested with an old binary. A failing build fails.
-HFT_NATIVE_BUILD=DIR takes an existing Release build instead, for work on one part while another is open.
+chosen targets with a sanitizer. scripts/native_build.py says where builds live. A failing build fails.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
-SOURCES = ROOT / "engine" / "native"
-CACHE = Path.home() / ".cache" / "hft" / "native"
-BUILDS_KEPT_MAX = 6
+from scripts import native_build as native_build_of
+from scripts.native_build import BuildError, build
+
 RELEASE = ""
 SANITIZED = "address,undefined"
 THREADED = "thread"
 FUZZ = "fuzz"
 DRILL = "drill"
+DPDK = "dpdk"
 Build = Callable[[str, tuple[str, ...]], Path]
-
-
-def sources_digest(compiler: str = "g++") -> str:
-    """Hash of what a build is made of: every file below engine/native, and the compiler."""
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
-    digest = hashlib.sha256(version.encode())
-    for path in sorted(path for path in SOURCES.rglob("*") if path.is_file()):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(SOURCES)}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()[:16]
 
 
 def build_native(kind: str = RELEASE, targets: tuple[str, ...] = ()) -> Path:
     """Build into the cache and return the folder; what was built before is not touched."""
-    compiler = "clang++" if kind == FUZZ else "g++"
-    name = f"{sources_digest(compiler)}-{kind.replace(',', '-') or 'release'}"
-    folder = CACHE / name
-    folder.mkdir(parents=True, exist_ok=True)
-    done = folder / f".built-{'-'.join(sorted(targets)) or 'all'}"
-    with (CACHE / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not done.exists():
-            flavour = {FUZZ: "-DHFT_FUZZ=ON", DRILL: "-DHFT_DRILL=ON"}.get(kind, f"-DHFT_SANITIZE={kind}")
-            configure = ["cmake", "-S", str(SOURCES), "-B", str(folder), f"-DCMAKE_CXX_COMPILER={compiler}"]
-            run_build_step([*configure, "-DCMAKE_BUILD_TYPE=Release", flavour])
-            chosen = ["--target", *targets] if targets else []
-            run_build_step(["cmake", "--build", str(folder), "--parallel", "2", *chosen])
-            done.touch()
-            drop_old_builds(keep=folder)
-    return folder
-
-
-def run_build_step(argv: list[str]) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        pytest.fail(f"{' '.join(argv)} failed:\n{(done.stdout + done.stderr)[-6000:]}", pytrace=False)
-
-
-def drop_old_builds(keep: Path) -> None:
-    """Keep the newest few; each takes some ten megabytes."""
-    builds = sorted(
-        (path for path in CACHE.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime
-    )
-    for old in builds[:-BUILDS_KEPT_MAX]:
-        if old != keep:
-            shutil.rmtree(old, ignore_errors=True)
+    options = {FUZZ: "-DHFT_FUZZ=ON", DRILL: "-DHFT_DRILL=ON", DPDK: "-DHFT_DPDK=ON"}
+    flavour = options.get(kind, f"-DHFT_SANITIZE={kind}")
+    name = kind.replace(",", "-") or "release"
+    try:
+        return build(name, "clang++" if kind == FUZZ else "g++", flavour, targets)
+    except BuildError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 def release_build() -> Path:
-    given = os.environ.get("HFT_NATIVE_BUILD")
-    return Path(given) if given else build_native()
+    try:
+        return native_build_of.release_build()
+    except BuildError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.hookimpl(tryfirst=True)
