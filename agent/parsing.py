@@ -209,18 +209,22 @@ def checked_path(reader: Reader, roots: tuple[str, ...], exact: tuple[str, ...] 
 
 
 def parse_file(reader: Reader, why: str, inverse: bool) -> FileStep:
-    """A file step; content is UTF-8 text, or base64 in an inverse."""
+    """A file step; content is UTF-8 text, or base64 of any bytes."""
     path = checked_path(reader, FILE_ROOTS, (*FILE_EXACT, STATE_FILE) if inverse else FILE_EXACT)
     if AGENT_FILES.match(path) or ".hft-" in path:
         raise bad(f"{reader.where}: {path} belongs to the agent itself")
     before = reader.get("before", (str, type(None)), default=None)
     if before is not None and before != "absent" and not HEX64.match(before):
         raise bad(f"{reader.where}: 'before' must be a SHA-256 or 'absent'")
-    content = reader.get("content", (str, type(None)), default=None if inverse else ...)
-    encoded = reader.get("content_base64", (str, type(None)), default=None) if inverse else None
+    encoded = reader.get("content_base64", (str, type(None)), default=None)
+    content = reader.get(
+        "content", (str, type(None)), default=None if inverse or encoded is not None else ...
+    )
+    if content is not None and encoded is not None:
+        raise bad(f"{reader.where}: 'content' and 'content_base64' exclude each other")
     try:
         data = (
-            base64.b64decode(encoded)
+            base64.b64decode(encoded, validate=True)
             if encoded is not None
             else None
             if content is None

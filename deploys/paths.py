@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from engine.host import places
+
 LIB_DIR = "/usr/local/lib/hft"
 AGENT = f"{LIB_DIR}/agent.pyz"
 PYTHON = "/usr/bin/python3"
@@ -13,7 +15,7 @@ SYSTEMD_DIR = "/etc/systemd/system"
 ENGINE_SLICE = "hft-engine.slice"
 MONITORING_SLICE = "hft-monitoring.slice"
 STANDIN_PROGRAM = f"{LIB_DIR}/standin.py"
-GATE = "/run/hft/engine-may-start"  # opened after a commit; a trial boot begins without it
+GATE = places.GATE  # opened after a commit; a trial boot begins without it
 STANDIN_UNIT = f"{SYSTEMD_DIR}/hft-standin@.service"
 
 # Every file a plan may bring, as shell patterns: what matches and is not planned any more is removed.

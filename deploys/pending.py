@@ -31,6 +31,8 @@ from tuning.setting import (
 )
 
 Step = dict[str, Any]
+STANDINS = "hft-standin@"
+ENGINES = "hft-engine-"
 CONCERNS: tuple[Concern, ...] = (
     *("boot", "sysctl", "sysfs", "irq", "slices", "services", "irqbalance", "engine", "record"),
 )
@@ -186,16 +188,15 @@ def is_owned(path: str) -> bool:
 
 
 def standin_items(plan: Plan, observed: Observed, *, boot_pending: bool) -> Iterator[Item]:
-    """One instance for each engine and poll CPU, started only on a committed boot; others are taken away."""
-    wanted = set(standin_units(plan))
-    enabled = {
-        link.rpartition("/")[2]
-        for link in observed.snapshot.links
-        if link.startswith("/etc/systemd/system/multi-user.target.wants/hft-standin@")
-    }
-    active = {unit for unit in observed.engine_units if unit.startswith("hft-standin@")}
+    """One instance for each engine and poll CPU, started only on a committed boot; others are taken away.
+
+    Where an engine is deployed there are none: they would spin on its CPUs.
+    """
+    wanted = set() if engine_units(observed) else set(standin_units(plan))
+    enabled = enabled_units(observed, STANDINS)
+    active = {unit for unit in observed.engine_units if unit.startswith(STANDINS)}
     for unit in sorted((enabled | active) - wanted):
-        why = "its CPU is not an engine or poll CPU of this plan"
+        why = "an engine is deployed here, or its CPU is not an engine or poll CPU of this plan"
         yield _standin(unit, "disabled", False, "not planned any more", why)
     why = "keeps a planned engine CPU busy the way an engine thread would"
     if boot_pending or observed.open_trial is not None:  # a trial measures the quiet host; starting follows
@@ -203,6 +204,23 @@ def standin_items(plan: Plan, observed: Observed, *, boot_pending: bool) -> Iter
         return
     for unit in sorted(wanted - (enabled & active)):
         yield _standin(unit, "enabled", True, "not running", why)
+
+
+def engine_units(observed: Observed) -> tuple[str, ...]:
+    """The deployed engines of a host: what `hft engine deploy` enabled."""
+    return tuple(sorted(enabled_units(observed, ENGINES)))
+
+
+def enabled_units(observed: Observed, prefix: str) -> set[str]:
+    """Units whose name begins so and that start with the host."""
+    wants = f"/etc/systemd/system/multi-user.target.wants/{prefix}"
+    links = (link for link in observed.snapshot.links if link.startswith(wants))
+    return {link.rpartition("/")[2] for link in links}
+
+
+def busy_units(plan: Plan, observed: Observed) -> tuple[str, ...]:
+    """What is to run on the engine's CPUs once the host may trade: its engines, else the stand-ins."""
+    return engine_units(observed) or standin_units(plan)
 
 
 def standin_units(plan: Plan) -> tuple[str, ...]:

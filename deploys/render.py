@@ -68,11 +68,11 @@ def _values(plan: Plan) -> list[RenderedFile]:
     values = sorted((s for s in plan.settings if isinstance(s, SysfsValue)), key=lambda s: s.path)
     found = []
     if sysctls:
-        text = _fill("sysctl.conf.j2", settings=sysctls)
+        text = fill("sysctl.conf.j2", settings=sysctls)
         why = "keeps the planned sysctls after a reboot"
         found.append(RenderedFile(path=SYSCTL_CONF, content=text, concern="sysctl", why=why))
     if values:
-        text = _fill("tmpfiles.conf.j2", settings=values)
+        text = fill("tmpfiles.conf.j2", settings=values)
         why = "keeps the planned values of /sys and /proc after a reboot"
         found.append(RenderedFile(path=TMPFILES_CONF, content=text, concern="sysfs", why=why))
     return found
@@ -82,10 +82,10 @@ def _slices(plan: Plan) -> list[RenderedFile]:
     found = []
     for setting in plan.settings:
         if isinstance(setting, Pid1Affinity):
-            text = _fill("pid1.conf.j2", setting=setting)
+            text = fill("pid1.conf.j2", setting=setting)
             found.append(RenderedFile(path=PID1_CONF, content=text, concern="slices", why=setting.why))
         elif isinstance(setting, SliceCpus):
-            text = _fill(
+            text = fill(
                 "slice.conf.j2",
                 setting=setting,
                 description=DESCRIPTIONS.get(setting.slice, ""),
@@ -104,7 +104,7 @@ def slice_file(name: str) -> str:
 def _standin(plan: Plan) -> list[RenderedFile]:
     if not plan.cpus_of("engine", "poll"):
         return []
-    unit = _fill("standin.service.j2", program=STANDIN_PROGRAM, gate=GATE)
+    unit = fill("standin.service.j2", program=STANDIN_PROGRAM, gate=GATE)
     program = resources.files("engine").joinpath("standin.py").read_text(encoding="utf-8")
     why = f"the stand-in for the engine, one instance for each engine and poll CPU, in {ENGINE_SLICE}"
     return [
@@ -118,7 +118,7 @@ def _record(plan: Plan) -> RenderedFile:
     return RenderedFile(path=PLAN_FILE, content=plan.to_json() + "\n", concern="record", why=why)
 
 
-def _fill(template: str, **values: object) -> str:
+def fill(template: str, **values: object) -> str:
     return _environment().get_template(template).render(**values)
 
 

@@ -27,7 +27,7 @@ from deploys.kept import kept
 from deploys.leftovers import try_boot
 from deploys.looking import look
 from deploys.observed import Observed
-from deploys.pending import standin_units
+from deploys.pending import busy_units
 from deploys.ssh import Ssh
 from deploys.text import printable
 from deploys.work import Work, decide
@@ -145,7 +145,7 @@ class _Wave:
 
     def _resume(self, work: Work) -> HostEnd:
         """Start the engine on the committed boot, or again after a drain."""
-        resume_host(over_ssh(Ssh.of(work.host)), standin_units(work.plan))
+        resume_host(over_ssh(Ssh.of(work.host)), busy_units(work.plan, work.observed))
         return self._end(work)
 
     def _decide(self, work: Work, observed: Observed) -> Work:

@@ -26,6 +26,7 @@ BUILDS_KEPT_MAX = 8
 RELEASE = "release"
 FUZZ = "fuzz"
 DRILL = "drill"
+DPDK = "dpdk"
 # What runs in production; the others are the bench, the venue and the makers of test input.
 PROGRAMS = ("hft-engine", "hft-gateway", "hft-venue", "hft-load", "hft-relay", "hft-journal", "hft-itch")
 ENGINE = "hft-engine"
@@ -66,8 +67,8 @@ def sources_digest(compiler: str, sources: Path = SOURCES) -> str:
 def build(kind: str = RELEASE, targets: tuple[str, ...] = (), tell: Tell = lambda _: None) -> Path:
     """The folder of that build, with `bin/` and `tests/`; what is there already is not built again.
 
-    KIND is `release`, `drill` (enforcement can be switched off), `fuzz`, or sanitizers: `address,undefined`,
-    `thread`. Raises BuildError.
+    KIND is `release`, `drill` (enforcement can be switched off), `dpdk`, `fuzz`, or sanitizers:
+    `address,undefined` or `thread`. Raises BuildError.
     """
     compiler = "clang++" if kind == FUZZ else "g++"
     cache = cache_dir()
@@ -84,9 +85,15 @@ def build(kind: str = RELEASE, targets: tuple[str, ...] = (), tell: Tell = lambd
     return folder
 
 
+def release_build(tell: Tell = lambda _: None) -> Path:
+    """The release build, or the one that $HFT_NATIVE_BUILD names, while parts of it change."""
+    given = os.environ.get("HFT_NATIVE_BUILD")
+    return Path(given) if given else build(tell=tell)
+
+
 def compile_sources(sources: Path, folder: Path, kind: str, targets: tuple[str, ...], tell: Tell) -> None:
     """Configure and build SOURCES in FOLDER."""
-    flavour = {RELEASE: [], FUZZ: ["-DHFT_FUZZ=ON"], DRILL: ["-DHFT_DRILL=ON"]}
+    flavour = {RELEASE: [], FUZZ: ["-DHFT_FUZZ=ON"], DRILL: ["-DHFT_DRILL=ON"], DPDK: ["-DHFT_DPDK=ON"]}
     flags = flavour.get(kind, [f"-DHFT_SANITIZE={kind}"])
     compiler = "clang++" if kind == FUZZ else "g++"
     configure = ["cmake", "-S", str(sources), "-B", str(folder), f"-DCMAKE_CXX_COMPILER={compiler}"]
@@ -139,7 +146,7 @@ def make_artifact(program: Path, target: Path) -> str:
 
 def release(target: Path, tell: Tell) -> Release:
     """Programs and artifact below TARGET: `artifact/` to deploy, `bin/` with what runs beside it."""
-    built = build(tell=tell)
+    built = release_build(tell)
     programs = target / "bin"
     programs.mkdir(parents=True, exist_ok=True)
     for name in PROGRAMS:

@@ -61,6 +61,14 @@ class Histogram:
     def total(self) -> int:
         return sum(self.counts.values())
 
+    def counts_by_top(self) -> dict[int, int]:
+        """Counts by the largest value of their bucket, which never lies above the largest one seen."""
+        by_top: dict[int, int] = {}
+        for index in sorted(self.counts):
+            top = min(lowest_at(index + 1) - 1, self.max_ns)
+            by_top[top] = by_top.get(top, 0) + self.counts[index]
+        return by_top
+
     def at_share(self, share: float) -> int:
         """The value that `share` of all recorded do not exceed: the top of the bucket that gets there."""
         wanted = max(1, round(share * self.total))

@@ -1,7 +1,7 @@
-"""`hft engine`: build our trading engine, judge any firm's by the contract (docs/engine-contract.md).
+"""`hft engine`: build our engine, judge any firm's by its contract (docs/engine-contract.md), deploy one.
 
-Exit codes: 0 every clause of the declared level holds, 5 a clause does not, 2 what was given is no artifact
-that can be judged. The suite itself is imported only when it runs.
+Exit codes of `conformance`: 0 every clause of the declared level holds, 5 a clause does not, 2 what was given
+is no artifact that can be judged. The suite itself, and what deploys, is imported only when it runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PATIENCE_S = 10.0
 
 @click.group()
 def engine() -> None:
-    """Build our trading engine; judge any firm's by the engine contract."""
+    """Build our trading engine; judge any firm's by its contract; deploy one."""
 
 
 @engine.command(
@@ -114,6 +114,48 @@ def conformance(artifact: Path, as_json: bool, jobs: int, only: tuple[str, ...],
         click.echo(f"only {', '.join(only)} judged: that is not conformance", err=True)
     click.echo(f"{len(report.passed)} passed, {len(report.failed)} failed", err=as_json)
     return code
+
+
+@engine.command(
+    epilog="""\b
+Examples:
+  hft engine deploy build/my-engine --dry-run          what would change, exit 3 if anything would
+  hft engine deploy build/my-engine --limit engine-1 --limits limits.json --config trade.json
+  hft engine deploy my-engine-1.4.0.tar.gz --limit engine-1 --drain     a new release; the last one is kept
+  hft engine deploy my-engine-1.3.9.tar.gz --limit engine-1 --drain     and back to it
+
+\b
+FILE of --config has what the operator decides (egress, venue_profile, feeds, rerequest, gateway, strategy);
+CPUs, paths and times are planned. A feed's interface may be an address, an interface or a network.
+LIMITS.json has its signature beside it (LIMITS.json.sig) and who may sign in `allowed_signers`, or --signers.
+Both are needed once for a slot and kept after. Exit codes: 0 done, 2 refused, 3 pending (--dry-run), 6 taken
+back, 7 unreachable, 8 locked. Plain pyinfra: deploys/engine.py.
+"""
+)
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option("--inventory", metavar="PATH", help="An inventory file (default: the lab).")
+@click.option(
+    "--limit", metavar="HOSTS", help="Host names and patterns, by commas (default: every engine host)."
+)
+@click.option("--slot", default="a", show_default=True, help="Slots of a host have CPUs of their own.")
+@click.option("--limits", metavar="LIMITS.json", type=click.Path(path_type=Path), help="Signed limits.")
+@click.option("--signers", metavar="FILE", type=click.Path(path_type=Path), help="Who may sign limits.")
+@click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="What the operator decides.")
+@click.option("--drain", is_flag=True, help="Stop a running engine for the change; one that leads never is.")
+@click.option("--dry-run", is_flag=True, help="Show what is pending and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for the run record and the lock.")
+@click.option("--takeover", is_flag=True, help="Take the site over from an operator who hangs.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+def deploy(artifact: Path, **options: Any) -> int:
+    """Put ARTIFACT on hosts: release, unit on planned CPUs, signed limits, configuration, ticket issuer.
+
+    It is verified by hashes on the host, started, and never ACTIVE by itself. Deploying an earlier artifact
+    is the way back.
+    """
+    from hft.engine_deploying import Wishes, deploy_engine
+
+    return deploy_engine(Wishes(artifact=artifact, **options))
 
 
 def _progress(result: Result) -> None:

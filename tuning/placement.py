@@ -128,7 +128,11 @@ def _slices(wishes: Wishes) -> None:
         "system.slice": (housekeeping, "services stay on housekeeping CPUs, whatever affinity they ask for"),
         "user.slice": (housekeeping, "logins stay on housekeeping CPUs, whatever affinity they ask for"),
         MONITORING_SLICE: (housekeeping, "collectors never share a CPU with the engine"),
-        ENGINE_SLICE: (isolated, "the engine may use the isolated CPUs and no other"),
+        ENGINE_SLICE: (
+            isolated | wishes.partition.cpus_of("housekeeping"),
+            "hot threads get isolated CPUs, one each, from their own unit; a process has one control group,"
+            " so the engine's other threads need housekeeping CPUs in it too",
+        ),
     }
     for name, (cpus, why) in whys.items():
         wishes.add(

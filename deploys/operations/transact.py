@@ -39,7 +39,7 @@ def transact() -> Generator[FunctionCommand, None, None]:
 
 def send(state: State, host: Host, work: Work) -> bool:  # noqa: ARG001  # pyinfra passes both by name
     """Install the agent if needed, apply the document, keep the outcome with the work."""
-    call = _caller(host)
+    call = caller(host)
     try:
         install_if_needed(work.host.name, call, work.observed.agent_version)
         if starts_engine_on_trial_boot(work):
@@ -61,7 +61,7 @@ def starts_engine_on_trial_boot(work: Work) -> bool:
     return starts and "hft.txn=" in (work.observed.text("/proc/cmdline") or "")
 
 
-def _caller(host: Host) -> Call:
+def caller(host: Host) -> Call:
     """The agent's call over the connection that pyinfra already has."""
 
     def call(argv: Sequence[str], stdin: bytes, timeout_s: float) -> Answer:

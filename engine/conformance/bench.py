@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,16 @@ from engine.contract.levels import Level
 HUGE = 10**15
 PROFILE = "ouch5-2023-05"
 _numbers = itertools.count(1)
+
+
+def wide_limits(symbols: Iterable[str]) -> dict[str, Any]:
+    """The engine's part of a limits file that refuses nothing in these symbols."""
+    return {
+        "symbols": list(symbols), "order_quantity_max": 100_000, "order_notional_max_e4": HUGE,
+        "gross_notional_max_e4": HUGE, "collar_bps": 100_000, "position_max": 10**9,
+        "messages_per_second_max": 10**6, "open_orders_max": 10**6, "duplicate_window_ms": 0,
+        "daily_loss_max_e4": HUGE, "repeated_executions_max": 10**6,
+    }  # fmt: skip
 
 
 def place() -> Path | None:
@@ -89,18 +100,12 @@ class Bench:
         self, *, serial: int = 1, lasts_s: float = 86_400, key: str | None = "good", **engine: Any
     ) -> bytes:
         """Write a limits file so wide that nothing is refused, but for what ENGINE narrows; its bytes."""
-        wide: dict[str, Any] = {
-            "symbols": list(SYMBOLS), "order_quantity_max": 100_000, "order_notional_max_e4": HUGE,
-            "gross_notional_max_e4": HUGE, "collar_bps": 100_000, "position_max": 10**9,
-            "messages_per_second_max": 10**6, "open_orders_max": 10**6, "duplicate_window_ms": 0,
-            "daily_loss_max_e4": HUGE, "repeated_executions_max": 10**6,
-        }  # fmt: skip
         # Whole hours, so that equal limits are equal bytes and are signed once; short lives are exact.
         now_ns = time.time_ns() if lasts_s < 3600 else time.time_ns() // 3_600_000_000_000 * 3_600_000_000_000
         document = {
             "serial": serial,
             "not_after_utc_ns": now_ns + int(lasts_s * 1e9),
-            "engine": {**wide, **engine},
+            "engine": {**wide_limits(SYMBOLS), **engine},
         }
         data = canonical(document)
         path = self.directory / "limits"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import pwd
 import socket
 import struct
 from collections.abc import Callable
@@ -36,7 +37,7 @@ def load_host(path: Path) -> Host:
                 release=Path(slot["release"]),
                 config=Path(slot["config"]),
                 limits=Path(slot["limits"]),
-                uid=int(slot["uid"]),
+                uid=_uid_of(slot),
                 interpreters=tuple(str(item) for item in slot.get("interpreters", ())),
             )
             for name, slot in document["slots"].items()
@@ -44,6 +45,11 @@ def load_host(path: Path) -> Host:
         return Host(name=str(document["host"]), key=Path(document["key"]), slots=slots)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TicketError("config", f"{path}: {error!r}") from error
+
+
+def _uid_of(slot: dict[str, Any]) -> int:
+    """By number, or by the name of an account, whose number every host chooses for itself."""
+    return int(slot["uid"]) if "uid" in slot else pwd.getpwnam(slot["user"]).pw_uid
 
 
 def listen(path: Path) -> socket.socket:

@@ -71,10 +71,12 @@ def decide(
     return Outcome(is_fenced=True, sentence=f"{len(acks)} of {len(named)} gateways acked{how}", acks=acks)
 
 
-def call(admin_socket: Path, verb: str, **fields: object) -> dict[str, Any]:
+def call(
+    admin_socket: Path, verb: str, *, patience_s: float = _PATIENCE_S, **fields: object
+) -> dict[str, Any]:
     """One admin verb over a program's Unix socket; OSError when nobody answers."""
     with socket.socket(socket.AF_UNIX) as link:
-        link.settimeout(_PATIENCE_S)
+        link.settimeout(patience_s)
         link.connect(str(admin_socket))
         link.sendall(json.dumps({"verb": verb, **fields}).encode() + b"\n")
         answer = bytearray()

@@ -18,7 +18,7 @@ done
 
 group() {
   case $1 in
-    hft-standin@*) printf '/sys/fs/cgroup/hft.slice/hft-engine.slice/%s' "$1" ;;
+    hft-standin@* | hft-engine-*) printf '/sys/fs/cgroup/hft.slice/hft-engine.slice/%s' "$1" ;;
     *) printf '/sys/fs/cgroup/system.slice/%s' "$1" ;;
   esac
 }

@@ -191,7 +191,12 @@ bool Core::on_limits(std::span<const std::byte> json) {
   if (!limits) return false;
   if (limits_ && limits->serial < limits_->serial) return true;  // an older file changes nothing
   limits_ = std::move(limits);
-  for (const auto& symbol : limits_->symbols) ledger_.id_of(symbol);
+  allowed_.clear();
+  for (const auto& symbol : limits_->symbols) {
+    const SymbolId id = ledger_.id_of(symbol);
+    allowed_.resize(std::max<std::size_t>(allowed_.size(), id + 1));
+    allowed_[id] = true;
+  }
   market_.follow(ledger_.all().size(), [this](std::string_view stock) { return ledger_.find(stock); });
   if (state_ == State::init) move(latch_.set ? Trigger::kill : Trigger::start);
   return true;

@@ -159,6 +159,7 @@ class Core {
   Latch latch_;
   std::uint64_t highest_epoch_ = 0;
   std::optional<Limits> limits_;
+  std::vector<bool> allowed_;  // the limits' symbols by number, so that no order searches a list
   Ledger ledger_;
   OrderTable orders_;
   RateWindow rate_;

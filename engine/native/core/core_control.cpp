@@ -42,6 +42,9 @@ bool Core::on_command(const Command& command) {
       move(Trigger::reduce);
       return true;
     case Verb::enter:
+#ifdef HFT_DRILL
+      if (drill_no_risk) ledger_.id_of(command.symbol);
+#endif
       if (!adopting_) {
         const OrderRequest order{ledger_.find(command.symbol), command.side, command.quantity, command.price_e4, '0'};
         if (order.symbol == kNoSymbol) {

@@ -16,8 +16,7 @@ Bytes wire(std::span<const std::byte> bytes) {
 }  // namespace
 
 RiskView Core::risk_view(SymbolId symbol) const {
-  const std::string& name = ledger_.of(symbol).symbol;
-  const bool allowed = std::find(limits_->symbols.begin(), limits_->symbols.end(), name) != limits_->symbols.end();
+  const bool allowed = symbol < allowed_.size() && allowed_[symbol];
   const bool stale = !feed_.heard || stamp_.monotonic_ns - feed_.heard_ns > config_.feed_stale_ms * 1'000'000;
   return RiskView{*limits_, ledger_, orders_, rate_, recent_, market_.last_good(symbol), allowed, stale,
                   feed_.gapped || feed_.lost, executions_since_resume_, stamp_.monotonic_ns, stamp_.utc_ns};

@@ -27,6 +27,11 @@ struct RiskView {
   std::int64_t utc_ns = 0;
 };
 
+#ifdef HFT_DRILL
+// Drill builds only, which refuse production tickets: every order passes, so that a drill can show who else stops it.
+inline bool drill_no_risk = false;
+#endif
+
 // Empty when the order may leave, else the code of the rule that refuses it.
 std::string_view judge(const OrderRequest& order, const RiskView& view);
 

@@ -75,6 +75,7 @@ bool Admin::run() {
     });
     finish_own();
     tell_service_manager();
+    look_after_ports();
   }
   for (Peer& peer : peers_) {
     if (peer.waiting && peer.waiting->done.load(std::memory_order_acquire)) finish(peer);

@@ -21,6 +21,7 @@ struct AdminParts {
   LatchFile& latch;
   Notifier& notifier;
   const MetricsPage& metrics;
+  FeedInput& feed;
   const Ring& ring;
   bool conformance = false;
   std::string artifact_digest;
@@ -74,6 +75,7 @@ class Admin {
   void stop_by_signal();
   void latch_to_disk(const core::Latch& latch);
   void tell_service_manager();
+  void look_after_ports();
 
   AdminParts parts_;
   int listener_ = -1;
@@ -84,6 +86,7 @@ class Admin {
   std::uint64_t limits_refused_ = 0;
   std::uint64_t turns_pinged_ = 0;
   std::uint64_t pinged_ns_ = 0;
+  std::uint64_t ports_seen_ns_ = 0;
   std::uint64_t forced_ns_ = 0;
   int terms_ = 0;
 };

@@ -14,6 +14,7 @@ namespace hft::engine {
 namespace {
 
 constexpr std::uint64_t kForcePatience_ns = 1'000'000'000;
+constexpr std::uint64_t kPortsEvery_ns = 1'000'000'000;
 
 }  // namespace
 
@@ -77,6 +78,13 @@ void Admin::stop_by_signal() {
   if (force && forced_ns_ == 0) forced_ns_ = monotonic_ns();
   submit_own(force ? core::Verb::force : core::Verb::drain,
              core::admin_record(0, force ? R"({"verb":"force"})" : R"({"verb":"drain"})"));
+}
+
+void Admin::look_after_ports() {
+  const std::uint64_t now_ns = monotonic_ns();
+  if (now_ns - ports_seen_ns_ < kPortsEvery_ns) return;
+  ports_seen_ns_ = now_ns;
+  parts_.feed.look_after();
 }
 
 void Admin::tell_service_manager() {

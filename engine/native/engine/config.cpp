@@ -2,6 +2,7 @@
 #include "engine/config.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <bit>
@@ -27,7 +28,7 @@ const std::set<std::string> kKnown{
     "gateway", "dropcopy", "ticket_socket", "admin_socket", "metrics_page", "journal_directory", "latch_file",
     "limits_file", "allowed_signers", "ring_bytes", "durability", "idle", "cpus", "drain_timeout_ms", "strategy",
     "journal_market", "segment_bytes", "digest_every_inputs", "trading_day_start_utc_s", "book_orders_max",
-    "book_levels_max", "memory"};
+    "book_levels_max", "memory", "dpdk"};
 
 const Json& field(const Json& object, const std::string& key) {
   const auto found = object.find(key);
@@ -83,6 +84,51 @@ const Json* part(const Json& object, const std::string& key, bool may_lack = fal
   return &value;
 }
 
+// "DDDD:BB:DD.F", as the kernel names PCI devices.
+bool is_pci_address(const std::string& text) {
+  constexpr std::string_view form = "xxxx:xx:xx.7";
+  return std::equal(text.begin(), text.end(), form.begin(), form.end(), [](char seen, char wanted) {
+    if (wanted == 'x') return std::string_view("0123456789abcdef").find(seen) != std::string_view::npos;
+    return wanted == '7' ? seen >= '0' && seen <= '7' : seen == wanted;
+  });
+}
+
+std::optional<dpdk::Device> read_device(const Json& feed, const std::string& group) {
+  const Json* wanted = part(feed, "dpdk", true);
+  if (wanted == nullptr) return std::nullopt;
+  if (!dpdk::built_in()) throw Wrong("feeds: dpdk is wanted, and this build has none");
+  if (wanted->contains("pci") == wanted->contains("vdev")) throw Wrong("feeds: dpdk names one of pci and vdev");
+  if (!IN_MULTICAST(ntohl(inet_addr(group.c_str())))) throw Wrong("feeds: dpdk needs a multicast group: it answers no ARP");
+  dpdk::Device device;
+  if (wanted->contains("pci")) {
+    device.pci = text(*wanted, "pci");
+    if (!is_pci_address(device.pci)) throw Wrong("feeds: dpdk: pci is not an address such as 0000:41:00.0");
+  } else {
+    device.vdev = text(*wanted, "vdev");
+    if (!device.vdev.starts_with("net_")) throw Wrong("feeds: dpdk: vdev is not a network device of DPDK (net_...)");
+  }
+  return device;
+}
+
+void read_dpdk(const Json& document, EngineConfig& config) {
+  const Json* part_of = part(document, "dpdk", true);
+  if (part_of == nullptr) return;
+  if (!dpdk::built_in()) throw Wrong("dpdk is configured, and this build has none");
+  if (part_of->contains("hugepages")) {
+    if (!(*part_of)["hugepages"].is_boolean()) throw Wrong("dpdk: hugepages is neither true nor false");
+    config.dpdk.hugepages = (*part_of)["hugepages"].get<bool>();
+  }
+  if (part_of->contains("descriptors")) {
+    config.dpdk.descriptors = static_cast<std::uint16_t>(number(*part_of, "descriptors", 64, 32768));
+  }
+}
+
+bool on_same_device(const FeedLine& one, const FeedLine& other) {
+  if (!one.device || !other.device) return false;
+  const auto name = [](const dpdk::Device& device) { return device.pci + device.vdev.substr(0, device.vdev.find(',')); };
+  return name(*one.device) == name(*other.device);
+}
+
 void read_feeds(const Json& document, EngineConfig& config) {
   const Json& feeds = field(document, "feeds");
   if (!feeds.is_array() || feeds.empty() || feeds.size() > 2) throw Wrong("feeds is not a list of one or two lines");
@@ -90,8 +136,11 @@ void read_feeds(const Json& document, EngineConfig& config) {
     if (!feed.is_object()) throw Wrong("feeds holds something else than objects");
     auto& line = config.feeds[one_of(feed, "line", {"A", "B"}) == "A" ? 0 : 1];
     if (line) throw Wrong("feeds: each line once");
-    line = FeedLine{address(feed, "group"), address(feed, "interface"), port(feed)};
+    line = FeedLine{address(feed, "group"), address(feed, "interface"), port(feed), {}};
+    line->device = read_device(feed, line->group);
   }
+  const auto& [a, b] = config.feeds;
+  if (a && b && on_same_device(*a, *b)) throw Wrong("feeds: both lines on one DPDK device: a line has its own");
 }
 
 void read_endpoints(const Json& document, EngineConfig& config) {
@@ -185,6 +234,7 @@ EngineConfig from(const Json& document) {
   if (!slot_ok) throw Wrong("slot is not 1 to 16 of a-z, 0-9 and -");
   read_core(document, config);
   read_feeds(document, config);
+  read_dpdk(document, config);
   read_endpoints(document, config);
   read_paths(document, config);
   read_cpus(document, config);

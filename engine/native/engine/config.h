@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "core/types.h"
+#include "dpdk/receiver.h"
 #include "journal/gate.h"
 
 namespace hft::engine {
@@ -25,6 +26,7 @@ struct Endpoint {
 struct FeedLine {
   std::string group, interface;
   std::uint16_t port = 0;
+  std::optional<dpdk::Device> device = {};  // none: a kernel socket
 };
 
 struct GatewayLogin : Endpoint {
@@ -37,6 +39,7 @@ struct EngineConfig {
   core::CoreConfig core;
   std::string slot, egress;
   std::array<std::optional<FeedLine>, 2> feeds;  // A, B
+  dpdk::Options dpdk;
   std::optional<Endpoint> rerequest;
   std::optional<GatewayLogin> gateway;
   std::optional<GatewayLogin> dropcopy;  // logs in like the gateway unless it says otherwise

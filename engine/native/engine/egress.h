@@ -62,17 +62,24 @@ bool GatewaySession::receive(Take&& take) {
   return true;
 }
 
+// The datagram that led to an intent; zeros when something else did, or when the kernel gave no stamp.
+struct Origin {
+  std::uint64_t begin_ns = 0;        // return of recv, monotonic
+  std::int64_t received_utc_ns = 0;  // the kernel's receive stamp
+};
+
 // First in, first out; a ring of fixed places, grown only if a gate stays shut for thousands of intents.
 class EgressQueue {
  public:
   struct Waiting {
     std::uint64_t journal_offset;
+    Origin origin;
     std::uint32_t length;
     std::array<std::uint8_t, 64> message;
   };
 
-  void push(std::span<const std::byte> message, std::uint64_t journal_offset) {
-    Waiting waiting{journal_offset, static_cast<std::uint32_t>(message.size()), {}};
+  void push(std::span<const std::byte> message, std::uint64_t journal_offset, const Origin& origin) {
+    Waiting waiting{journal_offset, origin, static_cast<std::uint32_t>(message.size()), {}};
     std::memcpy(waiting.message.data(), message.data(), message.size());
     queue_.push_back(waiting);
   }

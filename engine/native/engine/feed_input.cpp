@@ -1,4 +1,4 @@
-// Kernel sockets with SO_TIMESTAMPING and, where the kernel allows it, busy polling: see feed_input.h.
+// Kernel sockets with SO_TIMESTAMPING and, where the kernel allows it, busy polling; DPDK ports: see feed_input.h.
 #include "engine/feed_input.h"
 
 #include <arpa/inet.h>
@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <system_error>
 
@@ -74,11 +75,30 @@ std::int64_t stamp_of(const msghdr& message) {
   return 0;
 }
 
+std::uint32_t number_of(const std::string& address) { return ntohl(address_of(address, 0).sin_addr.s_addr); }
+
+std::unique_ptr<dpdk::Receiver> open_ports(const EngineConfig& config) {
+  dpdk::LineWishes wishes;
+  bool any = false;
+  for (std::size_t i = 0; i < config.feeds.size(); ++i) {
+    const auto& line = config.feeds[i];
+    if (!line || !line->device) continue;
+    any = true;
+    wishes[i] = {*line->device, number_of(line->group), number_of(line->interface), line->port};
+  }
+  if (!any) return nullptr;
+  auto ports = std::make_unique<dpdk::Receiver>(wishes, config.dpdk);
+  for (std::size_t i = 0; i < wishes.size(); ++i) {
+    if (wishes[i]) std::fprintf(stderr, "hft-engine: line %c: %s\n", i == 0 ? 'A' : 'B', ports->describe(i).c_str());
+  }
+  return ports;
+}
+
 }  // namespace
 
-FeedInput::FeedInput(const EngineConfig& config) {
+FeedInput::FeedInput(const EngineConfig& config) : ports_(open_ports(config)) {
   for (std::size_t i = 0; i < config.feeds.size(); ++i) {
-    if (config.feeds[i]) fds_[i] = open_line(*config.feeds[i]);
+    if (config.feeds[i] && !config.feeds[i]->device) fds_[i] = open_line(*config.feeds[i]);
   }
   if (!config.rerequest) return;
   const sockaddr_in server = address_of(config.rerequest->host, config.rerequest->port);
@@ -95,7 +115,7 @@ FeedInput::~FeedInput() {
 
 std::optional<Datagram> FeedInput::receive(feed::Line line) {
   const int socket = fd(line);
-  if (socket < 0) return std::nullopt;
+  if (socket < 0) return ports_ ? ports_->receive(static_cast<std::size_t>(line)) : std::nullopt;
   iovec part{buffer_.data(), buffer_.size()};
   alignas(cmsghdr) std::array<char, 256> control;
   msghdr message{};
@@ -107,6 +127,20 @@ std::optional<Datagram> FeedInput::receive(feed::Line line) {
   if (got < 0) return std::nullopt;
   return Datagram{Bytes(buffer_).first(static_cast<std::size_t>(got)), stamp_of(message)};
 }
+
+void FeedInput::enter_thread() {
+  if (ports_) ports_->enter_thread();
+}
+
+void FeedInput::tick(std::uint64_t now_ns) {
+  if (ports_) ports_->tick(now_ns);
+}
+
+void FeedInput::look_after() {
+  if (ports_) ports_->look_after();
+}
+
+dpdk::Counters FeedInput::counters(std::size_t line) const { return ports_ ? ports_->counters(line) : dpdk::Counters{}; }
 
 void FeedInput::request(const mold::Request& request) {
   const int fd = fds_[static_cast<std::size_t>(feed::Line::rerequest)];

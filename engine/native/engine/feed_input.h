@@ -1,4 +1,4 @@
-// Market data sockets: lines A and B (multicast or unicast) and the answers of the request server.
+// Market data: lines A and B by kernel socket (multicast or unicast) or DPDK port, and the request server's answers.
 #pragma once
 
 #include <sys/socket.h>
@@ -7,19 +7,18 @@
 #include <cstdint>
 #include <optional>
 
+#include "dpdk/receiver.h"
 #include "engine/config.h"
 #include "feed/arbiter.h"
+#include "feed/datagram.h"
 
 namespace hft::engine {
 
-struct Datagram {
-  Bytes bytes;
-  std::int64_t received_utc_ns = 0;  // the kernel's receive stamp; 0 when it gave none
-};
+using feed::Datagram;
 
 class FeedInput {
  public:
-  // Opens and joins. Throws std::system_error; the caller ends with 75.
+  // Opens and joins. Throws std::system_error or, of a port, std::runtime_error; the caller ends with 75.
   explicit FeedInput(const EngineConfig& config);
   ~FeedInput();
   FeedInput(const FeedInput&) = delete;
@@ -28,10 +27,19 @@ class FeedInput {
   // The next datagram waiting on this line; nothing when there is none. Valid until the next call.
   std::optional<Datagram> receive(feed::Line line);
   void request(const mold::Request& request);
+  // -1 of a line that is polled or not there.
   [[nodiscard]] int fd(feed::Line line) const { return fds_[static_cast<std::size_t>(line)]; }
+
+  // Of lines on DPDK ports; nothing happens and zeros come where there are none.
+  [[nodiscard]] bool is_polled() const { return ports_ != nullptr; }
+  void enter_thread();              // from the hot thread, before its first turn
+  void tick(std::uint64_t now_ns);  // from the hot thread, every turn: IGMP
+  void look_after();                // from a housekeeping thread, every second: the device's counters
+  [[nodiscard]] dpdk::Counters counters(std::size_t line) const;
 
  private:
   std::array<int, feed::kLines> fds_{-1, -1, -1};
+  std::unique_ptr<dpdk::Receiver> ports_;
   std::array<std::uint8_t, 65536> buffer_{};
 };
 

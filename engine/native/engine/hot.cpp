@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint64_t kTickEvery_ns = 10'000'000;
 constexpr std::uint64_t kHeartbeatEvery_ns = 500'000'000;  // SoupBinTCP asks for one a second
 constexpr int kDatagramsATurn = 32;
+constexpr std::uint64_t kTurnsALook = 64;  // at the re-request line while nothing is missing: late answers go
 constexpr std::uint64_t kSpinTurns = 200;  // of the backoff strategy, before it sleeps
 
 feed::Config arbiter_config() {
@@ -46,6 +47,7 @@ void Hot::start() {
   thread_ = std::thread([this] {
     settle_thread("hft-hot", parts_.config.cpus_of("hot"));
     parts_.metrics.set_writer(static_cast<std::uint32_t>(gettid()));
+    parts_.feed.enter_thread();
     loop();
   });
 }
@@ -74,8 +76,7 @@ void Hot::loop() {
 }
 
 bool Hot::turn() {
-  bool worked = false;
-  for (const feed::Line line : {feed::Line::a, feed::Line::b, feed::Line::rerequest}) worked |= receive_feed(line);
+  bool worked = receive_feeds();
   after_feed();
   worked |= receive_gateway();
   worked |= take_connected();
@@ -86,18 +87,26 @@ bool Hot::turn() {
   return worked;
 }
 
+bool Hot::receive_feeds() {
+  bool worked = receive_feed(feed::Line::a);
+  worked |= receive_feed(feed::Line::b);
+  // Answers come only to what was asked; a spinning turn is shorter by the system call that finds none.
+  const bool look = gapped_ || parts_.config.idle != Idle::spin || ++turns_ % kTurnsALook == 0;
+  if (look) worked |= receive_feed(feed::Line::rerequest);
+  return worked;
+}
+
 bool Hot::receive_feed(feed::Line line) {
   int taken = 0;
   for (; taken < kDatagramsATurn; ++taken) {
     const auto datagram = parts_.feed.receive(line);
     if (!datagram) break;
-    packet_begin_ns_ = monotonic_ns();
-    packet_utc_ns_ = datagram->received_utc_ns;
-    now_ns_ = packet_begin_ns_;
+    now_ns_ = monotonic_ns();
+    origin_ = {now_ns_, datagram->received_utc_ns};
     arbiter_.on_datagram(line, datagram->bytes, now_ns_, *this);
     // What this datagram led to leaves before the next one is read.
     run_egress();
-    packet_utc_ns_ = 0;
+    origin_ = {};
     if (now_ns_ - last_feed_input_ns_ > parts_.config.core.feed_stale_ms * 250'000) {
       const core::FeedEvent heard{core::FeedEvent::heard, arbiter_.expected(), 0};
       input(Kind::feed, bytes_of(heard));
@@ -155,8 +164,7 @@ void Hot::input(Kind kind, std::span<const std::byte> payload) {
 
 void Hot::intent(std::span<const std::byte> message, std::uint64_t journal_offset) {
   if (core_.config().egress == core::Egress::shadow) return;
-  egress_.push(message, journal_offset);
-  if (packet_utc_ns_ != 0) parts_.metrics.record(Histogram::decision, monotonic_ns() - packet_begin_ns_);
+  egress_.push(message, journal_offset, origin_);
 }
 
 // The persister is behind by a whole ring. The kill flag still works: it is looked at before every send.
@@ -169,16 +177,10 @@ bool Hot::run_egress() {
   bool worked = false;
   while (!egress_.empty() && (session_.is_open() || core_.epoch() == 0)) {
     const auto& waiting = egress_.front();
-    if (!parts_.gate.open(waiting.journal_offset)) break;
-    if (let_out(waiting)) {
-      if (!session_.send(soup::kUnsequenced, Bytes(waiting.message).first(waiting.length))) return lost_session(), true;
-      session_.set_sent_ns(now_ns_);
-      if (packet_utc_ns_ != 0) {
-        const std::int64_t span_ns = utc_ns() - packet_utc_ns_;
-        if (span_ns > 0) parts_.metrics.record(Histogram::user_span, static_cast<std::uint64_t>(span_ns));
-      }
-      const bool enter = waiting.message[0] == 'O';
-      parts_.metrics.add(enter ? Metric::orders_sent : Metric::cancels_sent, 1);
+    const bool recorded = parts_.gate.open(waiting.journal_offset);
+    if (!recorded && !journal_is_broken()) break;
+    if (let_out(waiting, recorded)) {
+      if (!send_out(waiting)) return lost_session(), true;
     } else {
       drop(waiting);
     }
@@ -189,11 +191,29 @@ bool Hot::run_egress() {
   return worked;
 }
 
-// The last gate: cancels pass while this process holds its epoch, orders only while nothing blocks them.
-bool Hot::let_out(const EgressQueue::Waiting& waiting) {
+// Decision: return of recv to call of send. User span: the kernel's receive stamp to return of send.
+bool Hot::send_out(const EgressQueue::Waiting& waiting) {
+  const Origin& from = waiting.origin;
+  const std::uint64_t call_ns = monotonic_ns();
+  if (!session_.send(soup::kUnsequenced, Bytes(waiting.message).first(waiting.length))) return false;
+  const std::int64_t span_ns = from.received_utc_ns != 0 ? utc_ns() - from.received_utc_ns : 0;
+  session_.set_sent_ns(now_ns_);
+  if (from.begin_ns != 0) parts_.metrics.record(Histogram::decision, call_ns - from.begin_ns);
+  if (span_ns > 0) parts_.metrics.record(Histogram::user_span, static_cast<std::uint64_t>(span_ns));
+  parts_.metrics.add(waiting.message[0] == 'O' ? Metric::orders_sent : Metric::cancels_sent, 1);
+  return true;
+}
+
+bool Hot::journal_is_broken() const {
+  return parts_.ring.shared().broken_errno.load(std::memory_order_relaxed) != 0;
+}
+
+// The last gate: cancels pass while this process holds its epoch, orders only while nothing blocks them. A broken
+// journal records nothing any more: its cancels must not wait for it, a kill on a full disk would cancel nothing.
+bool Hot::let_out(const EgressQueue::Waiting& waiting, bool recorded) {
   if (core_.epoch() == 0 || !session_.is_open()) return false;
   if (waiting.message[0] == 'X') return true;
-  return !g_egress_block.load(std::memory_order_acquire) && core::may_trade(core_.state());
+  return recorded && !g_egress_block.load(std::memory_order_acquire) && core::may_trade(core_.state());
 }
 
 void Hot::drop(const EgressQueue::Waiting& waiting) {
@@ -204,10 +224,12 @@ void Hot::drop(const EgressQueue::Waiting& waiting) {
 }
 
 void Hot::tick() {
+  parts_.feed.tick(now_ns_);
   if (now_ns_ - last_tick_ns_ >= kTickEvery_ns) {
     last_tick_ns_ = now_ns_;
+    publish_ports();
     input(Kind::tick, bytes_of(now_ns_));
-    if (!broken_told_ && parts_.ring.shared().broken_errno.load(std::memory_order_relaxed) != 0) {
+    if (!broken_told_ && journal_is_broken()) {
       broken_told_ = true;
       input(Kind::admin, R"({"uid":0,"request":{"verb":"journal_broken"}})");
     }
@@ -239,6 +261,17 @@ void Hot::publish() {
   page.set(Metric::gateway_refused, counters.gateway_refused);
 }
 
+void Hot::publish_ports() {
+  if (!parts_.feed.is_polled()) return;
+  for (std::size_t line = 0; line < dpdk::kLines; ++line) {
+    const dpdk::Counters seen = parts_.feed.counters(line);
+    const std::array<std::uint64_t, kPortMetrics> values{
+        seen.frames, seen.data, seen.foreign, seen.malformed, seen.bad_checksum, seen.fragments, seen.igmp,
+        seen.reports, seen.device_stamps, seen.missed, seen.errors, seen.no_mbuf, seen.link_up ? 1ULL : 0ULL};
+    for (std::size_t i = 0; i < values.size(); ++i) parts_.metrics.set_port(line, i, values[i]);
+  }
+}
+
 // Nothing to do: burn, give way, or sleep until something arrives or a millisecond is over.
 void Hot::rest() {
   ++empty_turns_;
@@ -254,7 +287,8 @@ void Hot::rest() {
   }
   fds[count++] = {session_.fd(), POLLIN, 0};
   fds[count++] = {parts_.wake_fd, POLLIN, 0};
-  const timespec limit{0, egress_.empty() ? 1'000'000 : 50'000};
+  // A poll-mode port wakes nobody.
+  const timespec limit{0, egress_.empty() && !parts_.feed.is_polled() ? 1'000'000 : 50'000};
   if (ppoll(fds.data(), count, &limit, nullptr) > 0 && (fds[4].revents & POLLIN) != 0) {
     std::uint64_t rung = 0;
     static_cast<void>(!read(parts_.wake_fd, &rung, sizeof rung));

@@ -56,6 +56,7 @@ class Hot : public core::IntentQueue {
   void loop();
   bool turn();
   bool receive_feed(feed::Line line);
+  bool receive_feeds();
   void after_feed();
   bool receive_gateway();
   void on_packet(const soup::Packet& packet);
@@ -65,12 +66,15 @@ class Hot : public core::IntentQueue {
   bool finish_waiting(Request& request, core::Verb verb);
   void answer(Request& request);
   bool run_egress();
-  bool let_out(const EgressQueue::Waiting& waiting);
+  bool let_out(const EgressQueue::Waiting& waiting, bool recorded);
+  [[nodiscard]] bool journal_is_broken() const;
+  bool send_out(const EgressQueue::Waiting& waiting);
   void drop(const EgressQueue::Waiting& waiting);
   void follow_core();
   void lost_session();
   void tick();
   void publish();
+  void publish_ports();
   void rest();
   void input(Kind kind, std::span<const std::byte> payload);
   void input(Kind kind, std::string_view text) { input(kind, std::as_bytes(std::span(text))); }
@@ -89,8 +93,8 @@ class Hot : public core::IntentQueue {
   std::uint64_t now_ns_ = 0;
   std::uint64_t last_tick_ns_ = 0;
   std::uint64_t last_feed_input_ns_ = 0;
-  std::int64_t packet_utc_ns_ = 0;
-  std::uint64_t packet_begin_ns_ = 0;
+  Origin origin_;  // of the datagram in hand
+  std::uint64_t turns_ = 0;
   std::uint64_t empty_turns_ = 0;
   bool gapped_ = false;
   bool connecting_ = false;

@@ -13,6 +13,7 @@ namespace hft::engine {
 namespace {
 
 constexpr std::size_t kCopyBytes = 4096;
+const std::string kUnreadable = "latch unreadable: ";
 
 struct CopyHead {
   char magic[8];
@@ -63,7 +64,14 @@ LatchFile::~LatchFile() {
 }
 
 core::Latch LatchFile::read(bool first_start) {
-  const core::Latch unreadable{true, "engine", "", "latch unreadable: " + path_};
+  const core::Latch latch = look(first_start);
+  // What could not be read is written down as set, or the next start might take it for a first one.
+  if (latch.set && latch.reason.starts_with(kUnreadable)) write(latch);
+  return latch;
+}
+
+core::Latch LatchFile::look(bool first_start) {
+  const core::Latch unreadable{true, "engine", "", kUnreadable + path_};
   fd_ = open(path_.c_str(), O_RDWR | O_CLOEXEC);
   if (fd_ < 0 && first_start && errno == ENOENT) {
     fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

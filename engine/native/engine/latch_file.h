@@ -25,6 +25,8 @@ class LatchFile {
   bool write(const core::Latch& latch);
 
  private:
+  core::Latch look(bool first_start);
+
   std::string path_;
   int fd_ = -1;
   std::uint64_t generation_ = 0;

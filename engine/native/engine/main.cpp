@@ -43,6 +43,9 @@ bool parse(int count, char** words, Options& options) {
                               {"conformance", no_argument, nullptr, 'f'},  {"replay", required_argument, nullptr, 'r'},
                               {"version", no_argument, nullptr, 'v'},      {"json", no_argument, nullptr, 'j'},
                               {"manifest", no_argument, nullptr, 'm'},     {"help", no_argument, nullptr, 'h'},
+#ifdef HFT_DRILL
+                              {"drill-no-risk", no_argument, nullptr, 'n'},
+#endif
                               {nullptr, 0, nullptr, 0}};
   int letter = 0;
   while ((letter = getopt_long(count, words, "", kLong, nullptr)) != -1) {
@@ -53,6 +56,9 @@ bool parse(int count, char** words, Options& options) {
     else if (letter == 'v') options.version = true;
     else if (letter == 'm') options.manifest = true;
     else if (letter == 'h') options.help = true;
+#ifdef HFT_DRILL
+    else if (letter == 'n') core::drill_no_risk = true;
+#endif
     else if (letter != 'j') return false;
   }
   return optind == count;
@@ -86,6 +92,18 @@ int replay_journal(const std::string& directory) {
                 {"ending", ending_name(result.end.ending)}});
 }
 
+// What a drill build may be pointed at: no production gateway, and so no ticket.
+std::string why_not_here(const EngineConfig& config) {
+#ifdef HFT_DRILL
+  if (config.core.egress == core::Egress::live || !config.ticket_socket.empty()) {
+    return "a drill build takes neither egress live nor production tickets";
+  }
+#else
+  static_cast<void>(config);
+#endif
+  return {};
+}
+
 int dispatch(const Options& options) {
   if (options.help) return std::fputs(kHelp, stdout) < 0 ? kExitRetry : kExitOk;
   if (options.manifest) return std::printf("%s\n", manifest_text().c_str()) < 0 ? kExitRetry : kExitOk;
@@ -98,6 +116,7 @@ int dispatch(const Options& options) {
   if (options.conformance && config.core.egress == core::Egress::live) {
     return complain("--conformance needs egress test or shadow");
   }
+  if (const std::string why = why_not_here(config); !why.empty()) return complain(why);
   return options.check ? check(config) : run_engine(config, options.conformance);
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "dpdk/receiver.h"
 #include "engine/config.h"
 #include "journal/seal.h"
 
@@ -24,6 +25,8 @@ Json made_from(const std::string& sha256_hex) {
                               thread_row("hft-link", "other", "housekeeping"),
                               thread_row("hft-admin", "admin", "housekeeping")});
   threads[0]["numa"] = "nic";
+  // DPDK's own thread for link interrupts; it runs where the environment was started, on housekeeping CPUs.
+  if (dpdk::built_in()) threads.push_back(thread_row("eal-intr-thread", "other", "housekeeping"));
   return {{"contract", kContract},
           {"identity", {{"name", kName}, {"version", kVersion}, {"build", sha256_hex.substr(0, 16)}}},
           {"level", kLevel},
@@ -34,7 +37,7 @@ Json made_from(const std::string& sha256_hex) {
           {"venue_profiles", {"ouch5-2023-05", "ouch5-later"}},
           {"threads", threads},
           {"memory", {{"hugepages_2m", 16}, {"hugepages_1g", 0}, {"locked_bytes", 256 << 20}}},
-          {"nic", {{"mode", "kernel"}, {"feed", {"multicast", "unicast"}}}},
+          {"nic", {{"mode", dpdk::built_in() ? "dpdk" : "kernel"}, {"feed", {"multicast", "unicast"}}}},
           {"ports", Json::array()},
           {"budgets", {{"startup_ms", 5000}, {"drain_ms", 5000}, {"kill_ms", 100}, {"replication_lag_max", 0},
                        {"latency_ns", Json::object()}}},
@@ -65,6 +68,9 @@ std::string version_text() {
   Json version = manifest["identity"];
   version["contract"] = manifest["contract"];
   version["level"] = manifest["level"];
+#ifdef HFT_DRILL
+  version["drill_build"] = true;
+#endif
   return version.dump();
 }
 

@@ -18,7 +18,10 @@ constexpr std::size_t kDirectory = 4096;
 constexpr std::size_t kValues = 16384;
 constexpr std::size_t kMetrics = static_cast<std::size_t>(Metric::count_);
 constexpr std::size_t kHistograms = static_cast<std::size_t>(Histogram::count_);
-constexpr std::size_t kPageBytes = kValues + 8 * (kMetrics + kHistograms * kBuckets);
+constexpr std::size_t kPorts = kPortMetrics * kPortLines;
+constexpr std::size_t kRowCount = kMetrics + kHistograms + kPorts;
+constexpr std::size_t kPortValues = kValues + 8 * (kMetrics + kHistograms * kBuckets);
+constexpr std::size_t kPageBytes = kPortValues + 8 * kPorts;
 
 enum Type : std::uint32_t { kCounter = 1, kGauge = 2, kBucketRow = 3 };
 
@@ -38,6 +41,13 @@ constexpr std::array<Row, kMetrics> kRows{{
     {"engine_gateway_refused_total", kCounter},
 }};
 constexpr std::array<const char*, kHistograms> kHistogramNames{"engine_user_span_ns", "engine_decision_ns"};
+// Behind "engine_dpdk_a_" and "engine_dpdk_b_".
+constexpr std::array<Row, kPortMetrics> kPortRows{{
+    {"frames_total", kCounter}, {"datagrams_total", kCounter}, {"foreign_total", kCounter},
+    {"malformed_total", kCounter}, {"bad_checksum_total", kCounter}, {"fragments_total", kCounter},
+    {"igmp_total", kCounter}, {"reports_sent_total", kCounter}, {"device_stamps_total", kCounter},
+    {"missed_total", kCounter}, {"errors_total", kCounter}, {"no_mbuf_total", kCounter}, {"link_up", kGauge},
+}};
 
 struct Entry {
   char name[48];
@@ -92,7 +102,7 @@ void MetricsPage::write_header() {
   put(page_, 4, std::uint32_t{1});
   std::memcpy(page_ + 8, boot_id.data(), 36);
   put(page_, 44, static_cast<std::uint32_t>(getpid()));
-  put(page_, 48, static_cast<std::uint32_t>(kMetrics + kHistograms));
+  put(page_, 48, static_cast<std::uint32_t>(kRowCount));
   put(page_, 56, own_start_time());
 }
 
@@ -111,10 +121,15 @@ void MetricsPage::write_directory() {
   for (std::size_t i = 0; i < kHistograms; ++i) {
     row(kMetrics + i, kHistogramNames[i], kBucketRow, "ns", kValues + 8 * (kMetrics + i * kBuckets), kBuckets);
   }
+  for (std::size_t i = 0; i < kPorts; ++i) {
+    const Row& of = kPortRows[i % kPortMetrics];
+    const std::string name = std::string(i < kPortMetrics ? "engine_dpdk_a_" : "engine_dpdk_b_") + of.name;
+    row(kMetrics + kHistograms + i, name.c_str(), of.type, "1", kPortValues + 8 * i, 1);
+  }
 }
 
 void MetricsPage::set_writer(std::uint32_t thread_id) {
-  for (std::size_t i = 0; i < kMetrics + kHistograms; ++i) {
+  for (std::size_t i = 0; i < kRowCount; ++i) {
     put(page_, kDirectory + i * sizeof(Entry) + offsetof(Entry, writer), thread_id);
   }
 }
@@ -130,5 +145,7 @@ MetricsPage::Cell& MetricsPage::cell(Metric metric) const {
 MetricsPage::Cell* MetricsPage::buckets(Histogram histogram) const {
   return reinterpret_cast<Cell*>(page_ + kValues) + kMetrics + static_cast<std::size_t>(histogram) * kBuckets;
 }
+
+MetricsPage::Cell* MetricsPage::port_cells() const { return reinterpret_cast<Cell*>(page_ + kPortValues); }
 
 }  // namespace hft::engine

@@ -15,6 +15,10 @@ enum class Metric : std::uint8_t {
 };
 enum class Histogram : std::uint8_t { user_span, decision, count_ };
 
+// Of a line on a DPDK port (dpdk/receiver.h), in the order of metrics.cpp's names; zero of any other line.
+constexpr std::size_t kPortMetrics = 13;
+constexpr std::size_t kPortLines = 2;
+
 constexpr std::size_t kBuckets = 128 * 40;
 
 // Log-linear: 128 to the power of two (0.8 % wide); a value below 128 is its own bucket.
@@ -35,6 +39,9 @@ class MetricsPage {
   void set(Metric metric, std::uint64_t value) { cell(metric).store(value, std::memory_order_relaxed); }
   void add(Metric metric, std::uint64_t more) { set(metric, get(metric) + more); }
   [[nodiscard]] std::uint64_t get(Metric metric) const { return cell(metric).load(std::memory_order_relaxed); }
+  void set_port(std::size_t line, std::size_t metric, std::uint64_t value) {
+    port_cells()[line * kPortMetrics + metric].store(value, std::memory_order_relaxed);
+  }
   void record(Histogram histogram, std::uint64_t value) {
     auto& bucket = buckets(histogram)[bucket_of(value)];
     bucket.store(bucket.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -50,6 +57,7 @@ class MetricsPage {
   using Cell = std::atomic<std::uint64_t>;
   [[nodiscard]] Cell& cell(Metric metric) const;
   [[nodiscard]] Cell* buckets(Histogram histogram) const;
+  [[nodiscard]] Cell* port_cells() const;
   void write_header();
   void write_directory();
 

@@ -149,7 +149,7 @@ int run(const EngineConfig& config, bool conformance) {
   const std::string artifact = manifest_digest();
   hot.begin(core::start_record(config.core, "sha256:" + artifact, "sha256:" + config.digest, getpid()), latch,
             std::get<LimitsFile>(limits).bytes);
-  Admin admin({config, hot, latch_file, notifier, metrics, ring, conformance, artifact, recovered.end.records,
+  Admin admin({config, hot, latch_file, notifier, metrics, feed, ring, conformance, artifact, recovered.end.records,
                recovered.dropped_bytes, wake_fd, lock_facts(config, arena)});
   admin.open();
   connector.start();

@@ -145,6 +145,9 @@ void EngineLink::on_claim(const soup::Packet& packet) {
   const auto epoch = link::parse_claim(packet);
   if (!epoch) return refuse_link(Reason::protocol);
   auto reason = judge_claim(hub_.gate, party_, *epoch, {party_.holder, "", ""});
+  if (reason == Reason::ok && party_.egress != Egress::shadow &&
+      hub_.is_promotion_barred(slot_, party_.holder, *epoch))
+    reason = Reason::latched;
   Failure failure;
   const bool raises = hub_.gate.house.is_test && *epoch > hub_.gate.epoch.highest();
   if (reason == Reason::ok && raises && party_.egress != Egress::shadow) reason = hub_.fence({*epoch, "", {}}, failure);

@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "gateway/engine_link.h"
 #include "gateway/limits_file.h"
 #include "gateway/ouch_view.h"
@@ -181,6 +183,16 @@ bool Hub::is_slot_known(const std::string& slot) const {
     for (const auto& open_to : account.slots)
       if (open_to == slot) return true;
   return false;
+}
+
+bool Hub::is_promotion_barred(const std::string& slot, std::string_view holder, std::uint64_t epoch) const {
+  for (const auto& session : sessions) {
+    const auto& slots = session->config.slots;
+    if (std::find(slots.begin(), slots.end(), slot) == slots.end()) continue;
+    const auto& account = session->account;
+    if (!gate.latch.bars_promotion({holder, account.strategy, account.name}, epoch)) return false;
+  }
+  return !gate.latch.is_clear();
 }
 
 void Hub::drop(EngineLink& link) {

@@ -51,6 +51,8 @@ class Hub {
   void catch_up(VenueSession& session);
   void tick(std::int64_t now_ns);
   bool is_slot_known(const std::string& slot) const;
+  // Every account that is open to the slot is latched, and this claim is newer than the kill.
+  bool is_promotion_barred(const std::string& slot, std::string_view holder, std::uint64_t epoch) const;
   void drop(EngineLink& link);
 
   const Config config;

@@ -36,6 +36,7 @@ struct LatchEntry {
   std::string id;  // HOST/SLOT, strategy or account; empty for the site
   std::string reason;
   std::int64_t utc_ns = 0;
+  std::uint64_t epoch = 0;  // the highest when it was set: a newer claim is a promotion after the kill
 
   bool operator==(const LatchEntry&) const = default;
 };
@@ -73,6 +74,13 @@ class Latch {
   bool stops(const Origin& origin) const {
     for (const auto& entry : entries_)
       if (matches(entry, origin)) return true;
+    return false;
+  }
+
+  // An engine of the epoch that was stopped may come back to hear what happened; a promoted one may not.
+  bool bars_promotion(const Origin& origin, std::uint64_t epoch) const {
+    for (const auto& entry : entries_)
+      if (matches(entry, origin) && epoch > entry.epoch) return true;
     return false;
   }
 

@@ -30,7 +30,8 @@ std::string encode(const Latch& latch) {
     entries.push_back({{"scope", name_of(entry.scope)},
                        {"id", bounded(entry.id, ID_BYTES_MAX)},
                        {"reason", bounded(entry.reason, REASON_BYTES_MAX)},
-                       {"utc_ns", entry.utc_ns}});
+                       {"utc_ns", entry.utc_ns},
+                       {"epoch", entry.epoch}});
   return canonical(entries);
 }
 
@@ -44,7 +45,8 @@ std::optional<Latch> decode(std::string_view text) {
     const auto id = text_at(entry, "id");
     if (!scope || !id || !entry.contains("utc_ns")) return std::nullopt;
     const auto when = entry["utc_ns"].is_number_integer() ? entry["utc_ns"].get<std::int64_t>() : 0;
-    latch.set({*scope, *id, text_at(entry, "reason").value_or(""), when});
+    const auto epoch = number_at(entry, "epoch").value_or(0);  // none: written before there was one, bars all
+    latch.set({*scope, *id, text_at(entry, "reason").value_or(""), when, epoch});
   }
   return latch;
 }

@@ -104,7 +104,7 @@ void run_latch(Hub& hub, const Json& request, const Reply& reply) {
   const auto reason = text_at(request, "reason").value_or("");
   const auto before = open_orders(hub);
   Failure failure;
-  const auto cancels = hub.latch({*scope, *scope == Scope::site ? "" : id, reason, utc_ns()}, failure);
+  const auto cancels = hub.latch({*scope, *scope == Scope::site ? "" : id, reason, utc_ns(), hub.gate.epoch.highest()}, failure);
   reply({{"ok", true},
          {"durable", failure.empty()},
          {"detail", failure.empty() ? "latched" : "latched in memory and tried again every second: " + failure},
@@ -167,7 +167,8 @@ Json status_of(const Hub& hub) {
     latched.push_back({{"scope", name_of(entry.scope)},
                        {"id", entry.id},
                        {"reason", entry.reason},
-                       {"utc_ns", entry.utc_ns}});
+                       {"utc_ns", entry.utc_ns},
+                       {"epoch", entry.epoch}});
   const auto& limits = hub.gate.limits;
   return {{"ok", true},
           {"name", hub.config.name},

@@ -36,6 +36,19 @@ bool whole_record(std::span<const std::byte> rest, std::uint32_t chain_crc, Reco
   return used_bytes(padding) == 0 && record_crc(header, rest.data() + sizeof header) == header.crc32c;
 }
 
+// Looks at every place where a record could begin: its own checksum says whether one does.
+std::uint64_t count_whole(std::span<const std::byte> bytes) {
+  std::uint64_t count = 0;
+  for (std::size_t at = 0; at + sizeof(RecordHeader) <= bytes.size();) {
+    RecordHeader header{};
+    std::memcpy(&header, bytes.data() + at, sizeof header);
+    const bool whole = header.magic == kRecordMagic && whole_record(bytes.subspan(at), header.previous_crc, header);
+    count += whole ? 1 : 0;
+    at += whole ? record_bytes(header.length) : 8;
+  }
+  return count;
+}
+
 void keep_and_truncate(const std::filesystem::path& path, std::uint64_t size) {
   const auto bytes = read_whole(path);
   std::ofstream kept(path.string() + ".cut", std::ios::binary);
@@ -134,6 +147,17 @@ bool JournalReader::contradicts(const RecordHeader& header, std::span<const std:
   const Sha256 digest = block_->take();
   ++end_.seals;
   return payload.size() != digest.size() || std::memcmp(payload.data(), digest.data(), digest.size()) != 0;
+}
+
+std::uint64_t whole_records_behind(const std::filesystem::path& directory, const JournalEnd& end) {
+  if (end.segment == 0) return 0;
+  std::uint64_t count = 0;
+  for (const std::uint64_t number : list_segments(directory)) {
+    if (number < end.segment) continue;
+    const auto bytes = read_whole(segment_path(directory, number));
+    count += count_whole(std::span(bytes).subspan(number == end.segment ? end.file_offset : 0));
+  }
+  return count;
 }
 
 std::uint64_t cut_journal(const std::filesystem::path& directory, const JournalEnd& end) {

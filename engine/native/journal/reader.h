@@ -67,6 +67,10 @@ class JournalReader {
   JournalEnd end_;
 };
 
+// Records behind a torn end that are whole by themselves, wherever they lie. A process that dies in a write leaves
+// none; where there are some, the journal was damaged in its middle (or a power cut took a page and left the next).
+std::uint64_t whole_records_behind(const std::filesystem::path& directory, const JournalEnd& end);
+
 // Cuts the journal behind its last whole record. Nothing to do after a clean end; the bytes cut off, and segments
 // behind them, are kept as `*.cut`. Returns the number of bytes cut off.
 std::uint64_t cut_journal(const std::filesystem::path& directory, const JournalEnd& end);

@@ -21,9 +21,12 @@ constexpr std::string_view usage =
   --trigger-symbols N    triggers go round these symbols TRG0, TRG1, ... (1)
   --noise-symbols N --noise-rate N --noise-per-datagram N --noise-live N --seed N
                          a synthetic market beside the triggers, in messages a second (none)
+  --noise-cycle N        messages made beforehand; then they go round with other references (200000)
   --stamp user|kernel    when an order counts as in: after recv, or by SO_TIMESTAMPING (user)
   --idle spin|yield|backoff   --cpu N   --interface ADDR   --label TEXT
   --settle-ms N --grace-ms N  quiet time before the first trigger, and for the last answers (300, 500)
+  --rest-ms N            no triggers for so long after the warm-up, whose end is a line {"warm":true} (0)
+  --go                   begin only when a line arrives on standard input
   --peers-file FILE      pids that belong to the run, read when measuring begins; what others take of the CPUs
                          is reported
 hft-load --version [--json] | --help
@@ -55,6 +58,8 @@ LoadPlan plan_of(const Arguments& arguments) {
   plan.triggers = arguments.number("--triggers", plan.triggers);
   plan.triggers_per_s = arguments.number("--rate", plan.triggers_per_s);
   plan.warmup = arguments.number("--warmup", plan.warmup);
+  plan.rest_ms = arguments.number("--rest-ms", plan.rest_ms);
+  plan.wait_go = arguments.has("--go");
   plan.settle_ms = arguments.number("--settle-ms", plan.settle_ms);
   plan.grace_ms = arguments.number("--grace-ms", plan.grace_ms);
   plan.cpu = arguments.number("--cpu", plan.cpu);
@@ -62,6 +67,7 @@ LoadPlan plan_of(const Arguments& arguments) {
   StimulusPlan& stimulus = plan.stimulus;
   stimulus.trigger_symbols = arguments.number("--trigger-symbols", stimulus.trigger_symbols);
   stimulus.noise_symbols = arguments.number("--noise-symbols", stimulus.noise_symbols);
+  stimulus.noise_cycle = arguments.number("--noise-cycle", stimulus.noise_cycle);
   stimulus.noise_live = arguments.number("--noise-live", stimulus.noise_live);
   stimulus.noise_per_datagram = arguments.number("--noise-per-datagram", stimulus.noise_per_datagram);
   stimulus.seed = arguments.number("--seed", stimulus.seed);
@@ -78,7 +84,7 @@ int run(const Arguments& arguments) {
   if (!arguments.has("--out")) throw UsageError("--out FILE is missing");
   std::signal(SIGTERM, on_signal);
   std::signal(SIGINT, on_signal);
-  Loader loader(plan);
+  Loader loader(plan, [] { std::cout << R"({"warm":true})" << std::endl; });
   std::cout << R"({"ready":true,"order_port":)" << loader.order_port() << R"(,"retransmit_port":)"
             << loader.retransmit_port() << "}" << std::endl;
   const LoadResult result = loader.run(&stop);
@@ -96,8 +102,8 @@ int main(int count, char** words) {
         count, words,
         {"--lines", "--out", "--orders", "--profile", "--triggers", "--rate", "--warmup", "--trigger-symbols",
          "--noise-symbols", "--noise-rate", "--noise-per-datagram", "--noise-live", "--seed", "--stamp", "--idle",
-         "--cpu", "--interface", "--label", "--settle-ms", "--grace-ms", "--peers-file"},
-        {"--link", "--no-fill", "--version", "--json", "--help"});
+         "--cpu", "--interface", "--label", "--settle-ms", "--grace-ms", "--peers-file", "--rest-ms", "--noise-cycle"},
+        {"--go", "--link", "--no-fill", "--version", "--json", "--help"});
     if (arguments.has("--help")) return std::cout << usage, 0;
     if (arguments.has("--version")) {
       std::cout << (arguments.has("--json") ? R"({"name":"hft-load","version":"0.1.0"})" : "hft-load 0.1.0") << '\n';

@@ -1,7 +1,9 @@
 // The generator's loop: what is due goes out, whatever came in is stamped; it never waits for an answer.
 #include "load/loader.h"
 
+#include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <nlohmann/json.hpp>
@@ -18,11 +20,12 @@ std::uint64_t noise_datagrams(const LoadPlan& plan) {
 }
 }  // namespace
 
-Loader::Loader(const LoadPlan& plan)
+Loader::Loader(const LoadPlan& plan, std::function<void()> on_warm)
     : plan_(plan),
+      on_warm_(std::move(on_warm)),
       stimulus_(plan.stimulus),
       venue_end_(plan.venue_end, [this](const Arrival& arrival) { on_order(arrival); }),
-      schedule_(plan.triggers, plan.triggers_per_s, noise_datagrams(plan)),
+      schedule_(plan.triggers, plan.triggers_per_s, noise_datagrams(plan), {plan.warmup, plan.rest_ms * ms}),
       retransmit_(net::bind_udp({plan.interface, 0})),
       answered_(plan.triggers),
       waiter_(plan.idle) {
@@ -52,6 +55,7 @@ void Loader::send(Bytes datagram) {
   }
   ++result_.datagrams;
   result_.bytes += datagram.size();
+  result_.largest_bytes = std::max<std::uint64_t>(result_.largest_bytes, datagram.size());
 }
 
 void Loader::send_due(const Due& due, std::uint64_t now_ns) {
@@ -59,7 +63,10 @@ void Loader::send_due(const Due& due, std::uint64_t now_ns) {
     case Due::Kind::trigger:
       if (due.index >= plan_.warmup) result_.backlog.record(now_ns - (start_ns_ + due.at_ns));
       return send(stimulus_.trigger(due.index, buffer_, net::realtime_ns()));
-    case Due::Kind::prime: return send(stimulus_.prime(due.index, buffer_, net::realtime_ns()));
+    case Due::Kind::prime:
+      send(stimulus_.prime(due.index, buffer_, net::realtime_ns()));
+      if (due.index + 1 == plan_.warmup && on_warm_) on_warm_();
+      return;
     case Due::Kind::noise: return send(stimulus_.noise(buffer_));
     case Due::Kind::end: return;
   }
@@ -84,9 +91,21 @@ void Loader::wait_until(std::uint64_t at_ns, const volatile int* stop) {
   }
 }
 
+// A gateway logs in long before the engine behind it is ready; only whoever set up all of them knows when.
+bool Loader::may_begin() {
+  if (plan_.wait_go && !told_to_go_) {
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    char byte = 0;
+    if (::poll(&input, 1, 0) != 1) return false;
+    if (::read(STDIN_FILENO, &byte, 1) != 1) throw std::runtime_error("standard input ended before the word to go");
+    told_to_go_ = byte == '\n';
+  }
+  return venue_end_.logged_in() && (told_to_go_ || !plan_.wait_go);
+}
+
 void Loader::await_login(const volatile int* stop) {
   const std::uint64_t deadline = net::monotonic_ns() + plan_.login_timeout_s * 1000 * ms;
-  while (!venue_end_.logged_in() && *stop == 0) {
+  while (!may_begin() && *stop == 0) {
     const std::uint64_t now = net::monotonic_ns();
     if (now > deadline) throw std::runtime_error("nobody logged in within the login timeout");
     wait_until(now + 5 * ms, stop);
@@ -148,6 +167,7 @@ void Loader::finish(const volatile int* stop) {
   std::vector<std::uint16_t> ports;
   for (const net::Endpoint& line : plan_.lines) ports.push_back(line.port);
   result_.drops = receiver_drops(ports);
+  result_.next_sequence = stimulus_.next_sequence();
   for (int i = 0; i < 3; ++i) send(stimulus_.control(mold::kEndOfSession, buffer_));
   result_.datagrams -= 3;
 }
@@ -185,7 +205,8 @@ std::string to_json(const LoadPlan& plan, const LoadResult& result) {
         {"other_messages", result.other_messages}}},
       {"sent",
        {{"datagrams", result.datagrams}, {"messages", result.messages}, {"bytes", result.bytes},
-        {"failed", result.send_failed}}},
+        {"largest_bytes", result.largest_bytes}, {"failed", result.send_failed}}},
+      {"next_sequence", result.next_sequence},
       {"rerequests", result.rerequests},
       {"receiver_drops", result.drops < 0 ? nlohmann::json() : nlohmann::json(result.drops)},
       {"duration_ns", result.duration_ns},

@@ -1,6 +1,7 @@
 // One run of the generator: market data out on its schedule, orders in, latency from the intended time.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,8 @@ struct LoadPlan {
   std::uint64_t triggers_per_s = 1'000;
   std::uint64_t noise_messages_per_s = 0;
   std::uint64_t warmup = 500;            // first triggers that are sent and answered but not counted
+  std::uint64_t rest_ms = 0;             // without triggers, between the warm-up and what counts
+  bool wait_go = false;                  // begin only when a line arrives on standard input
   std::uint64_t settle_ms = 300;         // between login, opening and the first trigger
   std::uint64_t grace_ms = 500;          // for the last answers
   std::uint64_t login_timeout_s = 30;
@@ -36,7 +39,8 @@ struct LoadResult {
   Histogram latency;      // order in, minus intended time of its trigger
   Histogram backlog;      // how late each trigger left
   std::uint64_t matched = 0, unmatched = 0, repeated = 0, missing = 0;
-  std::uint64_t datagrams = 0, messages = 0, bytes = 0, send_failed = 0;
+  std::uint64_t datagrams = 0, messages = 0, bytes = 0, largest_bytes = 0, send_failed = 0;
+  std::uint64_t next_sequence = 0;  // of the feed, behind everything sent
   std::uint64_t rerequests = 0, orders = 0, answered = 0, other_messages = 0;
   std::uint64_t duration_ns = 0;
   std::int64_t drops = -1;
@@ -47,7 +51,8 @@ struct LoadResult {
 
 class Loader {
  public:
-  explicit Loader(const LoadPlan& plan);
+  // `on_warm` is called when the warm-up is sent, at the beginning of the rest.
+  explicit Loader(const LoadPlan& plan, std::function<void()> on_warm = {});
   LoadResult run(const volatile int* stop);  // throws std::runtime_error when nobody logs in
   [[nodiscard]] std::uint16_t order_port() const { return venue_end_.port(); }
   [[nodiscard]] std::uint16_t retransmit_port() const { return net::port_of(retransmit_); }
@@ -55,6 +60,7 @@ class Loader {
  private:
   void on_order(const Arrival& arrival);
   void await_login(const volatile int* stop);
+  bool may_begin();
   void send_opening(const volatile int* stop);
   void wait_until(std::uint64_t at_ns, const volatile int* stop);
   void send(Bytes datagram);
@@ -63,6 +69,7 @@ class Loader {
   void finish(const volatile int* stop);
 
   LoadPlan plan_;
+  std::function<void()> on_warm_;
   Stimulus stimulus_;
   VenueEnd venue_end_;
   Schedule schedule_;
@@ -74,6 +81,7 @@ class Loader {
   LoadResult result_;
   std::uint64_t start_ns_ = 0;
   std::uint64_t heartbeat_ns_ = 0;
+  bool told_to_go_ = false;
 };
 
 std::string to_json(const LoadPlan& plan, const LoadResult& result);

@@ -14,7 +14,6 @@
 namespace hft::load {
 
 namespace {
-constexpr int receive_buffer_bytes = 4 << 20;
 constexpr std::uint64_t heartbeat_every_ns = 1'000'000'000;
 constexpr std::size_t message_at = mold::kHeaderBytes + mold::kBlockHeaderBytes;
 
@@ -22,12 +21,19 @@ void send_all(const net::Fd& to, Bytes bytes) {
   const ssize_t put = ::send(to.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   if (put != static_cast<ssize_t>(bytes.size())) throw std::runtime_error("the peer does not take orders any more");
 }
+
+engine::EngineConfig feeds_of(const RelayPlan& plan) {
+  engine::EngineConfig config;
+  if (plan.lines.size() > config.feeds.size()) throw std::runtime_error("an engine has two lines at most");
+  for (std::size_t i = 0; i < plan.lines.size(); ++i) {
+    config.feeds[i] = engine::FeedLine{plan.lines[i].address, plan.interface, plan.lines[i].port};
+  }
+  return config;
+}
 }  // namespace
 
-Relay::Relay(const RelayPlan& plan) : plan_(plan), peer_(net::connect_tcp(plan.to, 5000)), waiter_(plan.idle) {
-  for (const net::Endpoint& line : plan.lines) {
-    lines_.push_back(net::receive_udp(line, plan.interface, receive_buffer_bytes));
-  }
+Relay::Relay(const RelayPlan& plan)
+    : plan_(plan), feed_(feeds_of(plan)), peer_(net::connect_tcp(plan.to, 5000)), waiter_(plan.idle) {
   using ouch::EnterOrder;
   std::array<std::uint8_t, 64> message;
   ouch::Encoder<EnterOrder> encoder(message, ouch::Profile::ouch5_2023_05);
@@ -52,12 +58,12 @@ void Relay::forward(const std::uint8_t* datagram) {
   ++counts_.triggers;
 }
 
-bool Relay::take_line(const net::Fd& line) {
-  std::array<std::uint8_t, 2048> datagram;
-  const ssize_t got = ::recv(line.get(), datagram.data(), datagram.size(), 0);
-  if (got < 0) return false;
+bool Relay::take_line(feed::Line line) {
+  const auto received = feed_.receive(line);
+  if (!received) return false;
+  const Bytes datagram = received->bytes;
   ++counts_.datagrams;
-  if (got != static_cast<ssize_t>(trigger_datagram_bytes)) return true;
+  if (datagram.size() != trigger_datagram_bytes) return true;
   const bool trigger = datagram[message_at] == itch::AddOrder::type &&
                        itch::tracking.load(datagram.data() + message_at) == trigger_tracking;
   if (!trigger) return true;
@@ -83,7 +89,7 @@ RelayCounts Relay::run(const volatile int* stop) {
   std::uint64_t said_ns = net::monotonic_ns();
   while (*stop == 0 && !closed_) {
     bool worked = false;
-    for (const net::Fd& line : lines_) worked = take_line(line) || worked;
+    for (const feed::Line line : {feed::Line::a, feed::Line::b}) worked = take_line(line) || worked;
     worked = take_answers() || worked;
     if (const std::uint64_t now = net::monotonic_ns(); now - said_ns > heartbeat_every_ns) {
       said_ns = now;

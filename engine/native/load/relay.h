@@ -1,6 +1,6 @@
 // The loopback floor: the engine's sockets, CPUs and schedule without its logic. UDP in on two lines, TCP out.
 //
-// A trigger is known by one look at fixed bytes; the order is a template with the trigger's symbol and price
+// The feed sockets are the engine's own class, so both pay for the same stamps, buffers and system calls. A trigger is known by one look at fixed bytes; the order is a template with the trigger's symbol and price
 // copied in, sent as the engine sends its own, and the answers are read and thrown away. What a run of the
 // engine takes above a run of the relay is the engine's own.
 #pragma once
@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/feed_input.h"
 #include "load/idle.h"
-#include "load/machine.h"
 #include "venue/net.h"
 #include "wire/bytes.h"
 
@@ -34,12 +34,12 @@ class Relay {
   RelayCounts run(const volatile int* stop);  // until told, or the peer closes
 
  private:
-  bool take_line(const net::Fd& line);
+  bool take_line(feed::Line line);
   void forward(const std::uint8_t* datagram);
   bool take_answers();
 
   RelayPlan plan_;
-  std::vector<net::Fd> lines_;
+  engine::FeedInput feed_;
   net::Fd peer_;
   Waiter waiter_;
   std::array<std::uint8_t, 64> order_{};

@@ -1,8 +1,8 @@
 """The native build that the engine's tests share: made once for each state of the sources, then found again.
 
 `native` is the release build: programs in `bin/`, GoogleTest binaries in `tests/`. `native_build` makes
-chosen targets with a sanitizer. Both come from the cache of engine/building.py; a failing build fails.
-HFT_NATIVE_BUILD=DIR takes an existing release build instead, for work on one part while another is open.
+chosen targets of another kind. Both come from the cache of engine/building.py; a failing build fails.
+HFT_NATIVE_BUILD=DIR takes an existing release build instead, HFT_DRILL_BUILD=DIR a drill build.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.building import RELEASE, BuildError, build
+from engine.building import DRILL, RELEASE, BuildError, build, release_build
 
 Build = Callable[[str, tuple[str, ...]], Path]
 
@@ -21,14 +21,9 @@ Build = Callable[[str, tuple[str, ...]], Path]
 def build_native(kind: str = RELEASE, targets: tuple[str, ...] = ()) -> Path:
     """A build from the cache; one that fails fails the test with the compiler's words."""
     try:
-        return build(kind, targets)
+        return release_build() if kind == RELEASE else build(kind, targets)
     except BuildError as error:
         pytest.fail(str(error), pytrace=False)
-
-
-def release_build() -> Path:
-    given = os.environ.get("HFT_NATIVE_BUILD")
-    return Path(given) if given else build_native()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -41,9 +36,10 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     try:
         if any("native" in getattr(item, "fixturenames", ()) for item in session.items):
-            release_build()
-        for chosen in sorted({chosen for item in session.items for chosen in builds_of(item)}):
-            build_native(*chosen)
+            build_native()
+        for kind, targets in sorted({chosen for item in session.items for chosen in builds_of(item)}):
+            if kind != DRILL or "HFT_DRILL_BUILD" not in os.environ:
+                build_native(kind, targets)
     except pytest.fail.Exception:
         return  # the tests that need it say why
 
@@ -56,10 +52,17 @@ def builds_of(item: pytest.Item) -> tuple[tuple[str, tuple[str, ...]], ...]:
 @pytest.fixture(scope="session")
 def native() -> Path:
     """Folder of the release build: `native / "bin" / "hft-engine"`, `native / "tests" / "test_wire"`."""
-    return release_build()
+    return build_native()
+
+
+@pytest.fixture(scope="session")
+def drill_build() -> Callable[[str], Path]:
+    """A program of the drill build, by name."""
+    given = os.environ.get("HFT_DRILL_BUILD")
+    return lambda name: (Path(given) if given else build_native(DRILL, (name,))) / "bin" / name
 
 
 @pytest.fixture(scope="session")
 def native_build() -> Build:
-    """Build with a sanitizer: `native_build("address,undefined", ("test_wire",)) / "tests" / "test_wire"`."""
+    """Build of another kind: `native_build("address,undefined", ("test_wire",)) / "tests" / "test_wire"`."""
     return build_native

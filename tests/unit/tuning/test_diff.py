@@ -62,7 +62,7 @@ def test_one_drift_makes_one_setting_pending(path: str, text: str | None, key: s
         ("/proc/irq/25/smp_affinity_list", "3\n"),
         ("/proc/14/status", "Cpus_allowed_list:\t3\n"),
         ("/proc/1/status", "Cpus_allowed_list:\t0\n"),
-        ("/sys/fs/cgroup/hft.slice/hft-engine.slice/cpuset.cpus", "3,2\n"),
+        ("/sys/fs/cgroup/hft.slice/hft-engine.slice/cpuset.cpus", "3,2,0\n"),
         ("/sys/kernel/mm/transparent_hugepage/enabled", "[never] always madvise\n"),
     ],
 )

@@ -78,6 +78,25 @@ TEST(Schedule, NothingIsDueOutOfOrderAndNoiseKeepsItsOwnRate) {
   EXPECT_NEAR(static_cast<double>(counts[Due::Kind::noise]), 3000.0 * 200 / 700, 4);
 }
 
+TEST(Schedule, RestKeepsTriggersAndPrimesApartAndLetsNoiseThrough) {
+  constexpr std::uint64_t ms = 1'000'000;
+  Schedule schedule(20, 1000, 500, {5, 300 * ms});
+  std::uint64_t last = 0;
+  std::uint64_t noise_in_the_rest = 0;
+  for (Due due = schedule.peek(); due.kind != Due::Kind::end; schedule.pop(), due = schedule.peek()) {
+    ASSERT_GE(due.at_ns, last);
+    last = due.at_ns;
+    if (due.kind == Due::Kind::noise) {
+      noise_in_the_rest += due.at_ns > 5 * ms && due.at_ns < 305 * ms ? 1 : 0;
+      continue;
+    }
+    const std::uint64_t rested = due.index >= 5 ? 300 * ms : 0;
+    EXPECT_EQ(due.at_ns, due.index * ms + (due.kind == Due::Kind::prime ? ms / 2 : 0) + rested);
+  }
+  EXPECT_EQ(schedule.trigger_at(5), 305 * ms);
+  EXPECT_NEAR(static_cast<double>(noise_in_the_rest), 150, 1);
+}
+
 TEST(Schedule, TimesOfAFiveHourRunDoNotOverflow) {
   EXPECT_EQ(Schedule::at(18'000'000'000ULL * 2, 2'000'000), 18'000'000'000'000ULL);
 }

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from tests.unit.engine.conftest import CACHE, SOURCES, run_build_step, sources_digest
 
 from .rig import Gateway, write_config
 from .venue_peer import VenuePeer
@@ -22,21 +18,9 @@ def program(native: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def drill_program() -> Path:
-    """A build of its own with -DHFT_DRILL=ON; HFT_DRILL_BUILD=DIR takes an existing one."""
-    given = os.environ.get("HFT_DRILL_BUILD")
-    if given:
-        return Path(given) / "bin" / "hft-gateway"
-    folder = CACHE / f"{sources_digest()}-drill"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (CACHE / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / ".built").exists():
-            configure = ["cmake", "-S", str(SOURCES), "-B", str(folder), "-DCMAKE_BUILD_TYPE=Release"]
-            run_build_step([*configure, "-DHFT_DRILL=ON"])
-            run_build_step(["cmake", "--build", str(folder), "--parallel", "2", "--target", "hft-gateway"])
-            (folder / ".built").touch()
-    return folder / "bin" / "hft-gateway"
+def drill_program(drill_build: Callable[[str], Path]) -> Path:
+    """The gateway whose enforcement can be switched off."""
+    return drill_build("hft-gateway")
 
 
 @pytest.fixture

@@ -71,6 +71,11 @@ class Gateway:
         """SIGKILL, at once."""
         self.stop(signal.SIGKILL)
 
+    def nudge(self, number: signal.Signals) -> None:
+        """Send a signal that it survives."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and take the exit code."""
         if self.process is None:

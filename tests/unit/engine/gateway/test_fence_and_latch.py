@@ -112,12 +112,23 @@ def test_what_is_stopped_while_the_venue_is_away_is_cancelled_when_it_is_back(
         gateway.kill()
 
 
-def test_a_latched_site_refuses_a_promoted_spare(gateway: Gateway) -> None:
-    gateway.verb("latch", scope="site", id="", reason="drill")
-    assert gateway.fence(9)["ok"], "fencing stays possible"
-    spare = EnginePeer(gateway.port)
-    spare.hello(slot="b")
-    assert spare.claim(9)["code"] == "latched"
+@pytest.mark.parametrize(("scope", "name"), [("site", ""), ("account", "ACC1"), ("strategy", "imbalance")])
+def test_a_latch_refuses_a_promoted_spare_and_lets_the_killed_epoch_come_back(
+    gateway: Gateway, scope: str, name: str
+) -> None:
+    ready_engine(gateway.port, 8)
+    gateway.verb("latch", scope=scope, id=name, reason="drill")
+    for fenced in (False, True):
+        assert not fenced or gateway.fence(9)["ok"], "fencing stays possible"
+        spare = EnginePeer(gateway.port)
+        spare.hello(slot="b")
+        assert spare.claim(9)["code"] == "latched"
+        assert gateway.verb("status")["epoch"]["highest"] == (9 if fenced else 8)
+        gateway.kill()
+        gateway.start()
+        gateway.wait_ready()
+        if scope != "site" and not fenced:
+            ready_engine(gateway.port, 8).close()
 
 
 def test_unknown_scopes_are_refused_before_anybody_believes_in_them(gateway: Gateway) -> None:

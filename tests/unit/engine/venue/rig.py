@@ -89,14 +89,14 @@ class Client:
     """One session of Nasdaq's own SoupBinTCP client; `got` holds the sequenced messages in order."""
 
     def __init__(
-        self, loop: Loop, port: int, user: str, *, password: str, sequence: int, session: str
+        self, loop: Loop, at: tuple[str, int], user: str, *, password: str, sequence: int, session: str
     ) -> None:
         self.loop = loop
         self.got: queue.Queue[bytes] = queue.Queue()
         self.closed = threading.Event()
         self.session = loop.run(
             soup.connect_async(
-                ("127.0.0.1", port), user, password, session_id=session, sequence=sequence,
+                at, user, password, session_id=session, sequence=sequence,
                 on_msg_coro=self._hear, on_close_coro=self._end,
             )
         )  # fmt: skip
@@ -184,7 +184,8 @@ class VenueRig:
         self.stack = stack
         self.loop = Loop()
         stack.callback(self.loop.close)
-        self.lines = {name: stack.enter_context(_line()) for name in ("A", "B")}
+        given = config.pop("lines", None)
+        self.lines = given or {name: stack.enter_context(_line()) for name in ("A", "B")}
         self.lines |= config.pop("extra_lines", {})
         self.log_path = folder / "venue.jsonl"
         self.admin_path = folder / "venue.sock"
@@ -196,6 +197,7 @@ class VenueRig:
                 for name, line in self.lines.items()
             ]
         }
+        self.host = config.get("orders", "127.0.0.1:0").partition(":")[0]
         config |= {"log": str(self.log_path), "admin": str(self.admin_path)}
         path = folder / "venue.json"
         path.write_text(json.dumps(config))
@@ -205,9 +207,8 @@ class VenueRig:
         self.ready: dict[str, Any] = json.loads(self.process.stdout.readline())
 
     def client(self, user: str, sequence: int = 0, *, password: str = "secret", session: str = "") -> Client:
-        client = Client(
-            self.loop, self.ready["order_port"], user, password=password, sequence=sequence, session=session
-        )
+        at = (self.host, self.ready["order_port"])
+        client = Client(self.loop, at, user, password=password, sequence=sequence, session=session)
         self.stack.callback(client.close)
         return client
 

@@ -1,0 +1,74 @@
+"""Looking at a host and changing it: one round trip each, over whatever connection the caller has.
+
+The answer of a change says what the host is now: applied, as it was, refused, or taken back. The agent is
+installed first where another or none is (deploys/agent_call.py), which costs one more trip once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from deploys.agent_call import Call, install_if_needed, read_json, read_outcome
+from deploys.artifact.program import program
+from deploys.artifact.seen import Seen, parse_seen
+from deploys.artifact.unit import TICKET_UNIT
+from deploys.artifact.work import Asked, EngineWork, files_asked
+from deploys.document import SCHEMA, transaction_name
+from deploys.pending import STANDINS
+from engine.host.bootstrap import ARGV, framed
+from inventory.model import Host
+
+LOOK_TIMEOUT_S = 120.0
+INSTALL_TIMEOUT_S = 600.0
+
+
+def look_at(host: Host, asked: Asked, call: Call) -> Seen:
+    """One look at the host and the slot."""
+    hashed, texts = files_asked(asked.slot)
+    question = {
+        "slot": asked.slot,
+        "digest": asked.package.digest,
+        "files": hashed,
+        "texts": texts,
+        "units": [TICKET_UNIT],
+        "standins": STANDINS,
+        "programs": asked.package.manifest.exec.interpreter[:1],
+    }
+    answer = call(ARGV, framed(program(), "look", question), LOOK_TIMEOUT_S)
+    return parse_seen(host.name, read_json(host.name, answer))
+
+
+def act_on(work: EngineWork, call: Call) -> Mapping[str, Any]:
+    """Do it; raises what the host's answer means when it did not end well."""
+    host, asked = work.host, work.asked
+    document = json.dumps(transaction(work)).encode() if work.steps else b""
+    if document:
+        install_if_needed(host.name, call, work.seen.agent_version)
+    release = asked.package.packed if work.seen.release is not None else b""
+    question = {
+        "slot": asked.slot,
+        "digest": asked.package.digest,
+        "release_bytes": len(release),
+        "stop": list(work.stop),
+        "reload": list(work.reload),
+        "opens_gate": work.seen.is_trial_boot,
+    }
+    stdin = framed(program(), "install", question, release, document)
+    return read_outcome(host.name, call(ARGV, stdin, INSTALL_TIMEOUT_S))
+
+
+def transaction(work: EngineWork) -> dict[str, Any]:
+    """The agent's document: the plan stays the committed one, and a machine that changed refuses it."""
+    return {
+        "schema": SCHEMA,
+        "txn": transaction_name(datetime.now(UTC)),
+        "host": work.host.name,
+        "machine_id": work.host.machine_id or "",
+        "plan_hash": work.plan.plan_hash,
+        "topology_digest": work.plan.topology_digest,
+        "steps": work.steps,
+        "boot": None,
+    }

@@ -1,0 +1,42 @@
+"""The on-host program as a zipapp: engine/host and engine/ticket, the same bytes from the same sources."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from functools import cache
+from importlib import resources
+
+from agent.build import SHEBANG, add, compiled
+
+MAIN = "import sys\n\nfrom engine.ticket.__main__ import main\n\nsys.exit(main(sys.argv[1:]))\n"
+ROOM = '"""What the bundle runs on an engine\'s host."""\n'
+PACKED = ("engine/host", "engine/ticket", "engine/contract/__init__.py", "engine/contract/canonical.py")
+
+
+@cache
+def program() -> bytes:
+    """The zipapp; run by itself it has the verbs of `python3 -m engine.ticket`."""
+    sources = {"__main__.py": MAIN.encode(), "engine/__init__.py": ROOM.encode(), **_sources()}
+    buffer = io.BytesIO()
+    buffer.write(SHEBANG)
+    with zipfile.ZipFile(buffer, "a", compression=zipfile.ZIP_DEFLATED) as archive:
+        for name, data in sorted(sources.items()):
+            add(archive, name, data)
+            add(archive, f"{name}c", compiled(name, data))
+    return buffer.getvalue()
+
+
+def _sources() -> dict[str, bytes]:
+    root, found = resources.files("engine"), {}
+    for packed in PACKED:
+        place = root.joinpath(*packed.split("/")[1:])
+        entries = (
+            [place]
+            if packed.endswith(".py")
+            else [one for one in place.iterdir() if one.name.endswith(".py")]
+        )
+        for entry in entries:
+            name = packed if packed.endswith(".py") else f"{packed}/{entry.name}"
+            found[name] = entry.read_bytes()
+    return found

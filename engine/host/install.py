@@ -1,0 +1,182 @@
+"""One deploy on the host: release, account and key, then the agent's transaction, then the link. One answer.
+
+The order makes every cut harmless. A release that nothing names changes nothing; account and key are made
+once and stay; everything that can be half done (unit, configuration, limits, stand-ins, start) is the agent's
+transaction, which undoes itself; the link is for people and comes last, and the next look finds one that
+lags behind. An engine that had to be stopped for the change is started again as it was if the change was
+taken back: it starts cold, never ACTIVE by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import pwd
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from engine.host import places, store
+from engine.host.look import text
+
+AGENT = ("/usr/bin/python3", "-I", "-S", "/usr/local/lib/hft/agent.pyz", "apply")
+GOOD = frozenset({"applied", "no_change"})
+_PATIENCE_S = 300
+
+
+class InstallError(Exception):
+    """A step outside of the transaction failed; `code` is closed: account, key, release, stop, agent."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Bounded:
+    """The next SIZE bytes of a stream and no more, for whoever reads until the end."""
+
+    def __init__(self, stream: IO[bytes], size: int) -> None:
+        self.stream, self.left = stream, size
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to SIZE bytes of what is left."""
+        data = self.stream.read(self.left if size < 0 else min(size, self.left))
+        self.left -= len(data)
+        return data
+
+
+def install(asked: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
+    """Do what ASKED says; STREAM holds the packed release and the document, in this order."""
+    for name in (signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(name, signal.SIG_IGN)  # a lost connection must not stop us half way
+    slot, digest = str(asked["slot"]), str(asked["digest"])
+    stopped: list[str] = []
+    try:
+        have_account()
+        have_key()
+        laid_down = bring_release(digest, Bounded(stream, int(asked["release_bytes"])))
+        document = stream.read()
+        if asked["opens_gate"]:
+            open_gate(Path(places.GATE))
+        stopped = stop(asked["stop"])
+        outcome = transact(document) if document else {"result": "no_change", "code": "ok", "message": ""}
+        if outcome.get("result") not in GOOD:
+            start_again(stopped)
+            return {"schema": 1, **outcome}
+        moved = store.point(Path(places.SLOTS) / slot, f"../releases/{digest.removeprefix('sha256:')}")
+        told = [unit for unit in asked["reload"] if call("systemctl", "reload", unit).returncode == 0]
+    except (InstallError, store.StoreError, OSError) as error:
+        start_again(stopped)
+        code = getattr(error, "code", "release")
+        return {"schema": 1, "result": "refused", "code": code, "message": str(error)}
+    changed = laid_down or moved or bool(told)
+    result = "applied" if changed and outcome["result"] == "no_change" else outcome["result"]
+    key = text(f"{places.TICKET_KEY}.pub")
+    return {
+        "schema": 1,
+        **outcome,
+        "result": result,
+        "laid_down": laid_down,
+        "linked": moved,
+        "ticket_key": key,
+    }
+
+
+def bring_release(digest: str, packed: Bounded) -> bool:
+    """Into the store, unless it is there; nothing sent and nothing there is a refusal."""
+    if packed.left == 0:
+        why = store.standing(Path(places.release_dir(digest)), digest)
+        if why is not None:
+            raise InstallError("release", f"the release changed since the look: {why}")
+        return False
+    return store.lay_down(Path(places.RELEASES), digest, packed)  # type: ignore[arg-type]  # it is only read
+
+
+def have_account() -> None:
+    """The engine's own account, made once (systemd-sysusers(8))."""
+    with suppress(KeyError):
+        pwd.getpwnam(places.ACCOUNT)
+        return
+    line = f'u {places.ACCOUNT} - "Trading engine"\n'
+    done = call("systemd-sysusers", "-", stdin=line.encode())
+    if done.returncode != 0:
+        raise InstallError("account", f"account {places.ACCOUNT} cannot be made: {said(done)}")
+
+
+def have_key() -> None:
+    """The host's ticket key, made here once; the private half never leaves."""
+    path = Path(places.TICKET_KEY)
+    if path.exists():
+        return
+    store.make_durably(path.parent)
+    aside = path.with_name(f".{path.name}.new")
+    for leftover in (aside, aside.with_name(f"{aside.name}.pub")):
+        leftover.unlink(missing_ok=True)
+    done = call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "hft-ticket", "-f", str(aside))
+    if done.returncode != 0:
+        raise InstallError("key", f"the host's ticket key cannot be made: {said(done)}")
+    aside.with_name(f"{aside.name}.pub").rename(path.with_name(f"{path.name}.pub"))
+    aside.rename(path)
+    store.sync(path.parent)
+
+
+def open_gate(gate: Path) -> None:
+    """On the boot of a committed trial the engine's units wait for this file; it goes with the boot."""
+    gate.parent.mkdir(parents=True, exist_ok=True)
+    gate.touch()
+
+
+def stop(units: list[str]) -> list[str]:
+    """Drain these units: systemd sends SIGTERM and waits as long as the unit says."""
+    for unit in units:
+        done = call("systemctl", "stop", unit)
+        if done.returncode != 0:
+            raise InstallError("stop", f"{unit} could not be stopped: {said(done)}")
+    return units
+
+
+def start_again(units: list[str]) -> None:
+    """What ran before runs again, cold."""
+    for unit in units:
+        call("systemctl", "start", "--no-block", unit)
+
+
+def transact(document: bytes) -> dict[str, Any]:
+    """The agent's outcome."""
+    done = call(*AGENT, stdin=document)
+    lines = [line for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
+    try:
+        outcome = json.loads(lines[-1])
+    except (ValueError, IndexError):
+        raise InstallError("agent", f"the agent gave no answer: {said(done)}") from None
+    return dict(outcome)
+
+
+def call(*argv: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run one program; a missing one is an answer too."""
+    try:
+        return subprocess.run(argv, input=stdin, capture_output=True, timeout=_PATIENCE_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return subprocess.CompletedProcess(argv, 127, b"", f"{argv[0]}: {error}".encode())
+
+
+def said(done: subprocess.CompletedProcess[bytes]) -> str:
+    """A program's last word."""
+    lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else f"exit {done.returncode}"
+
+
+def answer(asked: dict[str, Any], stream: IO[bytes]) -> int:
+    """Print the answer; 0 when the host is as asked, 2 refused, 6 taken back."""
+    document = install(asked, stream)
+    with suppress(OSError):
+        print(json.dumps(document), flush=True)
+    if document["result"] in GOOD:
+        return 0
+    return 6 if document["result"] == "reverted" else 2
+
+
+if __name__ == "__main__":
+    sys.exit("run by the controller's bootstrap (engine/host/bootstrap.py)")

@@ -1,0 +1,143 @@
+"""`python -m scripts.bench_engine`: run what was asked for and judge it; what proves nothing is called so.
+
+Exit code 0 when everything asked for ran, whatever the verdicts; 5 with --gate when a goal was missed; 2 when
+something it needs is missing, 1 when a program broke or a digest differed, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from engine.building import BuildError, release_build
+from engine.load_report import hdr_v2
+from scripts.bench.errors import FAILED, GOAL_MISSED, INTERRUPTED, BenchError
+from scripts.bench.measure import machine, machine_line
+from scripts.bench.target import end_like_interrupt
+from scripts.bench_engine.books import Books, bench_books
+from scripts.bench_engine.children import programs_in
+from scripts.bench_engine.latency import Hop, Latency, bench_hop, bench_latency
+from scripts.bench_engine.layout import lay_out
+from scripts.bench_engine.plot import draw
+from scripts.bench_engine.report import print_report
+from scripts.bench_engine.results import Results, goals, histograms, spans, to_dict
+from scripts.bench_engine.rig import Rig, open_rig
+from scripts.bench_engine.sizes import FULL, QUICK, Sizes
+from scripts.bench_engine.sustained import Sustained, bench_sustained
+from scripts.bench_engine.verdict import Verdict
+
+PARTS = ("book", "latency", "hop", "sustained")
+DEFAULT_OUT = Path.home() / ".cache" / "hft" / "bench-engine"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="Only this part; may be repeated.")
+@click.option("--quick", is_flag=True, help="Small and without spinning: it runs and loses nothing, no more.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.option("--gate", is_flag=True, help="Exit 5 when a goal was missed.")
+@click.option("--build", type=click.Path(path_type=Path), help="A finished Release build to take.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=DEFAULT_OUT, show_default=True,
+    help="Where figures, HDR histograms and the plot go.",
+)  # fmt: skip
+def bench(  # noqa: PLR0913  # one parameter for each option
+    *, only: tuple[str, ...], quick: bool, as_json: bool, gate: bool, build: Path | None, out: Path
+) -> int:
+    """Time the engine: decode and book, latency above a relay, the gateway's hop, a minute at a high rate.
+
+    \b
+    Examples:
+      python -m scripts.bench_engine
+      python -m scripts.bench_engine --quick
+      python -m scripts.bench_engine --only latency --only hop --json >engine.json
+    """
+    before = machine()
+    tell(f"machine: {machine_line()}")
+    results = measure(only or PARTS, QUICK if quick else FULL, programs_in(build or release_build()))
+    facts = {**before, "load_1min_after": round(os.getloadavg()[0], 2), "quick": quick}
+    document = json.dumps(to_dict(results, facts), indent=2)
+    keep(results, document, out)
+    if as_json:
+        print(document)
+    else:
+        console = Console()
+        console.print(
+            f"[bold]machine[/bold]  {machine_line()}; load {before['load_1min']} before", soft_wrap=True,
+            highlight=False,
+        )  # fmt: skip
+        print_report(results, console)
+        console.print(f"[bold]kept in[/bold]  {out}", soft_wrap=True, highlight=False)
+    missed = any(goal.verdict is Verdict.MISSED for goal in goals(results))
+    return GOAL_MISSED if gate and missed else 0
+
+
+def measure(parts: tuple[str, ...], sizes: Sizes, programs: Path) -> Results:
+    """Run the parts, those that want a quiet machine before the one that heats it for minutes."""
+    layout = lay_out(os.sched_getaffinity(0), spins=sizes.spins)
+    books: Books | None = None
+    latency: Latency | None = None
+    hop: Hop | None = None
+    sustained: Sustained | None = None
+    with ExitStack() as stack:
+        if "book" in parts:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hft-bench-"))
+            books = bench_books(programs, sizes, Path(folder), tell)
+        if set(parts) & {"latency", "hop", "sustained"}:
+            rig: Rig = stack.enter_context(open_rig(programs, layout))
+            latency = bench_latency(rig, sizes, tell) if "latency" in parts else None
+            hop = bench_hop(rig, sizes, tell) if "hop" in parts else None
+            sustained = bench_sustained(rig, sizes, tell) if "sustained" in parts else None
+    return Results(layout=layout, books=books, latency=latency, hop=hop, sustained=sustained)
+
+
+def keep(results: Results, document: str, out: Path) -> None:
+    """The document, every histogram in HDR V2, and the plot."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "engine.json").write_text(document + "\n")
+    by_label = histograms(results)
+    for label, histogram in by_label.items():
+        (out / f"{label}.hdr").write_bytes(hdr_v2(histogram))
+    curves = {label: histogram.counts_by_top() for label, histogram in by_label.items()}
+    curves |= {name: span.tops() for name, span in spans(results).items()}
+    if curves:
+        draw(curves, f"Latency by percentile; {machine_line()}", out / "latency.svg")
+
+
+_STARTED = time.monotonic()
+
+
+def tell(sentence: str) -> None:
+    """One line of progress on standard error, with the seconds since the start."""
+    print(f"[bench {time.monotonic() - _STARTED:4.0f}s] {sentence}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """The whole program; a signal ends it through the same clean-up as Ctrl-C."""
+    end_like_interrupt()
+    try:
+        code = bench.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return error.exit_code
+    except BuildError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return FAILED
+    except (KeyboardInterrupt, click.Abort):
+        print("bench: interrupted; its programs are gone", file=sys.stderr)
+        return INTERRUPTED
+    return code if isinstance(code, int) else FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
