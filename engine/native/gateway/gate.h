@@ -77,11 +77,12 @@ struct Account {
 inline Reason judge_claim(const Gate& gate, const Party& party, std::uint64_t epoch, const Origin& origin) {
   if (party.is_claimed) return Reason::claim_twice;
   if (party.egress == Egress::shadow) return Reason::ok;
-  if (gate.latch.stops(origin)) return Reason::latched;
   const auto reason = gate.house.is_test ? gate.epoch.claim_unsigned(epoch)
                                          : gate.epoch.claim(epoch, party.holder, party.runs);
-  if (reason == Reason::stale_epoch && !gate.is_epoch_enforced) return Reason::ok;
-  return reason;
+  const bool is_let_through = reason == Reason::stale_epoch && !gate.is_epoch_enforced;
+  // Stale before latched: who is both must hear that he is no leader any more, or he asks for ever.
+  if (reason != Reason::ok && !is_let_through) return reason;
+  return gate.latch.stops(origin) ? Reason::latched : Reason::ok;
 }
 
 inline Reason judge_urn(const Party& party, const Message& message) {

@@ -46,6 +46,10 @@ STRATEGY = {
 ORDERS_BEFORE = 5
 TILT_EVERY_S = 0.1
 LEAN = 4_000  # shares that tilt BOB's book so far that STRATEGY crosses the spread
+WIDE_GATEWAY = {
+    "orders_per_s_max": 100_000, "order_quantity_max_shares": 1_000_000, "order_notional_max_e4": 10**15,
+    "symbols": list(SYMBOLS),
+}  # fmt: skip
 PATIENCE_S = 20.0
 _numbers = itertools.count(1)
 
@@ -98,12 +102,12 @@ class Seat:
             for line, port in zip("AB", feed_ports, strict=True)
         ]
         return {
-            "contract": CONTRACT_VERSION, "name": "chain", "slot": self.slot, "egress": "test",
+            "contract": CONTRACT_VERSION, "name": "chain", "slot": self.slot, "egress": self.chain.egress,
             "venue_profile": self.chain.profile, "feeds": feeds,
             "rerequest": {"host": net.site, "port": self.chain.venue.ready["retransmit_port"]},
             "feed_stale_ms": 60_000,
             "gateway": {**self.chain.gateway_at(), "user": USER, "password": PASSWORD},
-            "dropcopy": None, "ticket_socket": None,
+            "dropcopy": None, "ticket_socket": self.chain.ticket_socket,
             "admin_socket": f"{here}/admin", "metrics_page": f"{here}/metrics",
             "journal_directory": f"{here}/journal", "latch_file": f"{here}/latch",
             "limits_file": f"{here}/limits", "allowed_signers": str(self.chain.allowed_signers),
@@ -118,15 +122,22 @@ class Seat:
             "serial": serial,
             "not_after_utc_ns": time.time_ns() + int(lasts_s * 1e9),
             "engine": wide_limits(SYMBOLS) | engine,
+            "gateway": WIDE_GATEWAY,
         }
         data, path = canonical(document), self.directory / "limits"
         path.write_bytes(data)
-        Path(f"{path}.sig").write_bytes(self.chain.signer.sign(data))
+        Path(f"{path}.sig").write_bytes(self.chain.sign(data))
 
     def with_drop_copy(self) -> None:
         """Reconcile with the venue's drop copy from the next start on."""
         port = self.chain.venue.ready["order_port"]
         self.config["dropcopy"] = {"host": self.chain.net.site, "port": port, **COPY}
+
+    def write_config(self) -> Path:
+        """The configuration as a file."""
+        path = self.directory / "config.json"
+        path.write_text(json.dumps(self.config))
+        return path
 
     def launch(
         self,
@@ -138,10 +149,8 @@ class Seat:
         """Start the program (another one than the release's, if named) and wait for nothing."""
         if self.engine is not None:
             self.engine.close()
-        path = self.directory / "config.json"
-        path.write_text(json.dumps(self.config))
-        chosen = program or self.chain.native / "bin" / "hft-engine"
-        argv = [*self.wrap, str(chosen), "--config", str(path), *options, *more]
+        chosen = program or self.chain.engine_program
+        argv = [*self.wrap, str(chosen), "--config", str(self.write_config()), *options, *more]
         argv += ["--conformance"] if conformance else []
         self.engine = Engine(argv, self.directory, PATIENCE_S, None)
         return self.engine
@@ -168,6 +177,10 @@ class Seat:
 class Chain:
     """The three programs. SLOTS get feed lines of their own; the gateway is a test gateway."""
 
+    egress = "test"
+    ticket_socket: str | None = None
+    gateway_options: tuple[str, ...] = ("--test",)
+
     def __init__(
         self,
         native: Path,
@@ -182,11 +195,12 @@ class Chain:
         self.native, self.profile, self.net = native, profile, net or own_address()
         self.directory = Path(tempfile.mkdtemp(prefix="hft-chain-", dir=place()))
         stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
-        self.signer = Signer(self.directory)
-        self.allowed_signers = self.signer.allowed_signers
+        self.engine_program = self._program("hft-engine")
+        self._prepare(stack)
         ports = {slot: (self._feed_port(), self._feed_port()) for slot in slots}
         self.venue = self._start_venue(stack, ports, venue or {})
-        self.gateway = Gateway(self._program("hft-gateway"), self._gateway_config(gateway or {}), "--test")
+        config = self._gateway_config(gateway or {})
+        self.gateway = Gateway(self._program("hft-gateway"), config, *self.gateway_options)
         stack.callback(self.gateway.kill)
         self.gateway.start()
         self.gateway.wait_ready()
@@ -196,6 +210,12 @@ class Chain:
         self._bob_urns = itertools.count(1)
         self._leaning: tuple[str, int] | None = None
         self.quote()
+
+    def _prepare(self, _stack: ExitStack) -> None:
+        """Keys, and what else must be there before the first program."""
+        signer = Signer(self.directory)
+        self.sign: Callable[[bytes], bytes] = signer.sign
+        self.allowed_signers = signer.allowed_signers
 
     def running(self, slot: str = "a") -> Engine:
         """The engine that runs in a slot."""

@@ -135,12 +135,13 @@ def running_issuer(root: Path, keys: Keys) -> Iterator[Issuer]:
     (root / "limits.json").touch()
     made.configure()
     server = listen(path)
-    threading.Thread(target=_serve_until_closed, args=(server, root / "host.json"), daemon=True).start()
+    threading.Thread(target=serve_until_closed, args=(server, root / "host.json"), daemon=True).start()
     yield made
     server.shutdown(socket.SHUT_RDWR)
     server.close()
 
 
-def _serve_until_closed(server: socket.socket, path: Path) -> None:
+def serve_until_closed(server: socket.socket, path: Path) -> None:
+    """The issuer's loop, for a thread; PATH is read anew for every request."""
     with suppress(OSError):
         serve(server, lambda: load_host(path))
