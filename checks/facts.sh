@@ -55,7 +55,7 @@ for path in /proc/irq/[0-9]*/smp_affinity_list /proc/irq/[0-9]*/effective_affini
     /sys/devices/system/cpu/cpu[0-9]*/topology/physical_package_id \
     /sys/devices/system/node/node[0-9]*/cpulist /sys/devices/system/node/node[0-9]*/hugepages/*/nr_hugepages \
     /sys/fs/cgroup/*.slice/cpuset.cpus.effective /sys/fs/cgroup/*.scope/cpuset.cpus.effective /sys/fs/cgroup/*.slice/*.slice/cpuset.cpus.effective \
-    /sys/fs/cgroup/cpuset.cpus.effective; do
+    /sys/fs/cgroup/cpuset.cpus.effective /etc/systemd/system/hft-engine-*.service; do
     [ -e "$path" ] && present="$present $path"
 done
 

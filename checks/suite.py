@@ -24,6 +24,7 @@ from checks.link import Link, open_links
 from checks.meter import REMOTE_SCRIPT, Load, Measurement, build_meter, parse_measurement
 from checks.reading import list_of
 from checks.settings import setting_findings
+from checks.slots import slot_findings
 from checks.topics import topic_findings
 from checks.verdict import Finding, Verdict, worst
 from inventory.model import Host, Site
@@ -46,6 +47,7 @@ class Options:
     wanted: Mapping[str, Expected] = field(default_factory=dict)
     recorded: Mapping[str, str] = field(default_factory=dict)
     untuned: Mapping[str, Measurement] = field(default_factory=dict)
+    releases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # host -> slot -> digest deployed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +160,9 @@ def _judged(host: Host, link: Link, options: Options, say: Say, result: HostResu
         result = replace(result, findings=(*result.findings, *config, *setting_findings(expected, facts)))
     if options.effect:
         result = _measured(link, expected, facts, baseline, options, say, result)
-    return result
+    window_s, recorded = options.window_s if options.effect else 0.0, options.releases.get(host.name, {})
+    engines = slot_findings(link, expected, facts, window_s=window_s, recorded=recorded)
+    return replace(result, findings=(*result.findings, *engines))
 
 
 def _measured(  # noqa: PLR0913, PLR0917  # the last step of a pipeline takes what the steps before it made

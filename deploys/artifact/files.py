@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deploys.artifact.limits import SignedLimits
@@ -23,7 +23,7 @@ class SlotFile:
     """One file: bytes, mode, and whether the engine has to start again for it."""
 
     path: str
-    content: bytes
+    content: bytes = field(repr=False)
     why: str
     mode: int = 0o644
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deploys.errors import DeployError
@@ -55,7 +55,7 @@ class Seen:
     addresses: tuple[Address, ...]
     programs: Mapping[str, str | None]
     files: Mapping[str, str]
-    texts: Mapping[str, str | None]
+    texts: Mapping[str, str | None] = field(repr=False)  # the configuration holds a password
     release: str | None  # why the release is not there, None when it is, by hashes
     releases: tuple[str, ...]
     link: str | None

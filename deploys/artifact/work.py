@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Asked:
     package: Package
     slot: str = "a"
     limits: SignedLimits | None = None
-    config: Mapping[str, Any] | None = None
+    config: Mapping[str, Any] | None = field(default=None, repr=False)  # it holds a password
     drain: bool = False
 
     @property
@@ -54,7 +54,7 @@ class Pending:
 
     sentence: str
     why: str
-    steps: tuple[dict[str, Any], ...] = ()
+    steps: tuple[dict[str, Any], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
