@@ -42,6 +42,7 @@ void Hot::serve(Request& request) {
   if (request.what == Request::What::digest) {
     request.state_digest = core_.state_digest();
     request.decision_digest = core_.decision_digest();
+    request.book_digest = core_.market().book().digest();
   }
   if (request.what == Request::What::limits) input(Kind::limits, request.record);
   if (request.what == Request::What::command) {
