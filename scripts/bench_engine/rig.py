@@ -42,6 +42,7 @@ from scripts.bench_engine.settings import (
 from scripts.bench_engine.sizes import LoadSize
 
 EPOCH = 1
+CATCH_UP_S = 10.0
 DECISION, USER_SPAN = "engine_decision_ns", "engine_user_span_ns"
 # What an engine may not have counted in a run that lost nothing.
 MUST_BE_ZERO = {
@@ -144,7 +145,8 @@ class Rig:
         engine.wait_state("ACTIVE")
         _let_go(load, folder, engine.pid, *pids)
         before = engine.page()
-        return replace(_ended(load, size, folder), engine=_engine_end(engine, before))
+        ran = _ended(load, size, folder)
+        return replace(ran, engine=_engine_end(engine, before, int(ran.raw["next_sequence"])))
 
     @contextmanager
     def _engine(self, size: LoadSize, ports: Ports, folder: Path) -> Iterator[Engine]:
@@ -196,7 +198,11 @@ def _ended(load: Child, size: LoadSize, folder: Path) -> Ran:
         raise BenchError(str(error)) from error
 
 
-def _engine_end(engine: Engine, before: Page) -> EngineEnd:
+def _engine_end(engine: Engine, before: Page, sent: int) -> EngineEnd:
+    """What the engine counted, once it stands where the generator ended, or after a while that is told."""
+    end = time.monotonic() + CATCH_UP_S
+    while (stands := int(engine.status()["feed"]["next_sequence"])) < sent and time.monotonic() < end:
+        time.sleep(0.01)
     after = engine.page().entries
     spans = {
         name: Span.between(before.entries[name].values, after[name].values) for name in (DECISION, USER_SPAN)
@@ -204,7 +210,7 @@ def _engine_end(engine: Engine, before: Page) -> EngineEnd:
     return EngineEnd(
         counters={name: entry.values[0] for name, entry in after.items() if entry.type != Type.BUCKETS},
         spans=spans,
-        next_sequence=int(engine.status()["feed"]["next_sequence"]),
+        next_sequence=stands,
     )
 
 
