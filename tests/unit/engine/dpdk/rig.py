@@ -36,11 +36,14 @@ def vdev(cable: Cable) -> dict[str, str]:
 
 
 class Rig:
-    """The cables, the venue at their other end, and the engines."""
+    """The cables (none of them when no engine is started), the venue at their other end, and the engines."""
 
-    def __init__(self, stack: ExitStack, programs: Path, *, switched: int | None = None) -> None:
+    def __init__(
+        self, stack: ExitStack, programs: Path, *, cables: bool = True, switched: int | None = None
+    ) -> None:
         self.stack, self.programs = stack, programs
-        self.wires = Wires(stack, switched=switched)
+        if cables:
+            self.wires = Wires(stack, switched=switched)
         self.directory = Path(tempfile.mkdtemp(prefix="hft-dpdk-", dir=place()))
         stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
         self._signer = Signer(self.directory)
