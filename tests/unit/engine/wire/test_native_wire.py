@@ -1,4 +1,4 @@
-"""The native tests of wire, feed, book and DPDK frames, plain and sanitized, and a seeded run of every fuzz target."""
+"""Native tests of wire, feed, book and DPDK frames, plain and sanitized; a seeded run of every fuzz target."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BINARIES = ("test_wire", "test_feed", "test_book", "test_dpdk")
 SANITIZED = ("address,undefined", BINARIES)
 FUZZ: tuple[str, tuple[str, ...]] = ("fuzz", ())
 NATIVE_BUILDS = (SANITIZED, FUZZ)
-MINUTE_EXECUTIONS = 3_000_000
+MINUTE_EXECUTIONS = 5_000_000
 Build = Callable[[str, tuple[str, ...]], Path]
 # What each fuzz target must have decoded: types of ITCH, blocks of those, letters of SoupBinTCP and the link
 # with one kind for all others, OUCH messages of both directions, order messages and the directory.
@@ -63,5 +63,6 @@ def test_a_seeded_fuzz_run_breaks_nothing_and_reaches_every_message_type(native_
 
 
 @pytest.mark.engine
+@pytest.mark.timeout(1200)
 def test_a_seeded_minute_of_fuzzing_breaks_nothing(native_build: Build) -> None:
     fuzz(native_build(*FUZZ), MINUTE_EXECUTIONS, 2)
