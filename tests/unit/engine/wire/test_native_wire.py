@@ -1,4 +1,4 @@
-"""Native tests of wire, feed, book and DPDK frames, plain and sanitized; a seeded run of every fuzz target."""
+"""Native tests of wire, feed, book, DPDK frames, plain and sanitized; a seeded run of every fuzz target."""
 
 from __future__ import annotations
 
