@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,12 @@ class Rig:
         (root / "keys").mkdir()
         self._signer = Signer(root / "keys")
 
+    def laid_out(self, layout: Layout) -> Rig:
+        """The same rig on other CPUs."""
+        other = copy(self)
+        other.layout = layout
+        return other
+
     def run(self, label: str, size: LoadSize) -> Ran:
         """One run against LABEL: relay, gateway, or any other word for the engine itself."""
         with tempfile.TemporaryDirectory(prefix=f"{label}-", dir=self._root) as made:
@@ -177,9 +184,15 @@ class Rig:
 
 @contextmanager
 def open_rig(programs: Path, layout: Layout) -> Iterator[Rig]:
-    """A rig whose files are gone when the block ends."""
+    """A rig whose files are gone when the block ends; until then this process keeps off the hot CPU."""
+    before = os.sched_getaffinity(0)
     with tempfile.TemporaryDirectory(prefix="hft-bench-engine-", dir=place()) as root:
-        yield Rig(programs, layout, Path(root))
+        try:
+            if layout.rest is not None:
+                os.sched_setaffinity(0, {layout.rest})
+            yield Rig(programs, layout, Path(root))
+        finally:
+            os.sched_setaffinity(0, before)
 
 
 def _let_go(load: Child, folder: Path, *pids: int) -> None:

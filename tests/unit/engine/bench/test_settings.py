@@ -51,6 +51,14 @@ def test_single_cpu_is_not_pinned_and_nobody_spins() -> None:
     assert "--cpu" not in load_words(RELAY, FULL.latency, alone, PORTS, FOLDER)
 
 
+def test_generator_gives_way_only_to_a_gateway_on_its_own_cpu() -> None:
+    two, many = lay_out({0, 1}, spins=True), lay_out(range(4), spins=True)
+    assert (two.generator_idle(), two.for_gateway().generator_idle()) == ("spin", "yield")
+    assert many.for_gateway().generator_idle() == "spin"
+    assert two.for_gateway().idle() == "spin", "the engine spins all the same"
+    assert lay_out({0, 1}, spins=False).for_gateway().generator_idle() == "backoff"
+
+
 def test_relay_and_engine_get_the_same_schedule_sockets_and_idle() -> None:
     layout = lay_out({0, 1}, spins=True)
     load = {
