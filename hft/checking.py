@@ -150,14 +150,14 @@ def recorded_plans(site: str, hosts: Sequence[Host]) -> dict[str, str]:
 
 
 def recorded_releases(site: str) -> dict[str, dict[str, str]]:
-    """Host -> slot -> digest that `hft engine deploy` recorded here last; a revert forgets the host."""
+    """Host -> slot -> digest that `hft engine deploy` recorded here last; removal forgets a slot."""
     found: dict[str, dict[str, str]] = {}
     for line in records.read(site).lines:
         if line.get("event") != "closed":
             continue
         for name, facts in line.get("hosts", {}).items():
-            if line.get("verb") == "revert":
-                found.pop(name, None)
+            if line.get("verb") == "engine remove":
+                found.get(name, {}).pop(facts.get("slot"), None)
             elif line.get("verb") == "engine deploy" and facts.get("result") in ("applied", "no_change"):
                 found.setdefault(name, {})[facts["slot"]] = facts["digest"]
     return found
