@@ -9,10 +9,11 @@ kernel with CONFIG_INET_DIAG_DESTROY; ss skips silently what it cannot close, so
 afterwards, and one that is left is a failure.
 
 The gate is no latch: an engine that still believes it is ACTIVE would connect and send again once the gate
-opens. `--engine SOCKET` names its admin socket: `close` sends the process that listens there SIGUSR1, which
-waits for it even while it is stopped (signal(7)), and `open` refuses until it says that it cannot trade. A
-gate is gone after a reboot, the latches of engine and gateway are not. Needs root, in the network namespace
-of the engine. Standard library only.
+opens, and what is open at the venue stays open until the gateway's latch cancels it. `--engine SOCKET` names
+the engine's admin socket: `close` sends the process that listens there SIGUSR1, which waits for it even while
+it is stopped (signal(7)), and `open` refuses until it says that it cannot trade. A gate is gone after a
+reboot, the latches of engine and gateway are not. Needs root, in the network namespace of the engine.
+Standard library only.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from deploys.ends import HostEnd
 from deploys.errors import DeployError, RefusedError, UnreachableError
 from deploys.looking import look
 from deploys.observed import Observed
+from deploys.pending import engine_units
 from deploys.work import Work, check_identity, decide
 from hft import records
 from hft.apply_view import (
@@ -302,6 +303,11 @@ def revert(  # noqa: PLR0913, PLR0917  # one for each option
         if seen.engine_active and not drain:
             raise RefusedError(
                 f"{host}: the engine slice is active; run with --drain to stop the engine first"
+            )
+        if engines := engine_units(seen):
+            raise RefusedError(
+                f"{host}: {', '.join(engines)} stands on the plan that would be taken back; remove it first: "
+                f"hft engine remove --limit {host}"
             )
         if not yes:
             committed = (seen.state.get("committed") or {}).get("txn", "nothing")

@@ -109,6 +109,7 @@ def _run(
             cache=store.meter_cache(),
             wanted=wanted,
             recorded=recorded_plans(site.name, chosen),
+            releases=recorded_releases(site.name),
             untuned={h.name: found for h in chosen if (found := store.load_untuned(site.name, h.name))},
         )
         with records.recorded(site.name, "check", hosts=[host.name for host in chosen]) as run:
@@ -145,6 +146,20 @@ def recorded_plans(site: str, hosts: Sequence[Host]) -> dict[str, str]:
             continue
         if applied.get("result") in ("committed", "applied") and isinstance(applied.get("plan_hash"), str):
             found[host.name] = applied["plan_hash"]
+    return found
+
+
+def recorded_releases(site: str) -> dict[str, dict[str, str]]:
+    """Host -> slot -> digest that `hft engine deploy` recorded here last; removal forgets a slot."""
+    found: dict[str, dict[str, str]] = {}
+    for line in records.read(site).lines:
+        if line.get("event") != "closed":
+            continue
+        for name, facts in line.get("hosts", {}).items():
+            if line.get("verb") == "engine remove":
+                found.get(name, {}).pop(facts.get("slot"), None)
+            elif line.get("verb") == "engine deploy" and facts.get("result") in ("applied", "no_change"):
+                found.setdefault(name, {})[facts["slot"]] = facts["digest"]
     return found
 
 

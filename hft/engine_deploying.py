@@ -17,9 +17,10 @@ from typing import Any
 import click
 
 from deploys.agent_call import over_ssh
-from deploys.artifact.acting import act_on, look_at
+from deploys.artifact.acting import act_on, look_at, look_slot, remove_slot
 from deploys.artifact.limits import read_limits
 from deploys.artifact.package import Package, read_package
+from deploys.artifact.removal import decide_removal
 from deploys.artifact.work import Asked, EngineWork, decide
 from deploys.ends import HostEnd, ended_by
 from deploys.errors import DeployError
@@ -35,7 +36,7 @@ from hft.locks import site_lock
 from inventory.errors import InventoryError
 from inventory.load import load_site
 from inventory.model import Host, Site
-from inventory.selection import select, waves
+from inventory.selection import select, select_one, waves
 
 ROLES = frozenset({"engine", "standby"})
 LOOKS_AT_ONCE = 32
@@ -166,6 +167,32 @@ def one_end(work: EngineWork, keys: dict[str, str], call_of: Callable[[Ssh], Any
     sentence = f"slot {work.asked.slot} runs {work.asked.package.name}, {len(changed)} changes"
     txn = str(outcome["txn"]) if outcome.get("txn") else None
     return HostEnd(host=name, result="applied", sentence=sentence, txn=txn, changed=changed)
+
+
+def remove_engine(  # noqa: PLR0913  # each by name, as on the command line
+    limit: str, *, inventory: str | None, slot: str, drain: bool, yes: bool, reason: str
+) -> int:
+    """`hft engine remove`; its exit code."""
+    site = load_site(inventory)
+    host = select_one(site, limit)
+    with site_lock(site.name, reason or "hft engine remove"):
+        call = over_ssh(Ssh.of(host))
+        work = decide_removal(host, slot, look_slot(host, slot, call), drain=drain)
+        if not yes:
+            confirm(f"Take the engine of slot {slot} off {host.name}?", as_json=False)
+        with records.recorded(site.name, "engine remove", hosts=[host.name], reason=reason) as run:
+            try:
+                outcome = remove_slot(work, call)
+            except DeployError as error:
+                end = ended_by(host.name, error)
+            else:
+                sentence = f"slot {slot} is empty; hft apply brings the stand-ins back"
+                txn = str(outcome.get("txn") or "") or None
+                end = HostEnd(host=host.name, result="applied", sentence=sentence, txn=txn)
+            show_end(end, as_json=False)
+            run.host(host.name, result=end.result, slot=slot, txn=end.txn)
+            run.exit_code = exit_code_of_ends([end])
+    return run.exit_code
 
 
 def signer_line(host: str, public_key: str) -> str:

@@ -158,6 +158,25 @@ def deploy(artifact: Path, **options: Any) -> int:
     return deploy_engine(Wishes(artifact=artifact, **options))
 
 
+@engine.command(
+    epilog="""\b
+Examples:
+  hft engine remove --limit engine-1 --drain           unit, configuration, limits and ticket go
+"""
+)
+@click.option("--inventory", metavar="PATH", help="An inventory file (default: the lab).")
+@click.option("--limit", metavar="HOST", required=True, help="The one host.")
+@click.option("--slot", default="a", show_default=True)
+@click.option("--drain", is_flag=True, help="Stop a running engine; one that leads never is.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, for the run record and the lock.")
+def remove(limit: str, **options: Any) -> int:
+    """Take an engine off a host. Its releases and its journal stay; stand-ins return with `hft apply`."""
+    from hft.engine_deploying import remove_engine
+
+    return remove_engine(limit, **options)
+
+
 def _progress(result: Result) -> None:
     word = "passed" if result.passed else "FAILED"
     click.echo(f"  {word} {result.clause}: {result.case} ({result.seconds:.1f} s)", err=True)

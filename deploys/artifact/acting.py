@@ -7,17 +7,19 @@ installed first where another or none is (deploys/agent_call.py), which costs on
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from deploys.agent_call import Call, install_if_needed, read_json, read_outcome
 from deploys.artifact.program import program
+from deploys.artifact.removal import Removal
 from deploys.artifact.seen import Seen, parse_seen
 from deploys.artifact.unit import TICKET_UNIT
 from deploys.artifact.work import Asked, EngineWork, files_asked
 from deploys.document import SCHEMA, transaction_name
 from deploys.pending import STANDINS
+from engine.host import places
 from engine.host.bootstrap import ARGV, framed
 from inventory.model import Host
 
@@ -26,16 +28,23 @@ INSTALL_TIMEOUT_S = 600.0
 
 
 def look_at(host: Host, asked: Asked, call: Call) -> Seen:
+    """One look at the host and the slot, for a deploy."""
+    return look_slot(
+        host, asked.slot, call, asked.package.digest, asked.package.manifest.exec.interpreter[:1]
+    )
+
+
+def look_slot(host: Host, slot: str, call: Call, digest: str = "", programs: Sequence[str] = ()) -> Seen:
     """One look at the host and the slot."""
-    hashed, texts = files_asked(asked.slot)
+    hashed, texts = files_asked(slot)
     question = {
-        "slot": asked.slot,
-        "digest": asked.package.digest,
+        "slot": slot,
+        "digest": digest,
         "files": hashed,
         "texts": texts,
         "units": [TICKET_UNIT],
         "standins": STANDINS,
-        "programs": asked.package.manifest.exec.interpreter[:1],
+        "programs": list(programs),
     }
     answer = call(ARGV, framed(program(), "look", question), LOOK_TIMEOUT_S)
     return parse_seen(host.name, read_json(host.name, answer))
@@ -60,7 +69,22 @@ def act_on(work: EngineWork, call: Call) -> Mapping[str, Any]:
     return read_outcome(host.name, call(ARGV, stdin, INSTALL_TIMEOUT_S))
 
 
-def transaction(work: EngineWork) -> dict[str, Any]:
+def remove_slot(work: Removal, call: Call) -> Mapping[str, Any]:
+    """Take the slot away; releases and journal stay."""
+    question = {
+        "slot": work.slot,
+        "digest": None,
+        "release_bytes": 0,
+        "stop": [places.unit_of(work.slot)] if work.stops else [],
+        "reload": [],
+        "opens_gate": False,
+    }
+    install_if_needed(work.host.name, call, work.seen.agent_version)
+    stdin = framed(program(), "install", question, json.dumps(transaction(work)).encode())
+    return read_outcome(work.host.name, call(ARGV, stdin, INSTALL_TIMEOUT_S))
+
+
+def transaction(work: EngineWork | Removal) -> dict[str, Any]:
     """The agent's document: the plan stays the committed one, and a machine that changed refuses it."""
     return {
         "schema": SCHEMA,

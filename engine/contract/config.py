@@ -7,6 +7,7 @@ only one firm's engine knows stands in `strategy`, which the bundle passes throu
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -23,13 +24,46 @@ Idle: TypeAlias = Literal["spin", "yield", "backoff"]
 _DURABILITY = re.compile(r"(none|durable|replica:[1-9]\d?)\Z")
 
 
+class DpdkDevice(Part):
+    """The device of a line that is received by polling it (DPDK); exactly one of the two."""
+
+    pci: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$")] | None = (
+        Field(default=None, description="PCI address of a port that is bound to vfio-pci")
+    )
+    vdev: Annotated[str, StringConstraints(pattern=r"^net_[a-z_]+\d+(,.*)?$")] | None = Field(
+        default=None, description="a virtual device with its arguments: tests and replays"
+    )
+
+    @model_validator(mode="after")
+    def _is_one_device(self) -> Self:
+        if (self.pci is None) == (self.vdev is None):
+            raise ValueError("dpdk names one of pci and vdev")
+        return self
+
+
+class Dpdk(Part):
+    """What polled devices share. A document with it lists `dpdk` in `critical`."""
+
+    hugepages: bool = Field(default=True, description="false only where there is no pool: slower, for tests")
+    descriptors: int = Field(default=2048, ge=64, le=32768, description="of each receive ring")
+
+
 class Feed(Part):
     """One line of the market data feed, MoldUDP64 with ITCH 5.0 inside."""
 
     line: Literal["A", "B"]
     group: str = Field(description="IPv4 multicast group to join, or a unicast address to bind")
     port: Port
-    interface: str = Field(description="IPv4 address of the interface to join on")
+    interface: str = Field(description="IPv4 address of the interface to join on, or to report from")
+    dpdk: DpdkDevice | None = Field(
+        default=None, description="poll this device instead of a kernel socket; the group is multicast then"
+    )
+
+    @model_validator(mode="after")
+    def _polled_is_multicast(self) -> Self:
+        if self.dpdk is not None and not IPv4Address(self.group).is_multicast:
+            raise ValueError(f"feed {self.line}: dpdk needs a multicast group: a polled port answers no ARP")
+        return self
 
 
 class Endpoint(Part):
@@ -68,6 +102,7 @@ class Config(Document):
     egress: Egress
     venue_profile: VenueProfile
     feeds: list[Feed] = Field(min_length=1, max_length=2)
+    dpdk: Dpdk | None = Field(default=None, description="for feeds with a `dpdk` device of their own")
     rerequest: Endpoint | None = Field(description="MoldUDP64 request server (UDP)")
     feed_stale_ms: int = Field(ge=1, description="age of the last packet at which the feed counts as stale")
     gateway: Gateway | None = Field(description="null at level `core`")
@@ -94,6 +129,16 @@ class Config(Document):
         if _DURABILITY.match(value) is None:
             raise ValueError("one of none, durable, replica:N")
         return value
+
+    @model_validator(mode="after")
+    def _polled_lines_are_told(self) -> Self:
+        polled = [feed.dpdk for feed in self.feeds if feed.dpdk is not None]
+        if polled and "dpdk" not in self.critical:
+            # An engine without DPDK would ignore the field and open a socket on an interface that is gone.
+            raise ValueError("a feed names a dpdk device: `critical` must list dpdk")
+        if len({device.pci or str(device.vdev).partition(",")[0] for device in polled}) != len(polled):
+            raise ValueError("feeds: both lines on one dpdk device; a line has its own")
+        return self
 
     @model_validator(mode="after")
     def _lines_differ(self) -> Self:

@@ -51,12 +51,13 @@ def install(asked: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
     """Do what ASKED says; STREAM holds the packed release and the document, in this order."""
     for name in (signal.SIGHUP, signal.SIGPIPE):
         signal.signal(name, signal.SIG_IGN)  # a lost connection must not stop us half way
-    slot, digest = str(asked["slot"]), str(asked["digest"])
+    slot, digest = str(asked["slot"]), asked["digest"]  # no digest: the slot goes
     stopped: list[str] = []
     try:
         have_account()
         have_key()
-        laid_down = bring_release(digest, Bounded(stream, int(asked["release_bytes"])))
+        packed = Bounded(stream, int(asked["release_bytes"]))
+        laid_down = digest is not None and bring_release(digest, packed)
         document = stream.read()
         if asked["opens_gate"]:
             open_gate(Path(places.GATE))
@@ -65,7 +66,7 @@ def install(asked: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
         if outcome.get("result") not in GOOD:
             start_again(stopped)
             return {"schema": 1, **outcome}
-        moved = store.point(Path(places.SLOTS) / slot, f"../releases/{digest.removeprefix('sha256:')}")
+        moved = move_link(Path(places.SLOTS) / slot, digest)
         told = [unit for unit in asked["reload"] if call("systemctl", "reload", unit).returncode == 0]
     except (InstallError, store.StoreError, OSError) as error:
         start_again(stopped)
@@ -82,6 +83,15 @@ def install(asked: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
         "linked": moved,
         "ticket_key": key,
     }
+
+
+def move_link(link: Path, digest: str | None) -> bool:
+    """The slot's link leads to its release, or is gone with it."""
+    if digest is not None:
+        return store.point(link, f"../releases/{digest.removeprefix('sha256:')}")
+    was = link.is_symlink()
+    link.unlink(missing_ok=True)
+    return was
 
 
 def bring_release(digest: str, packed: Bounded) -> bool:

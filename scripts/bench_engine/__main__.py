@@ -19,7 +19,7 @@ from rich.console import Console
 
 from engine.building import BuildError, release_build
 from engine.load_report import hdr_v2
-from scripts.bench.errors import FAILED, GOAL_MISSED, INTERRUPTED, BenchError
+from scripts.bench.errors import FAILED, GOAL_MISSED, INTERRUPTED, BenchError, UnableError
 from scripts.bench.measure import machine, machine_line
 from scripts.bench.target import end_like_interrupt
 from scripts.bench_engine.books import Books, bench_books
@@ -107,8 +107,12 @@ def keep(results: Results, document: str, out: Path) -> None:
         (out / f"{label}.hdr").write_bytes(hdr_v2(histogram))
     curves = {label: histogram.counts_by_top() for label, histogram in by_label.items()}
     curves |= {name: span.tops() for name, span in spans(results).items()}
-    if curves:
+    if not curves:
+        return
+    try:
         draw(curves, f"Latency by percentile; {machine_line()}", out / "latency.svg")
+    except UnableError as error:  # figures that took minutes are worth more than their picture
+        tell(str(error))
 
 
 _STARTED = time.monotonic()

@@ -8,7 +8,7 @@ proves nothing about time, and the verdicts say so.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,7 @@ class Layout:
     hot: int | None
     rest: int | None
     spins: bool
+    gives_way: bool = False
 
     @property
     def is_alone(self) -> bool:
@@ -28,6 +29,15 @@ class Layout:
     def idle(self) -> str:
         """How the hot loops wait."""
         return "spin" if self.spins else "backoff"
+
+    def generator_idle(self) -> str:
+        """How the generator waits: it offers its CPU between two looks when somebody needs it at once."""
+        return "yield" if self.spins and self.gives_way else self.idle()
+
+    def for_gateway(self) -> Layout:
+        """The same with a gateway on the rest's CPU: beside a spinning generator it would wait for a whole
+        slice of the scheduler, milliseconds, and the hop would be a figure of that."""
+        return replace(self, gives_way=self.rest == self.generator)
 
     def roles(self) -> dict[str, list[int]]:
         """The engine's `cpus`."""

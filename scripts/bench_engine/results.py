@@ -138,8 +138,12 @@ def _hop_dict(hop: Hop) -> dict[str, Any]:
         "runs": [_ran_dict(ran) for ran in hop.runs],
         "p50_ns": hop.p50_ns,
         "p99_ns": hop.p99_ns,
-        "gateway": [dict(ran.hop) for ran in hop.runs if ran.hop],
+        "gateway": [_without_buckets(ran.hop) for ran in hop.runs if ran.hop],
     }
+
+
+def _without_buckets(ways: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {way: {name: seen[name] for name in seen if name != "buckets"} for way, seen in ways.items()}
 
 
 def _ran_dict(ran: Ran) -> dict[str, Any]:

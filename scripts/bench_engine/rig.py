@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from scripts.bench_engine.settings import (
 from scripts.bench_engine.sizes import LoadSize
 
 EPOCH = 1
+CATCH_UP_S = 10.0
 DECISION, USER_SPAN = "engine_decision_ns", "engine_user_span_ns"
 # What an engine may not have counted in a run that lost nothing.
 MUST_BE_ZERO = {
@@ -103,6 +105,12 @@ class Rig:
         (root / "keys").mkdir()
         self._signer = Signer(root / "keys")
 
+    def laid_out(self, layout: Layout) -> Rig:
+        """The same rig on other CPUs."""
+        other = copy(self)
+        other.layout = layout
+        return other
+
     def run(self, label: str, size: LoadSize) -> Ran:
         """One run against LABEL: relay, gateway, or any other word for the engine itself."""
         with tempfile.TemporaryDirectory(prefix=f"{label}-", dir=self._root) as made:
@@ -144,7 +152,8 @@ class Rig:
         engine.wait_state("ACTIVE")
         _let_go(load, folder, engine.pid, *pids)
         before = engine.page()
-        return replace(_ended(load, size, folder), engine=_engine_end(engine, before))
+        ran = _ended(load, size, folder)
+        return replace(ran, engine=_engine_end(engine, before, int(ran.raw["next_sequence"])))
 
     @contextmanager
     def _engine(self, size: LoadSize, ports: Ports, folder: Path) -> Iterator[Engine]:
@@ -175,9 +184,15 @@ class Rig:
 
 @contextmanager
 def open_rig(programs: Path, layout: Layout) -> Iterator[Rig]:
-    """A rig whose files are gone when the block ends."""
+    """A rig whose files are gone when the block ends; until then this process keeps off the hot CPU."""
+    before = os.sched_getaffinity(0)
     with tempfile.TemporaryDirectory(prefix="hft-bench-engine-", dir=place()) as root:
-        yield Rig(programs, layout, Path(root))
+        try:
+            if layout.rest is not None:
+                os.sched_setaffinity(0, {layout.rest})
+            yield Rig(programs, layout, Path(root))
+        finally:
+            os.sched_setaffinity(0, before)
 
 
 def _let_go(load: Child, folder: Path, *pids: int) -> None:
@@ -196,7 +211,11 @@ def _ended(load: Child, size: LoadSize, folder: Path) -> Ran:
         raise BenchError(str(error)) from error
 
 
-def _engine_end(engine: Engine, before: Page) -> EngineEnd:
+def _engine_end(engine: Engine, before: Page, sent: int) -> EngineEnd:
+    """What the engine counted, once it stands where the generator ended, or after a while that is told."""
+    end = time.monotonic() + CATCH_UP_S
+    while (stands := int(engine.status()["feed"]["next_sequence"])) < sent and time.monotonic() < end:
+        time.sleep(0.01)
     after = engine.page().entries
     spans = {
         name: Span.between(before.entries[name].values, after[name].values) for name in (DECISION, USER_SPAN)
@@ -204,7 +223,7 @@ def _engine_end(engine: Engine, before: Page) -> EngineEnd:
     return EngineEnd(
         counters={name: entry.values[0] for name, entry in after.items() if entry.type != Type.BUCKETS},
         spans=spans,
-        next_sequence=int(engine.status()["feed"]["next_sequence"]),
+        next_sequence=stands,
     )
 
 

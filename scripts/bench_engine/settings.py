@@ -48,7 +48,7 @@ def load_words(label: str, size: LoadSize, layout: Layout, ports: Ports, folder:
         "--out": folder / "run.json", "--peers-file": folder / "peers",
         "--triggers": size.triggers, "--rate": size.triggers_per_s, "--warmup": size.warmup,
         "--trigger-symbols": size.trigger_symbols, "--rest-ms": REST_MS, "--settle-ms": 200,
-        "--grace-ms": 500, "--idle": layout.idle(),
+        "--grace-ms": size.grace_ms, "--idle": layout.generator_idle(),
     }  # fmt: skip
     if size.noise_per_s:
         words |= {

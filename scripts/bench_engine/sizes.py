@@ -1,8 +1,8 @@
-"""How much is run: the whole measurement, or a quick form that proves that everything runs and nothing is
-lost.
+"""How much is run: the whole measurement, or a quick form: everything runs and nothing is lost, no more.
 
-A quick form never yields a verdict about time: its goals are INCONCLUSIVE, each with what it would take.
-It also waits by sleeping instead of spinning, so that it can run beside other work.
+A quick form never yields a verdict about time: its goals are INCONCLUSIVE, each with what it would take. It
+also waits by sleeping instead of spinning, and triggers each of its symbols once, so that it can run beside
+other work: no stall, however long, makes an engine pass over a trigger because its last order is unanswered.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class LoadSize:
     noise_live: int = 0
     noise_cycle: int = 0
     per_datagram: int = 38
+    grace_ms: int = 2_000  # at most, for the last answers
     trigger_symbols: int = 64  # a stall shorter than rate times this is seen as latency, not as loss
 
     @property
@@ -84,16 +85,16 @@ FULL = Sizes(
 QUICK = Sizes(
     book=BookSize(messages=60_000, live=5_000, symbols=100, runs=2),
     compared=BookSize(messages=4_000, live=1_000, symbols=20, runs=1),
-    latency=LoadSize(triggers=300, triggers_per_s=200, warmup=50),
+    latency=LoadSize(triggers=300, triggers_per_s=200, warmup=50, trigger_symbols=300, grace_ms=20_000),
     pairs=2,
     hop_pairs=1,
     sustained=LoadSize(
         triggers=400, triggers_per_s=200, warmup=100, noise_per_s=20_000, noise_symbols=500,
-        noise_live=2_000, noise_cycle=20_000,
+        noise_live=2_000, noise_cycle=20_000, trigger_symbols=400, grace_ms=20_000,
     ),
     trial=LoadSize(
         triggers=200, triggers_per_s=200, warmup=50, noise_symbols=500, noise_live=2_000,
-        noise_cycle=20_000,
+        noise_cycle=20_000, trigger_symbols=200, grace_ms=20_000,
     ),
     trials_max=2,
     spins=False,

@@ -196,7 +196,10 @@ std::optional<Limits> parse_limits(std::string_view text, std::string* why) {
     return std::nullopt;
   }
   const std::string wrong = !document.wrong().empty() ? document.wrong() : fields.wrong();
-  if (wrong.empty() && json->value("contract", std::string("1.")).starts_with("1.")) {
+  const auto contract = json->find("contract");
+  const bool readable =
+      contract == json->end() || (contract->is_string() && contract->get<std::string>().starts_with("1."));
+  if (wrong.empty() && readable) {
     limits.digest = hex(sha256(std::as_bytes(std::span(text))));
     return limits;
   }

@@ -10,6 +10,11 @@
 namespace hft::dpdk {
 namespace {
 
+// Room for two pools (port.cpp) when no hugepages can be added on demand: 2.5 KiB a buffer, and the rest.
+std::string plain_memory_mib(const Options& options) {
+  return std::to_string(64 + 2 * 2 * options.descriptors * 2560ULL / (1 << 20));
+}
+
 // CPUs of the thread that starts the environment, which is a housekeeping thread: DPDK's own threads stay there.
 std::string own_cpus() {
   cpu_set_t set;
@@ -24,9 +29,10 @@ std::string own_cpus() {
 
 std::vector<std::string> arguments(const LineWishes& lines, const Options& options) {
   // One logical core and no worker threads; no file and no socket of DPDK's own; warnings only.
-  std::vector<std::string> words{"hft-engine", "--in-memory", "--no-telemetry", "--log-level=*:warning",
+  std::vector<std::string> words{"hft-engine", "--no-telemetry", "--log-level=*:warning",
                                  "--lcores=0@(" + own_cpus() + ")"};
-  if (!options.hugepages) words.insert(words.end(), {"--no-huge", "-m", "128"});
+  if (options.hugepages) words.emplace_back("--in-memory");
+  else words.insert(words.end(), {"--no-huge", "--no-shconf", "-m", plain_memory_mib(options)});
   bool any_pci = false;
   for (const auto& line : lines) {
     if (!line) continue;

@@ -6,7 +6,8 @@
 // - every length is checked against the bytes that are there; padding behind the IP packet is cut off.
 // - the IPv4 header checksum is always verified, the UDP checksum unless it is zero, which says that the sender
 //   made none. What the device has verified is not summed again; what it calls bad is bad.
-// - a 802.1Q tag makes a frame foreign: the port is the trading VLAN's access port, or the device strips the tag.
+// - a 802.1Q tag makes a frame foreign, also one that a device took off unasked (port.cpp): the port is an
+//   access port of the feed's VLAN.
 #pragma once
 
 #include "dpdk/checksum.h"

@@ -135,7 +135,8 @@ std::optional<feed::Datagram> Port::look_at(const rte_mbuf& frame) {
                            RTE_MBUF_F_RX_IP_CKSUM_BAD);
   const Judged udp = judged(frame.ol_flags, RTE_MBUF_F_RX_L4_CKSUM_MASK, RTE_MBUF_F_RX_L4_CKSUM_GOOD,
                             RTE_MBUF_F_RX_L4_CKSUM_BAD);
-  const Parsed parsed = parse(bytes, wanted_, ip, udp);
+  const bool was_tagged = (frame.ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0;
+  const Parsed parsed = was_tagged ? Parsed{Frame::foreign, {}} : parse(bytes, wanted_, ip, udp);
   switch (parsed.what) {
     case Frame::data: ++counted_.data; return feed::Datagram{parsed.payload, stamp_of(frame)};
     case Frame::igmp: {

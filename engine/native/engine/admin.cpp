@@ -230,7 +230,8 @@ std::string Admin::answer_text(const Peer& peer, const Request& request) {
   }
   if (request.what == Request::What::digest) {
     return dump({{"ok", true}, {"input_seq", now.input_seq}, {"state_digest", "sha256:" + request.state_digest},
-                 {"decision_digest", "sha256:" + request.decision_digest}});
+                 {"decision_digest", "sha256:" + request.decision_digest},
+                 {"book_digest", request.book_digest}, {"next_sequence", now.feed_next_sequence}});
   }
   if (request.verb == core::Verb::kill) {
     return dump({{"ok", true}, {"open_before", now.cleanup.open_before}, {"cancels_sent", now.cleanup.cancels_sent},

@@ -238,7 +238,9 @@ EngineConfig from(const Json& document) {
   read_endpoints(document, config);
   read_paths(document, config);
   read_cpus(document, config);
-  config.ring_bytes = std::bit_ceil(number(document, "ring_bytes", 4096, 1ULL << 36));
+  // A record larger than the ring would wait for room for ever: the largest datagram and limits file must fit.
+  constexpr std::uint64_t ring_bytes_least = 1 << 18;
+  config.ring_bytes = std::max(std::bit_ceil(number(document, "ring_bytes", 4096, 1ULL << 36)), ring_bytes_least);
   config.segment_bytes = std::max<std::uint64_t>(number_or(document, "segment_bytes", 1ULL << 36, 8ULL << 20), 1 << 20);
   const auto level = DurabilityLevel::parse(text(document, "durability"));
   if (!level) throw Wrong("durability is not one of none, durable, replica:1 to replica:8");

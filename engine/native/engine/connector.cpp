@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -23,10 +24,14 @@ namespace {
 
 using Json = nlohmann::json;
 constexpr int kTimeout_ms = 2000;
+constexpr std::chrono::milliseconds kPauseMin{100};
+constexpr std::chrono::milliseconds kPauseMax{3200};
 
 struct Failed : std::runtime_error {
-  Failed(std::string code_in, const std::string& detail) : std::runtime_error(detail), code(std::move(code_in)) {}
+  Failed(std::string code_in, const std::string& detail, bool was_refused_in = false)
+      : std::runtime_error(detail), code(std::move(code_in)), was_refused(was_refused_in) {}
   std::string code;
+  bool was_refused;  // by a gateway that is there
 };
 
 // A blocking packet stream; closes its socket unless that is released.
@@ -111,7 +116,7 @@ Json expect_welcome(Stream& stream, const char* what) {
   if (packet.type == link::kWelcome && json.is_object()) return json;
   if (packet.type == link::kRefused && json.is_object()) {
     const std::string code = json.value("code", std::string("?"));
-    throw Failed(code == "stale_epoch" ? code : "gateway", code + ": " + json.value("detail", std::string()));
+    throw Failed(code == "stale_epoch" ? code : "gateway", code + ": " + json.value("detail", std::string()), true);
   }
   throw Failed("gateway", std::string("something else than ") + what + " from the gateway");
 }
@@ -207,10 +212,12 @@ void Connector::loop() {
 
 void Connector::serve(const ConnectOrder& order) {
   const std::uint64_t generation = generation_.load();
+  std::chrono::milliseconds pause = kPauseMin;
   while (generation == generation_.load()) {
     Connected result = attempt(order);
     const bool up = result.fd >= 0;
     const bool stale = result.event.code == "stale_epoch";
+    const bool was_refused = result.was_refused;
     if (generation != generation_.load()) {
       if (up) close(result.fd);
       return;
@@ -219,7 +226,13 @@ void Connector::serve(const ConnectOrder& order) {
       results_.put(std::move(result));
       return;
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    // A killed engine behind a latched gateway asks until somebody clears both: not ten times a second for hours,
+    // each try is a ticket to verify and a line in a log that has no rotation.
+    const auto until = std::chrono::steady_clock::now() + pause;
+    while (generation == generation_.load() && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    pause = was_refused ? std::min(pause * 2, kPauseMax) : kPauseMin;
   }
 }
 
@@ -255,6 +268,7 @@ Connected Connector::attempt(const ConnectOrder& order) {
     const bool stale_later = order.is_retry && failed.code == "stale_epoch";
     result.event.what = stale_later ? core::LinkEvent::What::refused : core::LinkEvent::What::down;
     result.event.code = failed.code;
+    result.was_refused = failed.was_refused;
     result.event.detail = failed.what();
   } catch (const Json::exception& error) {
     result.event.code = "gateway";

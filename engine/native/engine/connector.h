@@ -25,7 +25,7 @@ struct Connected {
   core::LinkEvent event;
   int fd = -1;                 // -1: it did not come up
   std::vector<std::uint8_t> unread;
-  bool gave_up = true;         // false: a retry that failed and goes on
+  bool was_refused = false;    // a gateway answered, and said no
 };
 
 class Connector {

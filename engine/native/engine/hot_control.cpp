@@ -16,6 +16,24 @@ namespace {
 constexpr std::uint64_t kKillPatience_ns = 250'000'000;
 constexpr std::uint64_t kPromotePatience_ns = 15'000'000'000;
 
+// A refusal as the gateway wrote it. It comes over a wire: whatever is missing or of a wrong type is left out.
+core::LinkEvent refusal_in(Bytes payload) {
+  core::LinkEvent refused;
+  refused.what = core::LinkEvent::What::refused;
+  const auto json = nlohmann::json::parse(as_text(payload), nullptr, false);
+  if (!json.is_object()) return refused;
+  const auto text = [&](const char* key) {
+    const auto found = json.find(key);
+    return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+  };
+  refused.code = text("code");
+  refused.detail = text("detail");
+  const auto urn = json.find("urn");
+  const bool fits = urn != json.end() && urn->is_number_unsigned() && urn->get<std::uint64_t>() <= UINT32_MAX;
+  if (fits) refused.urn = urn->get<std::uint32_t>();
+  return refused;
+}
+
 }  // namespace
 
 bool Hot::ask(Request* request) {
@@ -42,6 +60,7 @@ void Hot::serve(Request& request) {
   if (request.what == Request::What::digest) {
     request.state_digest = core_.state_digest();
     request.decision_digest = core_.decision_digest();
+    request.book_digest = core_.market().book().digest();
   }
   if (request.what == Request::What::limits) input(Kind::limits, request.record);
   if (request.what == Request::What::command) {
@@ -179,15 +198,8 @@ void Hot::on_packet(const soup::Packet& packet) {
   } else if (packet.type == soup::kEndOfSession) {
     lost_session();
   } else if (packet.type == link::kRefused) {
-    const auto json = nlohmann::json::parse(as_text(packet.payload), nullptr, false);
-    core::LinkEvent refused;
-    refused.what = core::LinkEvent::What::refused;
+    core::LinkEvent refused = refusal_in(packet.payload);
     refused.epoch = core_.epoch();
-    if (json.is_object()) {
-      refused.code = json.value("code", std::string());
-      refused.detail = json.value("detail", std::string());
-      if (json.contains("urn") && json["urn"].is_number_unsigned()) refused.urn = json["urn"].get<std::uint32_t>();
-    }
     input(Kind::link, core::link_record(refused));
     follow_core();
   }

@@ -79,10 +79,11 @@ inline Reason judge_claim(const Gate& gate, const Party& party, std::uint64_t ep
   if (party.egress == Egress::shadow) return Reason::ok;
   const auto reason = gate.house.is_test ? gate.epoch.claim_unsigned(epoch)
                                          : gate.epoch.claim(epoch, party.holder, party.runs);
-  const bool is_let_through = reason == Reason::stale_epoch && !gate.is_epoch_enforced;
+  const bool is_stale = reason == Reason::stale_epoch;
   // Stale before latched: who is both must hear that he is no leader any more, or he asks for ever.
-  if (reason != Reason::ok && !is_let_through) return reason;
-  return gate.latch.stops(origin) ? Reason::latched : Reason::ok;
+  if (is_stale && gate.is_epoch_enforced) return reason;
+  if (gate.latch.stops(origin)) return Reason::latched;
+  return is_stale ? Reason::ok : reason;
 }
 
 inline Reason judge_urn(const Party& party, const Message& message) {

@@ -24,7 +24,7 @@ constexpr std::string_view usage =
   --noise-cycle N        messages made beforehand; then they go round with other references (200000)
   --stamp user|kernel    when an order counts as in: after recv, or by SO_TIMESTAMPING (user)
   --idle spin|yield|backoff   --cpu N   --interface ADDR   --label TEXT
-  --settle-ms N --grace-ms N  quiet time before the first trigger, and for the last answers (300, 500)
+  --settle-ms N --grace-ms N  quiet time before the first trigger, and the most for the last answers (300, 500)
   --rest-ms N            no triggers for so long after the warm-up, whose end is a line {"warm":true} (0)
   --go                   begin only when a line arrives on standard input
   --peers-file FILE      pids that belong to the run, read when measuring begins; what others take of the CPUs

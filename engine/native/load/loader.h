@@ -28,7 +28,7 @@ struct LoadPlan {
   std::uint64_t rest_ms = 0;             // without triggers, between the warm-up and what counts
   bool wait_go = false;                  // begin only when a line arrives on standard input
   std::uint64_t settle_ms = 300;         // between login, opening and the first trigger
-  std::uint64_t grace_ms = 500;          // for the last answers
+  std::uint64_t grace_ms = 500;          // for the last answers; over when all are in
   std::uint64_t login_timeout_s = 30;
   Idle idle = Idle::yield;
   int cpu = -1;
@@ -60,6 +60,7 @@ class Loader {
  private:
   void on_order(const Arrival& arrival);
   void await_login(const volatile int* stop);
+  void await_answers(const volatile int* stop);
   bool may_begin();
   void send_opening(const volatile int* stop);
   void wait_until(std::uint64_t at_ns, const volatile int* stop);
@@ -76,6 +77,7 @@ class Loader {
   std::vector<net::Fd> senders_;
   net::Fd retransmit_;
   std::vector<bool> answered_;
+  std::uint64_t unanswered_;
   std::array<std::uint8_t, mold::kDatagramBytesMax> buffer_{};
   Waiter waiter_;
   LoadResult result_;

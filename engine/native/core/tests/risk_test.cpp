@@ -22,6 +22,20 @@ TEST(Risk, AnOrderWithinEveryLimitPasses) {
   EXPECT_EQ(bench.intents('O').size(), 1U);
 }
 
+TEST(Risk, ALimitsFileOfAnotherContractOrWithoutOneThatIsTextIsNotRead) {
+  const std::string rest =
+      R"("serial":1,"not_after_utc_ns":9,"engine":{"symbols":["A"],"order_quantity_max":1,"order_notional_max_e4":1,)"
+      R"("gross_notional_max_e4":1,"collar_bps":1,"position_max":1,"messages_per_second_max":1,"open_orders_max":1,)"
+      R"("duplicate_window_ms":0,"daily_loss_max_e4":0,"repeated_executions_max":1}})";
+  EXPECT_TRUE(parse_limits("{" + rest));
+  EXPECT_TRUE(parse_limits(R"({"contract":"1.7.0",)" + rest));
+  for (const char* contract : {R"({"contract":"2.0.0",)", R"({"contract":1,)", R"({"contract":null,)"}) {
+    std::string why;
+    EXPECT_FALSE(parse_limits(contract + rest, &why));
+    EXPECT_EQ(why, "field contract is missing or wrong");
+  }
+}
+
 TEST(Risk, SizeAtTheLimitPassesAndOneMoreIsRefused) {
   Active bench;
   EXPECT_EQ(bench.order('B', 1000, "AAPL", kAapl).code, "");

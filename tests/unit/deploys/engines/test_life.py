@@ -117,6 +117,34 @@ def test_life_of_a_slot(command: Run, target: Target, tmp_path: Path) -> None:  
     assert slot(target) == f"../releases/{digest[7:]}"
     assert digest[7:] in target.run("cat /etc/systemd/system/hft-engine-a.service")
 
+    refused = command("hft", "revert", NAME, "--yes", "--drain")
+    assert (refused.returncode, "hft engine remove" in refused.stderr) == (2, True), "it stands on the plan"
+    assert units(target) == {"hft-engine-a.service"}
+
+
+@needs_namespaces
+def test_removal_takes_all_but_releases_and_apply_brings_the_standins_back(
+    command: Run, target: Target, tmp_path: Path
+) -> None:
+    trade = tmp_path / "trade.json"
+    trade.write_text(json.dumps({**TRADE, "feeds": [{**TRADE["feeds"][0], "interface": "127.0.0.1"}]}))
+    files = ["--limits", str(write_limits(tmp_path / "limits")), "--config", str(trade)]
+    assert command("hft", "apply", "--yes").returncode == 0
+    before = units(target)
+    assert len(before) > 1, "stand-ins"
+    done = command("hft", "engine", "deploy", str(stub.write(tmp_path / "one")), *files, "--yes")
+    assert (done.returncode, units(target)) == (0, {"hft-engine-a.service"})
+    assert command("hft", "engine", "remove", "--limit", NAME, "--yes").returncode == 2, "it runs"
+    gone = command("hft", "engine", "remove", "--limit", NAME, "--yes", "--drain")
+    assert gone.returncode == 0, gone.stdout + gone.stderr
+    assert units(target) == set()
+    left = "-name '*engine-a*' -o -type f -path '*/engine/*'"
+    assert target.run(f"find /etc/hft/engine /etc/systemd/system /opt/hft/slots {left}") == ""
+    assert len(releases(target)) == 1
+    assert command("hft", "engine", "remove", "--limit", NAME, "--yes").returncode == 2, "nothing is there"
+    assert command("hft", "apply", "--yes").returncode == 0
+    assert units(target) == before
+
 
 @needs_namespaces
 def test_a_change_that_fails_is_taken_back_and_the_old_engine_runs_again(

@@ -1,4 +1,4 @@
-"""The chain as it trades: tickets of the host's issuer, signed fences and limits; orders by strategy alone."""
+"""The chain as it trades: tickets of the issuer, signed fences and limits; orders by the strategy alone."""
 
 from __future__ import annotations
 

@@ -6,10 +6,12 @@ import signal
 import struct
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from engine.conformance.process import Engine
+from engine.ticket.fence import call
 
 from .rig import TILT_EVERY_S, Chain, buy, trading
 
@@ -145,3 +147,55 @@ def test_stopped_engine_that_goes_on_behind_the_gateways_latch_gets_nothing_out(
         "a refused order of the engine that went on",
     )
     assert len(chain.orders()) == before
+
+
+@pytest.mark.engine
+def test_signal_kills_while_the_hot_loop_hangs_and_the_latch_is_on_disk_before_it_wakes_up(
+    make_chain: MakeChain,
+) -> None:
+    chain = trading(make_chain(slots="a"))
+    engine, latch = chain.running(), chain.seats["a"].directory / "latch"
+    with ThreadPoolExecutor() as pool:
+        stall = pool.submit(call, chain.seats["a"].directory / "admin", "stall", ms=3000)
+        turns = -1
+        while turns != (turns := engine.metric("engine_hot_turns_total")):
+            time.sleep(0.2)
+        before = len(chain.orders())
+        for _ in range(5):
+            chain.tilt()
+        engine.signal(signal.SIGUSR1)
+        chain.until(lambda: latch.read_bytes().count(b'"set":true') == 2, "both copies of the latch")
+        assert not stall.done(), "it hangs all the time"
+        assert stall.result()["ok"]
+    engine.wait_state("HALTED")
+    chain.wait_open(0)
+    assert len(chain.orders()) == before
+
+
+def test_kill_in_the_middle_of_a_promotion_ends_halted(chain: Chain) -> None:
+    engine, admin = chain.seats["a"].standby(), chain.seats["a"].directory / "admin"
+    chain.gateway.nudge(signal.SIGSTOP)
+    with ThreadPoolExecutor() as pool:
+        promotion = pool.submit(call, admin, "promote", epoch=1)
+        engine.wait_status("the promotion's start", lambda status: status["highest_epoch"] == 1)
+        engine.must("kill", scope="engine", id="", reason="drill")
+        chain.gateway.nudge(signal.SIGCONT)
+        assert not promotion.result()["ok"]
+    engine.must_not("latched", "promote", epoch=2)
+    assert engine.state() == "HALTED" and chain.orders() == []
+
+
+@pytest.mark.engine
+def test_killed_engine_behind_a_latched_gateway_does_not_flood_it(chain: Chain) -> None:
+    """Both are latched and the connection is lost: it asks again, more and more seldom."""
+    engine = chain.seats["a"].active(1)
+    chain.gateway.verb("latch", scope="site", id="", reason="drill")
+    engine.must("kill", scope="engine", id="", reason="drill")
+    chain.gateway.kill()
+    chain.gateway.start()
+    chain.until(lambda: chain.gateway.lines("refusals"), "the first refusal")
+    time.sleep(4.0)
+    tries = [line for line in chain.gateway.lines("refusals") if line["code"] == "latched"]
+    assert 2 <= len(tries) <= 8, f"{len(tries)} tries, ten a second would be 40"
+    assert chain.gateway.verb("unlatch", operator="alice", reason="checked")["ok"]
+    engine.wait_status("a connection again", lambda status: status["connected"])

@@ -37,7 +37,9 @@ def free_ports() -> list[int]:
 
 @contextmanager
 def program(*argv: str | Path) -> Iterator[subprocess.Popen[str]]:
-    running = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     with running:
         try:
             yield running
@@ -97,7 +99,9 @@ def test_every_trigger_is_answered_once_and_the_counts_add_up(
     assert (run.matched, run.missing, run.unmatched, run.repeated) == (500, 0, 0, 0)
     assert run.latency.total == 500
     assert raw["orders"]["received"] == raw["orders"]["answered"] == 600
-    assert raw["sent"] | {"bytes": 0} == {"datagrams": 1200, "messages": 2400, "bytes": 0, "failed": 0}
+    sent = {name: raw["sent"][name] for name in ("datagrams", "messages", "failed")}
+    assert sent == {"datagrams": 1200, "messages": 2400, "failed": 0}
+    assert 0 < raw["sent"]["largest_bytes"] <= 1400
     assert (relay["triggers"], relay["repeats"]) == (600, 600)
     assert relay["bytes_back"] >= 600 * (3 + 64 + 3 + 36)
     assert run.receiver_drops == run.rerequests == 0
@@ -115,6 +119,39 @@ def test_stall_of_the_program_under_test_shows_in_the_latencies(native: Path, tm
         "200 of 1,000 triggers fell into the stall, half of them for 0.2 s"
     )
     assert raw["backlog_ns"]["total"] == 1000
+
+
+def test_nothing_begins_before_the_word_to_go_and_the_warm_up_ends_with_a_rest(
+    native: Path, tmp_path: Path
+) -> None:
+    lines = ",".join(f"127.0.0.1:{port}" for port in free_ports())
+    out = tmp_path / "run.json"
+    argv = [
+        native / "bin" / "hft-load", "--lines", lines, "--out", out, "--go", "--settle-ms", "10",
+        "--triggers", "60", "--warmup", "20", "--rate", "200", "--rest-ms", "400",
+    ]  # fmt: skip
+    with program(*argv) as generator:
+        assert generator.stdout is not None and generator.stdin is not None
+        port = json.loads(generator.stdout.readline())["order_port"]
+        with program(native / "bin" / "hft-relay", "--lines", lines, "--to", f"127.0.0.1:{port}") as relay:
+            time.sleep(0.5)  # logged in for long
+            assert generator.poll() is None and not out.exists()
+            generator.stdin.write("\n")
+            generator.stdin.flush()
+            assert json.loads(generator.stdout.readline()) == {"warm": True}
+            generator.communicate(timeout=PATIENCE_S)
+            relay.communicate(timeout=PATIENCE_S)
+    run = parse_run(out.read_text())
+    assert (run.matched, run.missing) == (40, 0)
+    assert run.duration_ns >= 60 / 200 * 1e9 + 0.39e9
+
+
+def test_generator_that_will_never_be_told_to_go_ends(native: Path, tmp_path: Path) -> None:
+    argv = [native / "bin" / "hft-load", "--lines", "127.0.0.1:9", "--out", tmp_path / "x", "--go"]
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=20
+    )
+    assert (done.returncode, "word to go" in done.stderr) == (75, True)
 
 
 def test_noise_of_a_whole_market_goes_out_beside_the_triggers(native: Path, tmp_path: Path) -> None:

@@ -191,12 +191,11 @@ class VenueRig:
         self.admin_path = folder / "venue.sock"
         faults: dict[str, dict[str, Any]] = config.pop("faults", {})
         config.setdefault("symbols", ["AAA", "BBB"])
-        config["feed"] = {"heartbeat_ms": 100, **config.get("feed", {})} | {
-            "lines": [
-                {"name": name, "targets": [line.target], "faults": faults.get(name, {})}
-                for name, line in self.lines.items()
-            ]
-        }
+        lines = [
+            {"name": name, "targets": [line.target], "faults": faults.get(name, {})}
+            for name, line in self.lines.items()
+        ]
+        config["feed"] = {"heartbeat_ms": 100, "lines": lines} | config.get("feed", {})
         self.host = config.get("orders", "127.0.0.1:0").partition(":")[0]
         config |= {"log": str(self.log_path), "admin": str(self.admin_path)}
         path = folder / "venue.json"
