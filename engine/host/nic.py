@@ -77,16 +77,16 @@ def read_port(address: str, root: Path = Path("/")) -> Port:
         raise NicError(EXIT_CONFIG, f"{address}: no such PCI device")
     if not (device / "class").read_text().startswith(NETWORK_CLASS):
         raise NicError(EXIT_CONFIG, f"{address}: not a network device")
-    net = device / "net"
-    interfaces = tuple(sorted(entry.name for entry in net.iterdir())) if net.is_dir() else ()
+    # A virtio port's interface hangs below the virtio device, one step further down.
+    entries = sorted((*device.glob("net/*"), *device.glob("virtio*/net/*")))
     group = (device / "iommu_group").resolve().name if (device / "iommu_group").exists() else None
     return Port(
         address=address,
         driver=_driver(device),
-        interfaces=interfaces,
+        interfaces=tuple(entry.name for entry in entries),
         group=group,
         companions=_companions(device, address),
-        in_use=tuple(why for name in interfaces for why in _needs(root, device / "net" / name)),
+        in_use=tuple(why for entry in entries for why in _needs(root, entry)),
         holders=_holders(root, group) if group else (),
     )
 

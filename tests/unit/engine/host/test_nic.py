@@ -167,6 +167,14 @@ def test_the_port_of_the_default_route_is_never_taken(machine: Machine) -> None:
     assert "default route" in str(why_not_bind(machine.port()))
 
 
+def test_a_virtio_ports_interface_counts_though_it_hangs_one_step_below(machine: Machine) -> None:
+    (machine.device(ADDRESS) / "net/ens1").rmdir()
+    (machine.device(ADDRESS) / "virtio1/net/ens1").mkdir(parents=True)
+    assert machine.port().interfaces == ("ens1",)
+    machine.proc("route", "ens1\t00000000\t0100A8C0")
+    assert "default route" in str(why_not_bind(machine.port()))
+
+
 @pytest.mark.parametrize(("state", "taken"), [("01", False), ("0A", False), ("06", True)])
 def test_the_port_of_a_session_or_listener_is_never_taken(machine: Machine, state: str, taken: bool) -> None:
     (machine.root / "addresses/ens1").write_text("10.77.1.11\n")
