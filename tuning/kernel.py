@@ -20,6 +20,8 @@ def wish_kernel(wishes: Wishes) -> None:
     _clock(wishes)
     _watchdog(wishes)
     _idle_states(wishes)
+    if wishes.profile.io_mode == "dpdk":
+        _iommu(wishes)
     wishes.refuse(
         "cmdline.mitigations",
         Code.SECURITY,
@@ -154,3 +156,34 @@ def _no_idle_limit(wishes: Wishes) -> tuple[Code, str] | None:
     if topology.is_virtual:
         return Code.NOT_APPLICABLE_VIRTUAL, "a virtual machine does not choose the C-states of its CPUs"
     return None
+
+
+def _iommu(wishes: Wishes) -> None:
+    """Ports in user space: the IOMMU holds them to their process; the kernel's own devices pass it by."""
+    topology = wishes.topology
+    if topology.architecture not in ("x86_64", None):
+        reason = f"{topology.architecture} switches its IOMMU on in firmware"
+        wishes.refuse("cmdline.iommu", Code.NOT_APPLICABLE_ARCHITECTURE, reason)
+        return
+    if topology.architecture is None:
+        wishes.unproven.append("cmdline.iommu")
+    # AMD's is on where firmware offers it; Intel's waits to be asked on kernels built without DEFAULT_ON.
+    if topology.cpu_vendor != "AuthenticAMD":
+        wishes.add(
+            kernel_arg(
+                "intel_iommu",
+                "on",
+                why="a port driven from user space reaches only the memory of its own process",
+                risk="a device with broken DMA remapping tables in firmware may fail to start",
+                source="Documentation/driver-api/vfio.rst",
+            )
+        )
+    wishes.add(
+        kernel_arg(
+            "iommu",
+            "pt",
+            why="devices that the kernel drives are not translated, so they lose no time to the IOMMU",
+            risk="those devices can reach all memory, as without an IOMMU",
+            source="Documentation/admin-guide/kernel-parameters.txt",
+        )
+    )

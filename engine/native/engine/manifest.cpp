@@ -14,6 +14,9 @@ namespace {
 
 using Json = nlohmann::json;
 
+// Buffers of two ports with the default of descriptors (dpdk/port.cpp) and what DPDK's environment takes.
+constexpr int kPortPages = 24;
+
 Json thread_row(const char* name, const char* role, const char* wants) {
   return {{"name", name}, {"role", role}, {"wants", wants}, {"policy", "other"}, {"priority", 0}, {"numa", "any"}};
 }
@@ -36,7 +39,7 @@ Json made_from(const std::string& sha256_hex) {
                       {"replication_min", 0}, {"replication_max", 0}, {"state_digest", "sha256"}}},
           {"venue_profiles", {"ouch5-2023-05", "ouch5-later"}},
           {"threads", threads},
-          {"memory", {{"hugepages_2m", 16}, {"hugepages_1g", 0}, {"locked_bytes", 256 << 20}}},
+          {"memory", {{"hugepages_2m", 16 + (dpdk::built_in() ? kPortPages : 0)}, {"hugepages_1g", 0}, {"locked_bytes", 256 << 20}}},
           {"nic", {{"mode", dpdk::built_in() ? "dpdk" : "kernel"}, {"feed", {"multicast", "unicast"}}}},
           {"ports", Json::array()},
           {"budgets", {{"startup_ms", 5000}, {"drain_ms", 5000}, {"kill_ms", 100}, {"replication_lag_max", 0},

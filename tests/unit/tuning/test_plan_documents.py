@@ -19,7 +19,7 @@ from tuning.planner import plan
 from tuning.profile import ENGINE, Profile, profile_named
 from tuning.reader import read_topology
 from tuning.refusal import Code
-from tuning.setting import KINDS, Sysctl, SysfsValue, setting_to_dict
+from tuning.setting import KINDS, KernelArg, Sysctl, SysfsValue, setting_to_dict
 from tuning.snapshot import Snapshot
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -191,3 +191,20 @@ def test_io_modes_without_kernel_sockets_set_no_busy_polling() -> None:
     refused = {one.key: one.code for one in made.refused}
     assert refused["net.core.busy_poll"] is Code.NOT_APPLICABLE_PROFILE
     assert "net.core.busy_poll" not in {setting.key for setting in made.settings}
+
+
+def test_a_port_in_user_space_gets_an_iommu_and_other_modes_do_not() -> None:
+    topology = read_topology(machine(CASES["lab-generic"]))
+    for mode, wanted in (("dpdk", {"intel_iommu": "on", "iommu": "pt"}), ("kernel_busy_poll", {})):
+        made = plan(topology, dataclasses.replace(ENGINE, io_mode=mode))
+        arguments = {one.name: one.value for one in made.settings if isinstance(one, KernelArg)}
+        assert {name: arguments[name] for name in arguments if "iommu" in name} == wanted
+
+
+def test_an_amd_host_is_not_told_about_intels_iommu() -> None:
+    topology = read_topology(machine(CASES["lab-generic"]))
+    amd = dataclasses.replace(topology, cpu_vendor="AuthenticAMD")
+    made = plan(amd, dataclasses.replace(ENGINE, io_mode="dpdk"))
+    assert {one.name for one in made.settings if isinstance(one, KernelArg) and "iommu" in one.name} == {
+        "iommu"
+    }

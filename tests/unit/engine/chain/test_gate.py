@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engine import gate
 from lab.process import own_mounts
 
 HERE = "tests.unit.engine.chain"
@@ -52,13 +52,6 @@ def alone(*argv: str) -> list[str]:
     return [*own_mounts(), "--net", *argv]
 
 
-def tool(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "engine.gate", *arguments]
-    return subprocess.run(
-        argv, capture_output=True, text=True, check=False, env={**os.environ, **environment}, timeout=60
-    )
-
-
 @pytest.mark.engine
 def test_closing_destroys_idle_sockets_tells_both_ends_and_refuses_new_ones() -> None:
     done = subprocess.run(
@@ -77,30 +70,40 @@ def test_closing_destroys_idle_sockets_tells_both_ends_and_refuses_new_ones() ->
 
 
 @pytest.mark.parametrize("to", ["10.0.0.1", "10.0.0.1:0", "10.0.0.1:65536", "host:7001", "::1:7001"])
-def test_an_address_that_is_none_is_refused_before_anything_is_touched(to: str) -> None:
-    done = tool("close", "--to", to, PATH="")
-    assert done.returncode == 64 and "IPV4:PORT" in done.stderr
+def test_an_address_that_is_none_is_refused_before_anything_is_touched(
+    to: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert gate.main(["close", "--to", to]) == 64
+    assert "IPV4:PORT" in capsys.readouterr().err
 
 
-def test_missing_programs_are_named() -> None:
-    done = tool("close", "--to", "10.0.0.1:7001", PATH="/nonexistent")
-    assert (done.returncode, done.stderr) == (75, "gate: nft is not installed\n")
+def test_missing_programs_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert gate.main(["close", "--to", "10.0.0.1:7001"]) == 75
+    assert capsys.readouterr().err == "gate: nft is not installed\n"
 
 
-def test_a_socket_that_the_kernel_does_not_destroy_is_a_failure(tmp_path: Path) -> None:
+def test_a_socket_that_the_kernel_does_not_destroy_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name, text in (("nft", "#!/bin/sh\ncat >/dev/null\n"), ("ss", POWERLESS_SS)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)
-    done = tool("close", "--to", "127.0.0.1:7001", PATH=f"{tmp_path}:/usr/bin:/bin")
-    assert done.returncode == 69 and "CONFIG_INET_DIAG_DESTROY" in done.stderr
-    assert json.loads(done.stdout)["left"] == 1
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(gate, "LEFT_PATIENCE_S", 0.1)
+    assert gate.main(["close", "--to", "127.0.0.1:7001"]) == 69
+    said = capsys.readouterr()
+    assert json.loads(said.out)["left"] == 1 and "CONFIG_INET_DIAG_DESTROY" in said.err
 
 
-def test_help_says_what_it_needs_and_how_it_ends() -> None:
-    done = tool("--help")
-    assert done.returncode == 0
+def test_help_says_what_it_needs_and_how_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    assert gate.main(["--help"]) == 0
+    told = capsys.readouterr().out
     for word in ("CONFIG_INET_DIAG_DESTROY", "root", "reboot", "Exit codes"):
-        assert word in done.stdout
+        assert word in told
 
 
 def seen_by(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -120,14 +123,16 @@ def test_a_lifted_drop_lets_the_order_through_and_a_lifted_gate_does_not(native:
         for how in HOW
     }  # fmt: skip
     seen = {how: seen_by(process) for how, process in started.items()}
-    drop, gate, stopped = (seen[how] for how in HOW)
+    drop, gated, stopped = (seen[how] for how in HOW)
     assert drop["before"] == [1] and drop["after"] == [1, 2], "TCP sent it again"
-    assert gate["before"] == gate["while_closed"] == gate["after"] == [1], "the same order, behind the gate"
-    assert gate["closed"]["exit"] == 0 and gate["closed"]["left"] == 0 and gate["signalled_it"]
+    assert gated["before"] == gated["while_closed"] == gated["after"] == [1], (
+        "the same order, behind the gate"
+    )
+    assert gated["closed"]["exit"] == 0 and gated["closed"]["left"] == 0 and gated["signalled_it"]
     assert stopped["went_on"] == "ACTIVE", "nothing but the gate was in its way"
     assert stopped["before"] == stopped["while_closed"] == stopped["after"]
     for refused in ("opened_while_stopped", "opened_while_active"):
         assert stopped[refused]["exit"] == 69
-    for found in (gate, stopped):
+    for found in (gated, stopped):
         assert found["opened"]["exit"] == 0
         assert (found["state"], found["open"]) == ("HALTED", 0), "and what was open is cancelled"

@@ -1,0 +1,311 @@
+"""`python3 -m engine.host.nic`: hand a network port to user space (vfio-pci) for DPDK, and take it back.
+
+`bind` takes the port from its driver: its interface, addresses and routes are gone until `release`. The
+driver is chosen by `driver_override` of that one device (Documentation/ABI/testing/sysfs-bus-pci), never by
+teaching vfio-pci an identity, which would take every port of the kind. What was before is written below
+STATE first, so that `release` brings the same driver back; a step that fails is undone. Without a working
+IOMMU nothing is bound: the device could then write anywhere in memory.
+
+Never taken: a port that carries the default route, a listening or connected TCP session of this host (ssh),
+or another interface (VLAN, bond, bridge); a port in an IOMMU group with devices that stay with the kernel.
+Never released: a port whose group a process holds open, because the kernel would wait for it without end.
+
+The binding is gone after a reboot: a unit binds before the engine starts. Needs root.
+Standard library only, and nothing of the house: the file also runs alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pwd
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+EXIT_DONE, EXIT_CONFIG, EXIT_NOT_SAFE, EXIT_RETRY = 0, 64, 69, 75
+STATE = Path("/run/hft/nic")
+VFIO = "vfio-pci"
+ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+NETWORK_CLASS, BRIDGE_CLASS = "0x02", "0x06"
+PATIENCE_S = 10.0
+TCP_LISTEN, TCP_ESTABLISHED = "0A", "01"
+EPILOG = """examples:
+  python3 -m engine.host.nic status 0000:41:00.0
+  python3 -m engine.host.nic bind 0000:41:00.0 --owner hft-engine
+  python3 -m engine.host.nic release 0000:41:00.0
+
+One JSON line on standard output. Exit codes: 0 done or already so (status: always), 64 bad arguments or no
+such network device, 69 not safe and nothing was changed, 75 a step failed and was undone."""
+
+
+class NicError(Exception):
+    """What could not be done; `code` is the exit code."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """One PCI network device as sysfs shows it, and what of this host stands on it."""
+
+    address: str
+    driver: str | None
+    interfaces: tuple[str, ...]
+    group: str | None
+    companions: tuple[str, ...] = ()  # "address driver" of others in its group that the kernel drives
+    in_use: tuple[str, ...] = ()  # sentences: why the host needs its interfaces
+    holders: tuple[int, ...] = ()  # processes with its group open
+
+
+# READ
+
+
+def read_port(address: str, root: Path = Path("/")) -> Port:
+    """The device and its surroundings; NicError when there is no such network device."""
+    if not ADDRESS.fullmatch(address):
+        raise NicError(EXIT_CONFIG, f"{address!r} is no PCI address such as 0000:41:00.0")
+    device = root / "sys/bus/pci/devices" / address
+    if not device.is_dir():
+        raise NicError(EXIT_CONFIG, f"{address}: no such PCI device")
+    if not (device / "class").read_text().startswith(NETWORK_CLASS):
+        raise NicError(EXIT_CONFIG, f"{address}: not a network device")
+    # A virtio port's interface hangs below the virtio device, one step further down.
+    entries = sorted((*device.glob("net/*"), *device.glob("virtio*/net/*")))
+    group = (device / "iommu_group").resolve().name if (device / "iommu_group").exists() else None
+    return Port(
+        address=address,
+        driver=_driver(device),
+        interfaces=tuple(entry.name for entry in entries),
+        group=group,
+        companions=_companions(device, address),
+        in_use=tuple(why for entry in entries for why in _needs(root, entry)),
+        holders=_holders(root, group) if group else (),
+    )
+
+
+def _driver(device: Path) -> str | None:
+    return (device / "driver").resolve().name if (device / "driver").exists() else None
+
+
+def _companions(device: Path, address: str) -> tuple[str, ...]:
+    """Others of the group that have a driver of the kernel; PCI bridges may stay (vfio.rst, "viable")."""
+    members = device / "iommu_group" / "devices"
+    if not members.is_dir():
+        return ()
+    found = []
+    for other in sorted(members.iterdir()):
+        driver = _driver(other)
+        is_bridge = (other / "class").read_text().startswith(BRIDGE_CLASS)
+        if other.name != address and driver not in (None, VFIO) and not is_bridge:
+            found.append(f"{other.name} {driver}")
+    return tuple(found)
+
+
+def _needs(root: Path, interface: Path) -> list[str]:
+    name = interface.name
+    why = [f"{name} carries {upper.name.removeprefix('upper_')}" for upper in interface.glob("upper_*")]
+    routes = [line.split() for line in _lines(root / "proc/net/route")[1:]]
+    if any(route[0] == name and route[1] == "00000000" for route in routes):
+        why.append(f"{name} has the default route")
+    local = _local_addresses(name) if root == Path("/") else _recorded_addresses(root, name)
+    for line in _lines(root / "proc/net/tcp")[1:]:
+        fields = line.split()
+        if fields[3] in (TCP_LISTEN, TCP_ESTABLISHED) and _dotted(fields[1]) in local:
+            why.append(f"{name} has a TCP session or listener on {_dotted(fields[1])}")
+    return sorted(set(why))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def _dotted(endpoint: str) -> str:
+    """The address of /proc/net/tcp: a little-endian number in hexadecimal."""
+    number = int(endpoint.partition(":")[0], 16)
+    return ".".join(str(number >> shift & 0xFF) for shift in (0, 8, 16, 24))
+
+
+def _local_addresses(name: str) -> set[str]:
+    done = subprocess.run(
+        ["ip", "-json", "-4", "address", "show", "dev", name], capture_output=True, text=True, check=False
+    )
+    listed = json.loads(done.stdout or "[]")
+    return {info["local"] for entry in listed for info in entry.get("addr_info", [])}
+
+
+def _recorded_addresses(root: Path, name: str) -> set[str]:
+    return set(_lines(root / "addresses" / name))
+
+
+def _holders(root: Path, group: str) -> tuple[int, ...]:
+    held = []
+    for entry in (root / "proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            links = [str(fd.readlink()) for fd in (entry / "fd").iterdir()]
+        except OSError:
+            continue  # ended meanwhile
+        if f"/dev/vfio/{group}" in links:
+            held.append(int(entry.name))
+    return tuple(sorted(held))
+
+
+# DECIDE
+
+
+def why_not_bind(port: Port) -> str | None:
+    """The sentence that refuses `bind`; None when it is safe."""
+    if port.group is None:
+        return (
+            "no IOMMU group: boot with intel_iommu=on iommu=pt (the plan's io_mode dpdk) and VT-d in firmware"
+        )
+    if port.companions:
+        return f"IOMMU group {port.group} is shared with {', '.join(port.companions)}"
+    return "; ".join(port.in_use) or None
+
+
+def why_not_release(port: Port) -> str | None:
+    """The sentence that refuses `release`; None when it is safe."""
+    if port.holders:
+        return f"group {port.group} is open in process {', '.join(map(str, port.holders))}: stop it first"
+    return None
+
+
+# ACT
+
+
+class Bus:
+    """Writes to /sys/bus/pci that move one device between drivers."""
+
+    def __init__(self, address: str, root: Path = Path("/")) -> None:
+        self.address = address
+        self._bus = root / "sys/bus/pci"
+        self._device = self._bus / "devices" / address
+
+    def driver(self) -> str | None:
+        """The driver that has it now."""
+        return _driver(self._device)
+
+    def give_to(self, wanted: str | None, override: str) -> None:
+        """Take it from its driver and let the kernel look for the one that OVERRIDE names (empty: any)."""
+        self._write(self._device / "driver_override", override + "\n")
+        if (self._device / "driver").exists():
+            self._write(self._device / "driver" / "unbind", self.address)
+        self._write(self._bus / "drivers_probe", self.address)
+        end = time.monotonic() + PATIENCE_S
+        while wanted is not None and self.driver() != wanted:
+            if time.monotonic() > end:
+                raise OSError(f"{self.address} has driver {self.driver()}, not {wanted}")
+            time.sleep(0.05)
+
+    def _write(self, path: Path, text: str) -> None:
+        with path.open("w") as file:
+            file.write(text)
+
+
+def bind(port: Port, bus: Bus, state: Path, load: Callable[[], None], give: Callable[[str], None]) -> str:
+    """To vfio-pci; says what was done. LOAD loads the driver's module, GIVE hands over the group's node."""
+    if port.driver == VFIO:
+        give(port.group or "")
+        return f"{port.address} is with {VFIO} already"
+    if refusal := why_not_bind(port):
+        raise NicError(EXIT_NOT_SAFE, f"{port.address}: {refusal}")
+    remember(port, state)
+    try:
+        load()
+        bus.give_to(VFIO, VFIO)
+        give(port.group or "")
+    except (OSError, subprocess.CalledProcessError) as error:
+        bus.give_to(port.driver, "")
+        recorded(port.address, state).unlink(missing_ok=True)
+        raise NicError(EXIT_RETRY, f"{port.address}: {error}; it is back with {port.driver}") from error
+    return f"{port.address} from {port.driver} to {VFIO}"
+
+
+def release(port: Port, bus: Bus, state: Path) -> str:
+    """Back to the driver that had it; says what was done."""
+    path = recorded(port.address, state)
+    if port.driver not in (VFIO, None):
+        path.unlink(missing_ok=True)
+        return f"{port.address} is with {port.driver} already"
+    if refusal := why_not_release(port):
+        raise NicError(EXIT_NOT_SAFE, f"{port.address}: {refusal}")
+    before = json.loads(path.read_text())["driver"] if path.exists() else None
+    try:
+        bus.give_to(before, "")
+    except OSError as error:
+        raise NicError(EXIT_RETRY, f"{port.address}: {error}") from error
+    path.unlink(missing_ok=True)
+    return f"{port.address} from {VFIO} to {bus.driver()}"
+
+
+def recorded(address: str, state: Path) -> Path:
+    """Where it stands who had this device."""
+    return state / f"{address}.json"
+
+
+def remember(port: Port, state: Path) -> None:
+    """Who has it, written whole or not at all."""
+    state.mkdir(parents=True, exist_ok=True)
+    path = recorded(port.address, state)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps({"driver": port.driver, "interfaces": port.interfaces}) + "\n")
+    new.rename(path)
+
+
+def load_vfio() -> None:
+    """modprobe(8); a driver that is built in needs none."""
+    if not Path(f"/sys/bus/pci/drivers/{VFIO}").is_dir():
+        subprocess.run(["modprobe", VFIO], check=True, capture_output=True)
+
+
+def give_node(group: str, owner: str | None) -> None:
+    """The group's device node to the user that the engine runs as."""
+    if owner is not None:
+        os.chown(f"/dev/vfio/{group}", pwd.getpwnam(owner).pw_uid, -1)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="engine.host.nic",
+        description=__doc__.partition("\n\n")[0],
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("verb", choices=("status", "bind", "release"))
+    parser.add_argument("address", help="PCI address, as lspci -D prints it")
+    parser.add_argument("--owner", help="user that gets the IOMMU group's node (bind)")
+    parser.add_argument("--state", type=Path, default=STATE, help=f"where it is written who had it ({STATE})")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run one verb and print its JSON line."""
+    wanted = arguments().parse_args(argv)
+    try:
+        port, bus, done = read_port(wanted.address), Bus(wanted.address), ""
+        if wanted.verb == "bind":
+            done = bind(port, bus, wanted.state, load_vfio, lambda group: give_node(group, wanted.owner))
+        elif wanted.verb == "release":
+            done = release(port, bus, wanted.state)
+        seen = asdict(read_port(wanted.address))
+    except (NicError, KeyError, OSError) as error:
+        code = error.code if isinstance(error, NicError) else EXIT_RETRY
+        print(json.dumps({"ok": False, "detail": str(error)}))
+        return code
+    print(json.dumps({"ok": True, "done": done, **seen}))
+    return EXIT_DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,220 @@
+"""Ports between kernel and user space: refusals, deeds, and the way back, on a made-up sysfs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine.host.nic import (
+    EXIT_CONFIG,
+    EXIT_NOT_SAFE,
+    EXIT_RETRY,
+    VFIO,
+    Bus,
+    NicError,
+    Port,
+    bind,
+    main,
+    read_port,
+    recorded,
+    release,
+    why_not_bind,
+    why_not_release,
+)
+
+ADDRESS, SIBLING, BRIDGE = "0000:41:00.0", "0000:41:00.1", "0000:40:01.0"
+GOOD = Port(address=ADDRESS, driver="ice", interfaces=("ens1",), group="7")
+
+
+class Machine:
+    """A sysfs and a procfs with three devices; group 7 holds the port and its bridge."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.bus = root, root / "sys/bus/pci"
+        for driver in ("ice", "pcieport", VFIO):
+            (self.bus / "drivers" / driver).mkdir(parents=True)
+        (root / "proc/net").mkdir(parents=True)
+        (root / "addresses").mkdir()
+        self.add(ADDRESS, "0x020000", "ice", "7")
+        self.add(SIBLING, "0x020000", "ice", "8")
+        self.add(BRIDGE, "0x060400", "pcieport", "7")
+        (self.device(ADDRESS) / "net" / "ens1").mkdir(parents=True)
+
+    def device(self, address: str) -> Path:
+        return self.bus / "devices" / address
+
+    def add(self, address: str, kind: str, driver: str, group: str) -> None:
+        device, members = self.device(address), self.root / "sys/kernel/iommu_groups" / group / "devices"
+        device.mkdir(parents=True)
+        members.mkdir(parents=True, exist_ok=True)
+        (device / "class").write_text(kind + "\n")
+        (device / "driver").symlink_to(self.bus / "drivers" / driver)
+        (device / "iommu_group").symlink_to(members.parent)
+        (members / address).symlink_to(device)
+
+    def regroup(self, address: str, group: str) -> None:
+        members = self.root / "sys/kernel/iommu_groups" / group / "devices"
+        (members / address).symlink_to(self.device(address))
+
+    def proc(self, name: str, *lines: str) -> None:
+        (self.root / "proc/net" / name).write_text("\n".join(("header", *lines)) + "\n")
+
+    def port(self) -> Port:
+        return read_port(ADDRESS, self.root)
+
+
+class Kernel(Bus):
+    """What the kernel does when these files are written; `refuses` names a driver that does not take it."""
+
+    def __init__(self, machine: Machine, refuses: str = "") -> None:
+        super().__init__(ADDRESS, machine.root)
+        self.machine, self.refuses, self.override = machine, refuses, ""
+        self.writes: list[tuple[str, str]] = []
+
+    def _write(self, path: Path, text: str) -> None:
+        self.writes.append((path.name, text.strip()))
+        link = self.machine.device(ADDRESS) / "driver"
+        if path.name == "driver_override":
+            self.override = text.strip()
+        elif path.name == "unbind":
+            link.unlink()
+        elif path.name == "drivers_probe" and (self.override or "ice") != self.refuses:
+            link.symlink_to(self.machine.bus / "drivers" / (self.override or "ice"))
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.host.nic.PATIENCE_S", 0.1)
+
+
+def test_a_port_is_read_with_its_driver_interfaces_and_group(machine: Machine) -> None:
+    assert machine.port() == GOOD
+    assert why_not_bind(machine.port()) is None
+
+
+@pytest.mark.parametrize("address", ["41:00.0", "0000:41:00.9", "../../etc", "", "0000:99:00.0", BRIDGE])
+def test_what_is_no_network_device_is_refused(machine: Machine, address: str) -> None:
+    with pytest.raises(NicError) as refused:
+        read_port(address, machine.root)
+    assert refused.value.code == EXIT_CONFIG
+
+
+def test_binding_goes_by_override_unbind_and_probe_and_release_goes_the_same_way_back(
+    machine: Machine, tmp_path: Path
+) -> None:
+    kernel, given = Kernel(machine), []
+    loaded: list[str] = []
+    said = bind(machine.port(), kernel, tmp_path / "state", lambda: loaded.append(VFIO), given.append)
+    assert said == f"{ADDRESS} from ice to {VFIO}"
+    assert (loaded, given, kernel.driver()) == ([VFIO], ["7"], VFIO)
+    assert kernel.writes == [("driver_override", VFIO), ("unbind", ADDRESS), ("drivers_probe", ADDRESS)]
+    assert json.loads(recorded(ADDRESS, tmp_path / "state").read_text())["driver"] == "ice"
+    kernel.writes.clear()
+    assert release(machine.port(), kernel, tmp_path / "state") == f"{ADDRESS} from {VFIO} to ice"
+    assert kernel.writes == [("driver_override", ""), ("unbind", ADDRESS), ("drivers_probe", ADDRESS)]
+    assert machine.port() == GOOD
+    assert not recorded(ADDRESS, tmp_path / "state").exists()
+
+
+def test_a_second_time_changes_nothing(machine: Machine, tmp_path: Path) -> None:
+    kernel = Kernel(machine)
+    assert "already" in release(machine.port(), kernel, tmp_path)
+    bind(machine.port(), kernel, tmp_path, lambda: None, lambda _: None)
+    kernel.writes.clear()
+    assert "already" in bind(machine.port(), kernel, tmp_path, lambda: None, lambda _: None)
+    assert kernel.writes == []
+    assert json.loads(recorded(ADDRESS, tmp_path).read_text())["driver"] == "ice"
+
+
+def test_a_step_that_fails_is_undone(machine: Machine, tmp_path: Path) -> None:
+    kernel = Kernel(machine, refuses=VFIO)
+    with pytest.raises(NicError, match="back with ice") as failed:
+        bind(machine.port(), kernel, tmp_path, lambda: None, lambda _: None)
+    assert (failed.value.code, machine.port()) == (EXIT_RETRY, GOOD)
+    assert not recorded(ADDRESS, tmp_path).exists()
+
+
+def test_a_node_that_cannot_be_handed_over_undoes_the_binding(machine: Machine, tmp_path: Path) -> None:
+    def no_node(group: str) -> None:
+        raise FileNotFoundError(f"/dev/vfio/{group}")
+
+    with pytest.raises(NicError, match="back with ice"):
+        bind(machine.port(), Kernel(machine), tmp_path, lambda: None, no_node)
+    assert machine.port() == GOOD
+
+
+def test_without_an_iommu_nothing_is_bound(machine: Machine) -> None:
+    (machine.device(ADDRESS) / "iommu_group").unlink()
+    assert "intel_iommu=on" in str(why_not_bind(machine.port()))
+
+
+def test_a_group_that_the_kernel_shares_is_not_taken_but_bridges_may_stay(machine: Machine) -> None:
+    assert machine.port().companions == ()
+    machine.regroup(SIBLING, "7")
+    assert f"{SIBLING} ice" in str(why_not_bind(machine.port()))
+
+
+def test_the_port_of_the_default_route_is_never_taken(machine: Machine) -> None:
+    machine.proc("route", "ens1\t00000000\t0100A8C0", "other\t0001A8C0\t00000000")
+    assert "default route" in str(why_not_bind(machine.port()))
+
+
+def test_a_virtio_ports_interface_counts_though_it_hangs_one_step_below(machine: Machine) -> None:
+    (machine.device(ADDRESS) / "net/ens1").rmdir()
+    (machine.device(ADDRESS) / "virtio1/net/ens1").mkdir(parents=True)
+    assert machine.port().interfaces == ("ens1",)
+    machine.proc("route", "ens1\t00000000\t0100A8C0")
+    assert "default route" in str(why_not_bind(machine.port()))
+
+
+@pytest.mark.parametrize(("state", "taken"), [("01", False), ("0A", False), ("06", True)])
+def test_the_port_of_a_session_or_listener_is_never_taken(machine: Machine, state: str, taken: bool) -> None:
+    (machine.root / "addresses/ens1").write_text("10.77.1.11\n")
+    machine.proc("tcp", f"0: 0B014D0A:0016 0D014D0A:C000 {state} rest")
+    assert (why_not_bind(machine.port()) is None) is taken
+
+
+def test_another_addresses_session_is_no_reason(machine: Machine) -> None:
+    (machine.root / "addresses/ens1").write_text("10.77.1.11\n")
+    machine.proc("tcp", "0: 0B024D0A:0016 0D014D0A:C000 01 rest")
+    assert why_not_bind(machine.port()) is None
+
+
+def test_a_port_below_a_vlan_is_never_taken(machine: Machine) -> None:
+    (machine.device(ADDRESS) / "net/ens1/upper_ens1.100").mkdir()
+    assert "carries ens1.100" in str(why_not_bind(machine.port()))
+
+
+def test_refusals_change_nothing(machine: Machine, tmp_path: Path) -> None:
+    machine.regroup(SIBLING, "7")
+    kernel = Kernel(machine)
+    with pytest.raises(NicError) as refused:
+        bind(machine.port(), kernel, tmp_path / "state", lambda: None, lambda _: None)
+    assert (refused.value.code, kernel.writes) == (EXIT_NOT_SAFE, [])
+    assert not (tmp_path / "state").exists()
+
+
+def test_an_open_group_is_not_released_because_the_kernel_would_wait_forever(
+    machine: Machine, tmp_path: Path
+) -> None:
+    fd = machine.root / "proc/4711/fd"
+    fd.mkdir(parents=True)
+    (fd / "9").symlink_to("/dev/vfio/7")
+    port = replace(machine.port(), driver=VFIO)
+    assert "process 4711" in str(why_not_release(port))
+    with pytest.raises(NicError) as refused:
+        release(port, Kernel(machine), tmp_path)
+    assert refused.value.code == EXIT_NOT_SAFE
+
+
+def test_the_command_line_answers_in_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "nowhere"]) == EXIT_CONFIG
+    assert json.loads(capsys.readouterr().out)["ok"] is False
