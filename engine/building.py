@@ -1,9 +1,9 @@
 """The native programs: built once for each state of their sources, and the artifact that is deployed.
 
-Builds live under ~/.cache/hft/native (or $HFT_NATIVE_DIR), named by a hash over every source file, the checkout
-and the compiler's version, so that a changed file never runs as an old binary. The compiler is told to leave out
-where it was run (engine/native/CMakeLists.txt), and an artifact's digest is a hash of contents: two builds
-from two checkouts give the same digest.
+Builds live under ~/.cache/hft/native (or $HFT_NATIVE_DIR), named by a hash over every source file, the place
+of the checkout and the compiler's version, so that a changed file never runs as an old binary. The compiler
+is told to leave out where it was run (engine/native/CMakeLists.txt), and an artifact's digest is a hash of
+contents: two builds from two checkouts give the same digest.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def cache_dir() -> Path:
 
 
 def sources_digest(compiler: str, sources: Path = SOURCES) -> str:
-    """16 hex digits over every file below SOURCES, where it lies (cmake insists), and the compiler's version."""
+    """16 hex digits over every file below SOURCES, its place (cmake insists) and the compiler's version."""
     version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True).stdout
     hashed = hashlib.sha256(f"{version}\0{sources}\0".encode())
     for path in sorted(path for path in sources.rglob("*") if path.is_file()):
