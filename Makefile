@@ -22,8 +22,9 @@ test: setup-engine  ## native build, fast tests, the engine's long tests, then t
 engine: setup-engine  ## the native engine, gateway and venue, release build, and the engine's artifact in build/engine; built twice, one digest
 	@.venv/bin/hft engine build build/engine --verify
 
-bench: setup-engine  ## ratios side by side: ours, plain pyinfra, ansible-core; the planner on 1,024 CPUs
+bench: setup-engine  ## ratios side by side: hft, pyinfra, ansible-core; the planner on 1,024 CPUs; the engine beside a relay
 	@$(PY) -m scripts.bench
+	@$(PY) -m scripts.bench_engine
 
 drill: setup-engine  ## the long seeded campaign: kill points, full disks, power cuts, the poisons that panic= cannot save
 	@bash scripts/drill.sh
