@@ -50,6 +50,8 @@ def run(argv: list[str]) -> int:
             print(json.dumps(source.advance(int(seen), holder, runs).message()))
         case ["limits", document, path, key]:
             sign_limits(json.loads(Path(document).read_bytes()), Path(path), Path(key))
+        case ["--help" | "-h"]:
+            print(__doc__)
         case _:
             print(__doc__, file=sys.stderr)
             return EXIT_CONFIG
