@@ -13,13 +13,12 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from deploys.artifact.placement import Placement
 from deploys.artifact.seen import Address
 from deploys.errors import RefusedError
 from engine.contract.canonical import canonical
 from engine.contract.config import Config
+from engine.contract.faults import fault
 from engine.contract.manifest import Manifest
 from engine.host import places
 
@@ -65,12 +64,8 @@ def render_config(  # noqa: PLR0913  # each by name: what a configuration is mad
     try:
         Config.model_validate(document)
         return canonical(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise RefusedError(f"--config: {where}: {first['msg']}") from error
     except ValueError as error:
-        raise RefusedError(f"--config: {error}") from error
+        raise RefusedError(f"--config: {fault(error)}") from error
 
 
 def _planned(

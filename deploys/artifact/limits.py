@@ -6,9 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from deploys.errors import RefusedError
+from engine.contract.faults import fault
 from engine.contract.limits import Limits
 from engine.ticket import signing
 
@@ -48,10 +47,8 @@ def parse_limits(content: str, where: str) -> Limits:
     """The limits of a text."""
     try:
         return Limits.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise RefusedError(f"{where}: {place}: {first['msg']}") from error
+    except ValueError as error:
+        raise RefusedError(f"{where}: {fault(error)}") from error
 
 
 def serial_of(content: str | None) -> int:

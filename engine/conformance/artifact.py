@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pydantic import ValidationError
-
 from engine.conformance.errors import ArtifactError
+from engine.contract.faults import fault
 from engine.contract.manifest import Manifest, manifest_digest
 
 
@@ -89,12 +88,8 @@ def read(directory: Path) -> Artifact:
     try:
         manifest = Manifest.model_validate_json(json.dumps(document))
         digest = manifest_digest(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise ArtifactError(f"{directory}/engine.json: {where}: {first['msg']}") from error
     except ValueError as error:
-        raise ArtifactError(f"{directory}/engine.json: {error}") from error
+        raise ArtifactError(f"{directory}/engine.json: {fault(error, 'document')}") from error
     for file in manifest.files:
         _check_file(directory, file.path, file.sha256)
     interpreter = manifest.exec.interpreter

@@ -140,7 +140,7 @@ def test_a_million_messages_orders_out_gaps_explained_and_one_book(site: Site) -
     site.until(lambda: site.venue("status")["source_sent"] > 10_000, "the market's first messages")
     found = check("--window", "10")  # while market data comes in
     site.until(lambda: site.venue("status")["source_done"], "the market's end", 1800, every_s=5)
-    site.in_step()
+    site.in_step(within_s=900)
     status = site.venue("status")
     assert status["source_sent"] >= LOAD.messages
     assert site.metric(PAGE, "engine_feed_messages_total") == status["next_sequence"] - 1
@@ -197,6 +197,7 @@ def test_stray_threads_and_moved_threads_are_caught(site: Site) -> None:
 def test_wrong_binary_under_the_right_manifest_is_violated(site: Site, artifact: Path) -> None:
     stray = f"{site.engine.folder}/stray"
     site.put(site.engine, "stray", (artifact / "hft-engine").read_bytes() + b"another build", "755")
+    site.put(site.engine, "engine.json", (artifact / "engine.json").read_bytes())
     drop_in = f"/run/systemd/system/{UNIT}.d"
     lines = f"[Service]\\nExecStart=\\nExecStart={stray} --config %%d/config\\n"
     start = f"mkdir -p {drop_in} && printf '{lines}' >{drop_in}/stray.conf && systemctl daemon-reload"
@@ -214,7 +215,7 @@ def test_wrong_binary_under_the_right_manifest_is_violated(site: Site, artifact:
 
 
 def test_latch_survives_a_reset_of_the_machine(site: Site, lab: Lab) -> None:
-    site.in_step()
+    site.in_step(within_s=1200)  # it started again and asks for the whole day
     site.promote()
     killed = site.ask("kill", scope="engine", id="", reason="drill")
     assert killed["ok"] and killed["flattened"] is False

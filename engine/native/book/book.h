@@ -41,26 +41,53 @@ class Book {
     return result;
   }
 
-  // First wave, a datagram ahead: bring in the index entry of the order the message acts on.
+  // First wave, a datagram ahead: bring in the index entries that the message reads and writes.
   void prefetch_index(Bytes message) const {
-    if (names_order(message)) prefetch_index(itch::order_reference.load(message.data()));
+    if (!names_order(message)) return;
+    prefetch_index(itch::order_reference.load(message.data()));
+    if (is_replace(message)) prefetch_index(itch::OrderReplace::new_reference.load(message.data()));
   }
   void prefetch_index(std::uint64_t reference) const { index_.prefetch(reference); }
 
   // Second wave, once the entry is there: bring in the order itself, or for an add the end of its ladder.
   void prefetch_order(Bytes message) const {
     if (!names_order(message)) return;
-    const char type = static_cast<char>(message[0]);
-    if (type == itch::AddOrder::type || type == itch::AddOrderMpid::type) {
-      const bool buy = itch::AddOrder::side.load(message.data()) == itch::kBuy;
-      prefetch_ladder(itch::locate.load(message.data()), buy ? Side::bid : Side::ask);
+    if (is_add(message)) prefetch_ladder(itch::locate.load(message.data()), side_of(message));
+    else prefetch_order(itch::order_reference.load(message.data()));
+  }
+
+  // Third wave: the level of an add, and of any other order its level and its neighbours in the queue.
+  void prefetch_level(Bytes message) const {
+    if (!names_order(message)) return;
+    if (is_add(message)) {
+      prefetch_level(itch::locate.load(message.data()), side_of(message), itch::AddOrder::price.load(message.data()));
     } else {
-      prefetch_order(itch::order_reference.load(message.data()));
+      prefetch_near(itch::order_reference.load(message.data()));
     }
   }
+
+  // Fourth wave: the order at the back of the level that an add goes to.
+  void prefetch_last(Bytes message) const {
+    if (!names_order(message) || !is_add(message)) return;
+    prefetch_last(itch::locate.load(message.data()), side_of(message), itch::AddOrder::price.load(message.data()));
+  }
+
   void prefetch_order(std::uint64_t reference) const { __builtin_prefetch(&orders_[index_.guess(reference)], 1); }
   void prefetch_ladder(std::uint16_t locate, Side side) const {
     if (locate < symbols_.size() && !ladder(locate, side).empty()) __builtin_prefetch(&ladder(locate, side).back());
+  }
+  void prefetch_near(std::uint64_t reference) const {
+    const Order& order = orders_[index_.guess(reference)];
+    __builtin_prefetch(&levels_[order.level], 1);
+    __builtin_prefetch(&orders_[order.ahead], 1);
+    __builtin_prefetch(&orders_[order.behind], 1);
+    prefetch_ladder(order.locate, order.side);
+  }
+  void prefetch_level(std::uint16_t locate, Side side, std::uint32_t price) const {
+    __builtin_prefetch(&levels_[level_near(locate, side, price)], 1);
+  }
+  void prefetch_last(std::uint16_t locate, Side side, std::uint32_t price) const {
+    __builtin_prefetch(&orders_[levels_[level_near(locate, side, price)].last], 1);
   }
 
   Bbo bbo(std::uint16_t locate) const { return {top(locate, Side::bid), top(locate, Side::ask)}; }
@@ -297,6 +324,22 @@ class Book {
 
   bool is_best(const Order& order) const { return ladder(order.locate, order.side).back().level == order.level; }
 
+  // The level of this price or the next better one; kNone when there is none.
+  Slot level_near(std::uint16_t locate, Side side, std::uint32_t price) const {
+    if (locate >= symbols_.size()) return kNone;
+    const auto& rungs = ladder(locate, side);
+    const std::size_t at = rung_at(rungs, key_of(side, price));
+    return at < rungs.size() ? rungs[at].level : kNone;
+  }
+
+  static bool is_replace(Bytes message) { return static_cast<char>(message[0]) == itch::OrderReplace::type; }
+  static bool is_add(Bytes message) {
+    const char type = static_cast<char>(message[0]);
+    return type == itch::AddOrder::type || type == itch::AddOrderMpid::type;
+  }
+  static Side side_of(Bytes add) {
+    return itch::AddOrder::side.load(add.data()) == itch::kBuy ? Side::bid : Side::ask;
+  }
   static bool names_order(Bytes message) {
     return itch::check(message) == Reject::none && itch::names_an_order(static_cast<char>(message[0]));
   }

@@ -1,8 +1,9 @@
 // Applying a run of messages with its memory brought in beforehand.
 //
-// A lookup is three dependent cache misses (index entry, order, level). The index entries of the datagram after
-// this one are asked for now, the orders of this one before its first message is applied; by the time they are
-// needed they have arrived. Where datagrams come one by one, `next` is null and only the second wave helps.
+// What a message touches is a chain of cache misses: index entry, order, level, neighbours in the queue. Taken one
+// message at a time they add up; taken in waves over the datagram, each wave finds what the one before asked for.
+// The index entries of the datagram after this one are asked for now; where datagrams come one by one, `next` is
+// null, and whoever has only this one begins with its own index entries.
 #pragma once
 
 #include "book/book.h"
@@ -14,11 +15,18 @@ inline void prefetch_index(const Book& book, const mold::Packet& run) {
   mold::for_each(run, [&](std::uint64_t, Bytes message) { book.prefetch_index(message); });
 }
 
+// The waves behind the index entries.
+inline void prefetch_orders(const Book& book, const mold::Packet& run) {
+  mold::for_each(run, [&](std::uint64_t, Bytes message) { book.prefetch_order(message); });
+  mold::for_each(run, [&](std::uint64_t, Bytes message) { book.prefetch_level(message); });
+  mold::for_each(run, [&](std::uint64_t, Bytes message) { book.prefetch_last(message); });
+}
+
 // Apply all messages of `now`; `took(sequence, message, result)` is called behind each.
 template <class Took>
 void apply_run(Book& book, const mold::Packet& now, const mold::Packet* next, Took&& took) {
   if (next != nullptr) prefetch_index(book, *next);
-  mold::for_each(now, [&](std::uint64_t, Bytes message) { book.prefetch_order(message); });
+  prefetch_orders(book, now);
   mold::for_each(now, [&](std::uint64_t sequence, Bytes message) { took(sequence, message, book.apply(message)); });
 }
 

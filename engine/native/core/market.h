@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "book/book.h"
+#include "book/run.h"
 #include "core/types.h"
 #include "wire/mold.h"
 
@@ -27,9 +27,11 @@ class Market {
   // Applies the messages of one packet; `touched(symbol)` once for each message that changed a top we follow.
   template <class Find, class Touched>
   void apply(const mold::Packet& packet, Find&& find, Touched&& touched) {
-    // Two waves of prefetch, as the book's own throughput run does it: index entries, then orders.
-    mold::for_each(packet, [&](std::uint64_t, Bytes message) { book_.prefetch_index(message); });
-    mold::for_each(packet, [&](std::uint64_t, Bytes message) { book_.prefetch_order(message); });
+    // As the book's own throughput run does it. For a message or two the waves only cost.
+    if (packet.count >= kWorthPrefetch) {
+      book::prefetch_index(book_, packet);
+      book::prefetch_orders(book_, packet);
+    }
     mold::for_each(packet, [&](std::uint64_t, Bytes message) { apply_one(message, find, touched); });
     messages_ += packet.count;
   }
@@ -42,6 +44,7 @@ class Market {
 
  private:
   static constexpr SymbolId kUnlearned = kNoSymbol - 1;
+  static constexpr std::uint16_t kWorthPrefetch = 4;
 
   template <class Find, class Touched>
   void apply_one(Bytes message, Find& find, Touched& touched) {

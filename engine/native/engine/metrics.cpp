@@ -88,8 +88,9 @@ MetricsPage::MetricsPage(const std::string& path) {
   write_header();
   write_directory();
   // Whoever reads the magic finds everything else in place.
-  std::atomic_thread_fence(std::memory_order_release);
-  std::memcpy(page_, "HFTM", 4);
+  std::uint32_t magic = 0;
+  std::memcpy(&magic, "HFTM", sizeof magic);
+  std::atomic_ref(*reinterpret_cast<std::uint32_t*>(page_)).store(magic, std::memory_order_release);
 }
 
 MetricsPage::~MetricsPage() { munmap(page_, kPageBytes); }

@@ -3,7 +3,9 @@
 // Pure: no socket, no clock; datagrams and times come in as arguments, what to do comes out. A message that both
 // lines lost makes a gap. A gap first waits `gap_wait_ns` for the slower line, then is re-requested, again after
 // each `request_timeout_ns` without progress, and after `requests_max` vain tries it is declared lost: the sink
-// hears which messages, and the stream goes on behind them. What the sink hears (class or struct with these):
+// hears which messages, and the stream goes on behind them. A server may answer with what fits into one datagram: when
+// part of an answer came, the rest is asked for after `gap_wait_ns`, or whoever starts late would get one datagram
+// in each timeout. What the sink hears (class or struct with these):
 //
 //   void deliver(const mold::Packet& run)              messages in order, without a hole to those before
 //   void lost(std::uint64_t first, std::uint64_t count)  will never come; books built so far are wrong now
@@ -92,7 +94,7 @@ class Arbiter {
   std::optional<mold::Request> poll(std::uint64_t now_ns, Sink& sink) {
     if (phase_ != Phase::gapped) return std::nullopt;
     const bool asked = asked_until_ > expected_;
-    const std::uint64_t wait_ns = asked ? config_.request_timeout_ns : config_.gap_wait_ns;
+    const std::uint64_t wait_ns = asked && !answered_ ? config_.request_timeout_ns : config_.gap_wait_ns;
     const std::uint64_t since_ns = asked ? progress_ns_ : gap_since_ns_;
     if (now_ns < since_ns || now_ns - since_ns < wait_ns) return std::nullopt;
     if (tries_ >= config_.requests_max) {
@@ -150,6 +152,7 @@ class Arbiter {
     while (window_.take(expected_, session_, early)) pass_on(line, early, sink);
     progress_ns_ = now_ns;
     tries_ = 0;
+    answered_ = answered_ || line == Line::rerequest;
     return Outcome::delivered;
   }
 
@@ -177,6 +180,7 @@ class Arbiter {
     gap_since_ns_ = now_ns;
     tries_ = 0;
     asked_until_ = 0;
+    answered_ = false;
     ++counters_.gaps;
   }
 
@@ -186,6 +190,7 @@ class Arbiter {
         static_cast<std::uint16_t>(std::min<std::uint64_t>(missing, config_.request_count_max));
     asked_until_ = expected_ + wanted;
     progress_ns_ = now_ns;
+    answered_ = false;
     ++tries_;
     ++counters_.requests;
     return {session_, expected_, wanted};
@@ -263,6 +268,7 @@ class Arbiter {
   std::uint64_t gap_since_ns_ = 0;
   std::uint64_t progress_ns_ = 0;  // of the last request, or of the last delivery after it
   std::uint64_t asked_until_ = 0;
+  bool answered_ = false;  // something came back for the last request
   unsigned tries_ = 0;
   mold::Session candidate_{};
   unsigned session_votes_ = 0;

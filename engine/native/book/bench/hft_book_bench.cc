@@ -71,13 +71,20 @@ void apply(book::Book& book, const Operation& operation) {
   }
 }
 
-void prefetch(const book::Book& book, const Operation& operation) {
+void prefetch_index(const book::Book& book, const Operation& operation) {
+  book.prefetch_index(operation.reference);
+  if (operation.type == itch::OrderReplace::type) book.prefetch_index(operation.order.reference);
+}
+
+// The waves of book/run.h on decoded operations.
+void prefetch(const book::Book& book, const Operation& operation, int wave) {
   const bool add = operation.type == itch::AddOrder::type || operation.type == itch::AddOrderMpid::type;
-  if (add) {
-    book.prefetch_ladder(operation.order.locate, operation.order.side);
-  } else {
-    book.prefetch_order(operation.reference);
-  }
+  const auto& [reference, price, shares, ahead, behind, level, locate, side] = operation.order;
+  if (add && wave == 0) book.prefetch_ladder(locate, side);
+  if (add && wave == 1) book.prefetch_level(locate, side, price);
+  if (add && wave == 2) book.prefetch_last(locate, side, price);
+  if (!add && wave == 0) book.prefetch_order(operation.reference);
+  if (!add && wave == 1) book.prefetch_near(operation.reference);
 }
 
 // The book alone: operations decoded beforehand, in runs as long as a datagram's.
@@ -86,8 +93,10 @@ void feed_book(book::Book& book, const Chunk& chunk, bool ahead) {
   const auto& all = chunk.operations;
   for (std::size_t first = 0; first < all.size(); first += kRun) {
     const std::size_t end = std::min(first + kRun, all.size());
-    for (std::size_t i = end; ahead && i < std::min(end + kRun, all.size()); ++i) book.prefetch_index(all[i].reference);
-    for (std::size_t i = first; ahead && i < end; ++i) prefetch(book, all[i]);
+    for (std::size_t i = end; ahead && i < std::min(end + kRun, all.size()); ++i) prefetch_index(book, all[i]);
+    for (int wave = 0; ahead && wave < 3; ++wave) {
+      for (std::size_t i = first; i < end; ++i) prefetch(book, all[i], wave);
+    }
     for (std::size_t i = first; i < end; ++i) apply(book, all[i]);
   }
 }

@@ -16,11 +16,13 @@ from deploys.artifact.acting import transaction
 from deploys.artifact.config import PLANNED, render_config
 from deploys.artifact.files import unit_path
 from deploys.artifact.limits import SignedLimits, read_limits
+from deploys.artifact.package import read_package
 from deploys.artifact.placement import place
 from deploys.artifact.seen import Seen, Unit
 from deploys.artifact.unit import TICKET_UNIT
 from deploys.artifact.work import Asked, EngineWork, decide
 from deploys.errors import RefusedError
+from engine.conformance.errors import ArtifactError
 from engine.contract.config import Config
 from engine.host import places
 from tests.unit.deploys.engines.rig import (
@@ -216,3 +218,32 @@ def test_unit_names_the_bytes_that_start(asked: Asked, limits: SignedLimits) -> 
     work = decide(host_of(), asked, seen_of())
     step = next(step for step in work.steps if step.get("path") == unit_path(asked.unit))
     assert f"/opt/hft/releases/{asked.package.digest[7:]}/" in step["content"]
+
+
+@pytest.mark.parametrize(
+    ("trade", "sentence"),
+    [
+        ({"egress": "loud"}, "--config: egress: Input should be"),
+        ({"feeds": "x"}, "feeds must be a list"),
+        ({"feeds": [{"line": "A"}]}, "--config: feeds.0.group"),
+        ({"ring_bytes": 1.5}, "--config: ring_bytes"),
+        ({"surprise": 1.5}, "--config: float has no canonical form"),
+        ({"critical": ["quantum"], "quantum": 1}, "critical field 'quantum' is not known here"),
+        ({"contract": "2.0.0"}, "contract 2.0.0 is not readable"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_by_its_field(trade: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        rendered(**trade)
+    assert sentence in str(refused.value)
+
+
+def test_a_manifest_of_another_major_version_or_with_an_unknown_critical_field_is_refused(
+    artifact: Path, tmp_path: Path
+) -> None:
+    document = json.loads((artifact / "engine.json").read_bytes())
+    for change, words in (({"contract": "2.0.0"}, "not readable"), ({"critical": ["x"]}, "'x' is not known")):
+        (tmp_path / "stub.pyz").write_bytes((artifact / "stub.pyz").read_bytes())
+        (tmp_path / "engine.json").write_text(json.dumps({**document, **change}))
+        with pytest.raises(ArtifactError, match=words):
+            read_package(tmp_path)

@@ -1,8 +1,9 @@
 """The GoogleTests of journal, core, gateway, venue and load under sanitizers (wire, feed, book: wire/).
 
 AddressSanitizer and UndefinedBehaviorSanitizer for all; ThreadSanitizer for those with more than one thread:
-the ring with its persister, the core that is driven through it, the load generator. Compiling takes a few
-minutes of one CPU, once for each state of the sources; that is why these are not among the fast tests.
+the ring with its persister, the load generator, and the engine itself (chain/test_sanitized_engine.py).
+Compiling takes some minutes of one CPU, once for each state of the sources; that is why these are not among
+the fast tests.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from pathlib import Path
 import pytest
 
 SUITES = ("core_test", "gateway_tests", "journal_test", "load_test", "venue_matching_test")
-THREADED = ("core_test", "journal_test", "load_test")
-MEMORY, THREADS = ("address,undefined", SUITES), ("thread", THREADED)
+THREADED = ("journal_test", "load_test")
+MEMORY, THREADS = ("address,undefined", SUITES), ("thread", ("hft-engine", *THREADED))
 NATIVE_BUILDS = (MEMORY, THREADS)
 CASES = [(MEMORY, suite) for suite in SUITES] + [(THREADS, suite) for suite in THREADED]
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]

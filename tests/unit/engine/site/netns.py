@@ -46,6 +46,14 @@ class Namespace:
             command = ["ip", "netns", "exec", self.space, *argv]
             self.programs.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
+    def crash(self, name: str) -> list[str]:
+        """SIGKILL to the program of that name; its command line."""
+        (program,) = (one for one in self.programs if name in str(one.args))
+        program.kill()
+        program.wait()
+        self.programs.remove(program)
+        return [str(word) for word in program.args[4:]]  # type: ignore[index]  # behind `ip netns exec NAME`
+
     def stop(self) -> None:
         """End what runs in it."""
         for program in self.programs:

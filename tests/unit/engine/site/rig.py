@@ -213,9 +213,9 @@ class Site:
         assert self.venue("start")["ok"]
         self.until(lambda: self.venue("status")["source_done"], "the market's end", within_s, every_s=2)
 
-    def in_step(self) -> None:
+    def in_step(self, within_s: float = 0) -> None:
         """Until the engine has every message that the venue published."""
-        self.until(self.is_in_step, "an engine in step", every_s=0.5)
+        self.until(self.is_in_step, "an engine in step", within_s, every_s=0.5)
 
     def is_in_step(self) -> bool:
         """Next expected is next published, and the state is one that follows the feed."""
@@ -295,12 +295,16 @@ class Explained:
 
     gaps: int
     by_faults: int  # both lines lost it on purpose
-    by_network: int  # the publisher sent it on one line at least, and it was lost or late on the way
-    unmatched: tuple[int, ...]  # nobody asked for it again
+    by_network: int  # sent on one line at least, lost or late on the way, and asked for again
+    by_other_line: int  # filled by the slower line before anybody had to ask
+    unmatched: tuple[int, ...]  # lost on both lines, and nobody asked for it again
 
 
 def explain(gaps: Sequence[int], log: Sequence[dict[str, Any]]) -> Explained:
-    """Match each gap to a re-request that covers it, and to the faults that made it."""
+    """Match each gap to a re-request that covers it, and to the faults that made it.
+
+    Without a re-request a gap is explained only by a line on which the publisher did not lose it.
+    """
     asked = [(line["first"], line["count"]) for line in log if line["event"] == "rerequest"]
     faults = [line for line in log if line["event"] == "fault" and line["code"] == "loss"]
 
@@ -312,11 +316,13 @@ def explain(gaps: Sequence[int], log: Sequence[dict[str, Any]]) -> Explained:
 
     covered = [any(first <= gap < first + count for first, count in asked) for gap in gaps]
     made = [lost_on("A", gap) and lost_on("B", gap) for gap in gaps]
+    pairs = list(zip(gaps, covered, made, strict=True))
     return Explained(
         gaps=len(gaps),
-        by_faults=sum(made),
-        by_network=len(gaps) - sum(made),
-        unmatched=tuple(gap for gap, ok in zip(gaps, covered, strict=True) if not ok),
+        by_faults=sum(both for _, _, both in pairs),
+        by_network=sum(asked_for and not both for _, asked_for, both in pairs),
+        by_other_line=sum(not asked_for and not both for _, asked_for, both in pairs),
+        unmatched=tuple(gap for gap, asked_for, both in pairs if both and not asked_for),
     )
 
 
