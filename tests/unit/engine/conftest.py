@@ -45,6 +45,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 
 
 def builds_of(item: pytest.Item) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if not {"native_build", "drill_build", "dpdk_programs"} & set(getattr(item, "fixturenames", ())):
+        return ()
     module = item.getparent(pytest.Module)
     return getattr(module.obj, "NATIVE_BUILDS", ()) if module is not None else ()
 

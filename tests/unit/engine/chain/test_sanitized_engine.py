@@ -12,8 +12,7 @@ from tests.unit.engine.journal.test_native_sanitized import THREADS
 
 from .rig import ASK_E4, BID_E4, SYMBOL, Chain, buy, sell
 
-NATIVE_BUILDS = (THREADS,)
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(1800)]
 
 
 def test_no_race_from_start_to_kill_and_after_a_restart(

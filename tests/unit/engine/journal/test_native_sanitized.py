@@ -15,19 +15,30 @@ from pathlib import Path
 
 import pytest
 
-SUITES = ("core_test", "gateway_tests", "journal_test", "load_test", "venue_matching_test")
-THREADED = ("journal_test", "load_test")
-MEMORY, THREADS = ("address,undefined", SUITES), ("thread", ("hft-engine", *THREADED))
-NATIVE_BUILDS = (MEMORY, THREADS)
-CASES = [(MEMORY, suite) for suite in SUITES] + [(THREADS, suite) for suite in THREADED]
+Case = tuple[str, tuple[str, ...]]
+# What `make test` has time to compile, and what waits for `make drill`.
+SHORT: tuple[Case, ...] = (
+    ("address,undefined", ("core_test", "journal_test")),
+    ("thread", ("journal_test",)),
+)
+MEMORY: Case = ("address,undefined", ("gateway_tests", "load_test", "venue_matching_test"))
+THREADS: Case = ("thread", ("hft-engine", "load_test"))
+NATIVE_BUILDS = SHORT
+CASES = [
+    *(pytest.param(case, suite, id=f"{suite}-{case[0]}") for case in SHORT for suite in case[1]),
+    *(
+        pytest.param(case, suite, id=f"{suite}-{case[0]}", marks=pytest.mark.drill)
+        for case in (MEMORY, THREADS)
+        for suite in case[1]
+        if suite != "hft-engine"
+    ),
+]
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 Build = Callable[[str, tuple[str, ...]], Path]
 
 
-@pytest.mark.parametrize(("build", "suite"), CASES, ids=[f"{suite}-{kind}" for (kind, _), suite in CASES])
-def test_no_sanitizer_has_anything_to_say(
-    build: tuple[str, tuple[str, ...]], suite: str, native_build: Build
-) -> None:
+@pytest.mark.parametrize(("build", "suite"), CASES)
+def test_no_sanitizer_has_anything_to_say(build: Case, suite: str, native_build: Build) -> None:
     environment = os.environ | {"TSAN_OPTIONS": "halt_on_error=1", "ASAN_OPTIONS": "detect_leaks=1"}
     program = native_build(*build) / "tests" / suite
     done = subprocess.run([program], capture_output=True, text=True, check=False, env=environment)

@@ -35,6 +35,7 @@ def test_native_tests_pass(name: str, native: Path) -> None:
     assert_passes(native / "tests" / name)
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("name", BINARIES)
 def test_native_tests_pass_under_address_and_undefined_behaviour_sanitizers(
     name: str, native_build: Build
@@ -58,11 +59,9 @@ def fuzz(build: Path, executions: int, seed: int) -> None:
     print(done.stdout)
 
 
-def test_a_seeded_fuzz_run_breaks_nothing_and_reaches_every_message_type(native_build: Build) -> None:
-    fuzz(native_build(*FUZZ), 100_000, 1)
-
-
 @pytest.mark.engine
 @pytest.mark.timeout(1200)
-def test_a_seeded_minute_of_fuzzing_breaks_nothing(native_build: Build) -> None:
+def test_a_seeded_minute_of_fuzzing_breaks_nothing_and_reaches_every_message_type(
+    native_build: Build,
+) -> None:
     fuzz(native_build(*FUZZ), MINUTE_EXECUTIONS, 2)
