@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 
 import click
@@ -115,9 +116,13 @@ def run_drained(site: Site, name: str, drills: Sequence[str], seed: int) -> list
         raise seen
     drain_host(host, seen.engine_units)
     try:
-        return run_each(site, name, drills, seed)
-    finally:
-        resume_host(over_ssh(Ssh.of(host)), sorted(seen.engine_units))
+        outcomes = run_each(site, name, drills, seed)
+    except BaseException:
+        with suppress(DeployError):  # the first error is the one to tell
+            resume_host(over_ssh(Ssh.of(host)), sorted(seen.engine_units))
+        raise
+    resume_host(over_ssh(Ssh.of(host)), sorted(seen.engine_units))
+    return outcomes
 
 
 def run_each(site: Site, name: str, drills: Sequence[str], seed: int) -> list[Outcome]:

@@ -13,7 +13,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ from lab.ssh import Login
 RESUME_TIMEOUT_S = 120.0
 _SOCKET_PATH_BYTES_MAX = 107
 _LAN_PORTS = range(20000, 30000)
+# Below the range of connections and bind(0) (ip_local_port_range, 32768 to 60999): a VM whose power is
+# cycled leaves its port for a moment, and nobody must get it meanwhile.
+_SSH_PORTS = range(10000, 20000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,10 +257,11 @@ class Lab:
 
 def free_port() -> int:
     """A loopback port that is free now; QEMU takes it a moment later, so the caller allows for one miss."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
+    for port in random.sample(_SSH_PORTS, k=len(_SSH_PORTS)):
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise LabError(f"no loopback port from {_SSH_PORTS.start} to {_SSH_PORTS.stop - 1} is free")
 
 
 def new_lan() -> dict[str, Any]:
