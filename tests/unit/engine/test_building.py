@@ -25,8 +25,8 @@ def test_a_failing_step_says_the_compilers_words() -> None:
 
 def test_progress_is_told_by_tenths() -> None:
     told: list[str] = []
-    lines = "\\n".join(f"[{percent:3}%] Building" for percent in range(0, 101, 3))
-    run_step(["printf", lines], told.append)
+    lines = [f"[{percent:3}%] Building" for percent in range(0, 101, 3)]
+    run_step(["printf", "%s\\n", *lines], told.append)
     assert [int(line.split()[0]) // 10 for line in told] == list(range(10))
 
 

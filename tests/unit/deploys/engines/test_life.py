@@ -22,6 +22,7 @@ from scripts.bench.target import NAME, Target, open_target
 from tests.unit.deploys.engines.rig import TRADE, write_limits
 from tests.unit.deploys.test_pyinfra_runs import host_of, inventory_file, needs_namespaces, round_trips
 
+pytestmark = pytest.mark.engine
 ROOT = Path(__file__).parents[4]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

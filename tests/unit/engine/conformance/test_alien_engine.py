@@ -41,6 +41,7 @@ def failures(report: Report) -> list[str]:
     return [f"{r.clause}/{r.case}: {r.sentence}" for r in report.results if not r.passed]
 
 
+@pytest.mark.engine
 def test_alien_engine_keeps_every_clause_of_level_trading(tmp_path: Path) -> None:
     report = judged(write(tmp_path), Options(jobs=JOBS))
     assert not failures(report)

@@ -52,6 +52,7 @@ def test_no_stale_epoch_is_accepted_in_the_long_campaign(
     assert run(program, venue, tmp_path, LONG).violations() == []
 
 
+@pytest.mark.engine
 @pytest.mark.timeout(1200)
 def test_with_enforcement_off_the_model_finds_violations(
     drill_program: Path, venue: VenuePeer, tmp_path: Path

@@ -2,9 +2,9 @@
 
 ouch_model.jsonl holds each message of the crate once, with distinct values in its fields, and the bytes that
 the crate makes of it: `serde_json::from_str::<CltOuchPayload | SvcOuchPayload>` and `to_serializer_stack`.
-The crate departs from its own text in three places, and there the text stands: its Canceled has a second
-reference number (22 bytes; the text and real captures say 18), its Replaced writes the appendage length low
-byte first, and its peg offsets are IEEE floats.
+The crate departs from its own text in three places, and there the text stands: its symbols have nine characters
+where the text says eight, its Canceled has a second reference number (22 bytes; the text and real captures say
+18), and its peg offsets are IEEE floats.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import pytest
 Itch = Callable[..., list[dict[str, Any]]]
 CASES = [json.loads(line) for line in (Path(__file__).parent / "ouch_model.jsonl").read_text().splitlines()]
 PROFILE = "ouch5-2023-05"
-REPLACED_LENGTH = slice(2 * 66, 2 * 68)
+# The crate's symbols have nine characters; where the ninth stands.
+NINTH_OF_SYMBOL = {"EnterOrder": 18, "OrderAccepted": 26, "OrderReplaced": 30}
 FLOATS_OF_THE_CRATE = ("peg_offset", "discretion_peg_offset")
 OUR_NAMES = {
     "user_ref_number": "user_ref_num",
@@ -74,12 +75,13 @@ def kind(case: dict[str, Any]) -> str:
 
 
 def by_the_text(case: dict[str, Any]) -> str:
-    """The crate's bytes with the appendage length of Replaced turned round."""
+    """The crate's bytes with symbols of eight characters."""
     hexed = str(case["hex"])
-    if kind(case) != "OrderReplaced":
+    ninth = NINTH_OF_SYMBOL.get(kind(case))
+    if ninth is None:
         return hexed
-    low_first = bytes.fromhex(hexed[REPLACED_LENGTH])
-    return hexed[: REPLACED_LENGTH.start] + low_first[::-1].hex() + hexed[REPLACED_LENGTH.stop :]
+    assert hexed[2 * ninth : 2 * ninth + 2] == "20"
+    return hexed[: 2 * ninth] + hexed[2 * ninth + 2 :]
 
 
 def as_on_the_wire(value: object) -> object:
