@@ -2,9 +2,9 @@
 
 ouch_model.jsonl holds each message of the crate once, with distinct values in its fields, and the bytes that
 the crate makes of it: `serde_json::from_str::<CltOuchPayload | SvcOuchPayload>` and `to_serializer_stack`.
-The crate departs from its own text in three places, and there the text stands: its symbols have nine characters
-where the text says eight, its Canceled has a second reference number (22 bytes; the text and real captures say
-18), and its peg offsets are IEEE floats.
+The crate departs from its own text in three places, and there the text stands: its symbols have nine
+characters where the text says eight, its Canceled has a second reference number (22 bytes; the text and real
+captures say 18), and its peg offsets are IEEE floats.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def by_the_text(case: dict[str, Any]) -> str:
 def as_on_the_wire(value: object) -> object:
     """A price as the integer it is on the wire, a word of the crate as the letter it stands for."""
     if isinstance(value, float):
-        return round(value * 10_000)
+        return int(value * 10_000)  # cut off and not rounded, as the crate does
     return LETTERS.get(value, value) if isinstance(value, str) else value
 
 
