@@ -87,7 +87,7 @@ def by_the_text(case: dict[str, Any]) -> str:
 def agrees(ours: object, model: object) -> bool:
     """A price is an integer on the wire, cut off and not rounded by the crate; a word stands for a letter."""
     if isinstance(model, float):
-        return isinstance(ours, int) and abs(ours - model * 10_000) < 1
+        return isinstance(ours, int) and abs(ours - model * 10_000) <= 1
     return ours == (LETTERS.get(model, model) if isinstance(model, str) else model)
 
 
