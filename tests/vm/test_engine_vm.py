@@ -1,7 +1,7 @@
 """The engine on real kernels: venue and gateway on `ops`, the engine on a tuned host, real multicast.
 
-One story, because a boot costs the machine three quarters of a minute: `ops` is booted, engine-1 is tuned
-if it is not yet, and reset once. The site's steps and judges are those of the rehearsal
+One story, because a boot costs the machine three quarters of a minute: `ops` is booted, the engine's host is
+tuned if it is not yet, and reset once. The site's steps and judges are those of the rehearsal
 (tests/unit/engine/site). Counts are judged; microseconds mean nothing on an emulated machine.
 """
 
@@ -30,7 +30,9 @@ from tests.unit.engine.site.rig import Load, Site, explain, fetch
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(3000)]
 ROOT = Path(__file__).parents[2]
 LOAD = Load(messages=1_000_000, per_s=15_000, per_datagram=25, loss=0.01)
-ENGINE, UNIT = "engine-1", "hft-engine-a.service"
+# The generic kernel. On PREEMPT_RT timers of the engine's own TCP session run in threads of their own
+# (ktimers/N, SCHED_FIFO 1) and take the hot thread off its CPU: 7 times in 10 s were seen on engine-1.
+ENGINE, UNIT = "engine-2", "hft-engine-a.service"
 PAGE, JOURNAL = f"{places.run_dir('a')}/metrics", f"{places.state_dir('a')}/journal"
 
 
@@ -91,6 +93,7 @@ def site(lab: Lab, native: Path, artifact: Path, tmp_path_factory: pytest.TempPa
         folder=tmp_path_factory.mktemp("site"),
         ops_at={"A": ops.spec.address(Link.A), "B": ops.spec.address(Link.B)},
         load=LOAD,
+        engine_name=ENGINE,
         patience_s=300,
     )
     ops.succeed(["sh", "-c", "sysctl -q -w net.core.rmem_max=67108864 net.core.wmem_max=67108864"])
@@ -153,7 +156,7 @@ def test_a_million_messages_orders_out_gaps_explained_and_one_book(site: Site) -
     assert ours == theirs, "full depth of every symbol, order by order"
     told = explain(site.gaps(JOURNAL), site.venue_log())
     print(told, f"{len(orders)} orders, {status['next_sequence'] - 1} messages", status["lines"])
-    assert told.gaps >= 1 and told.by_faults >= 1
+    assert told.gaps >= 1 and told.cut >= LOAD.cut_count
     assert told.unmatched == ()
     assert {name: verdict for name, (verdict, _) in found.items()} == dict.fromkeys(found, "ok")
     assert {"program", "release", "threads", "strangers", "locked", "huge", "local"} <= found.keys()

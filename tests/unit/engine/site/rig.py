@@ -14,7 +14,7 @@ import json
 import struct
 import tarfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -291,13 +291,14 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """Gaps against the publisher's log."""
+    """Gaps against the publisher's log. A gap is what was open at once; one may hold many faults."""
 
     gaps: int
-    by_faults: int  # both lines lost it on purpose
+    cut: int  # datagrams that both lines lost on purpose
+    by_faults: int  # gaps that begin with such a datagram
     by_network: int  # sent on one line at least, lost or late on the way, and asked for again
     by_other_line: int  # filled by the slower line before anybody had to ask
-    unmatched: tuple[int, ...]  # lost on both lines, and nobody asked for it again
+    unmatched: tuple[int, ...]  # lost on both lines, and nobody asked for it again; gaps and datagrams
 
 
 def explain(gaps: Sequence[int], log: Sequence[dict[str, Any]]) -> Explained:
@@ -306,23 +307,24 @@ def explain(gaps: Sequence[int], log: Sequence[dict[str, Any]]) -> Explained:
     Without a re-request a gap is explained only by a line on which the publisher did not lose it.
     """
     asked = [(line["first"], line["count"]) for line in log if line["event"] == "rerequest"]
-    faults = [line for line in log if line["event"] == "fault" and line["code"] == "loss"]
+    faults = [line for line in log if line["event"] == "fault" and line["code"] == "loss" and line["count"]]
+    lost = {name: {(one["first"], one["count"]) for one in faults if one["session"] == name} for name in "AB"}
 
-    def lost_on(line: str, sequence: int) -> bool:
-        return any(
-            one["session"] == line and one["first"] <= sequence < one["first"] + one["count"]
-            for one in faults
-        )
+    def within(runs: Iterable[tuple[int, int]], sequence: int) -> bool:
+        return any(first <= sequence < first + count for first, count in runs)
 
-    covered = [any(first <= gap < first + count for first, count in asked) for gap in gaps]
-    made = [lost_on("A", gap) and lost_on("B", gap) for gap in gaps]
-    pairs = list(zip(gaps, covered, made, strict=True))
+    pairs = [(gap, within(asked, gap), within(lost["A"], gap) and within(lost["B"], gap)) for gap in gaps]
+    cut = sorted(first for first, _ in lost["A"] & lost["B"])
     return Explained(
         gaps=len(gaps),
+        cut=len(cut),
         by_faults=sum(both for _, _, both in pairs),
         by_network=sum(asked_for and not both for _, asked_for, both in pairs),
         by_other_line=sum(not asked_for and not both for _, asked_for, both in pairs),
-        unmatched=tuple(gap for gap, asked_for, both in pairs if both and not asked_for),
+        unmatched=(
+            *(gap for gap, asked_for, both in pairs if both and not asked_for),
+            *(first for first in cut if not within(asked, first)),
+        ),
     )
 
 
