@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup setup-engine demo test engine bench drill fuzz lint clean
+.PHONY: help setup setup-engine demo test engine bench drill drill-engine fuzz lint clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,8 +26,11 @@ bench: setup-engine  ## ratios side by side: hft, pyinfra, ansible-core; the pla
 	@$(PY) -m scripts.bench
 	@$(PY) -m scripts.bench_engine
 
-drill: setup-engine  ## the long seeded campaign: kill points, full disks, power cuts, the poisons that panic= cannot save
+drill: setup  ## the long seeded campaign: kill points, full disks, power cuts, the poisons that panic= cannot save
 	@bash scripts/drill.sh
+
+drill-engine: setup-engine  ## the engine's long campaign: interleavings, sanitizers, a site of VMs that trades
+	@bash scripts/drill.sh engine
 
 fuzz: setup-engine  ## 10 million seeded inputs into every decoder and into arbitration with its book (sanitizers on)
 	@bash scripts/fuzz.sh

@@ -27,7 +27,7 @@ from lab.machine import Machine
 from lab.spec import Link, specs_of
 from tests.unit.engine.site.rig import Load, Site, explain, fetch
 
-pytestmark = [pytest.mark.vm, pytest.mark.drill, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.vm, pytest.mark.drill, pytest.mark.engine, pytest.mark.timeout(3000)]
 ROOT = Path(__file__).parents[2]
 LOAD = Load(messages=1_000_000, per_s=15_000, per_datagram=25, loss=0.01)
 # The generic kernel. On PREEMPT_RT timers of the engine's own TCP session run in threads of their own

@@ -12,7 +12,7 @@ from tests.unit.engine.journal.test_native_sanitized import THREADS
 
 from .rig import ASK_E4, BID_E4, SYMBOL, Chain, buy, sell
 
-pytestmark = [pytest.mark.drill, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.drill, pytest.mark.engine, pytest.mark.timeout(1800)]
 
 
 def test_no_race_from_start_to_kill_and_after_a_restart(

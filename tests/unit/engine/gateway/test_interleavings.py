@@ -45,6 +45,7 @@ def test_no_stale_epoch_is_accepted_after_the_fence_ack(
 
 
 @pytest.mark.drill
+@pytest.mark.engine
 @pytest.mark.timeout(3600)
 def test_no_stale_epoch_is_accepted_in_the_long_campaign(
     program: Path, venue: VenuePeer, tmp_path: Path
@@ -76,6 +77,7 @@ def test_with_enforcement_off_the_model_finds_violations(
 
 
 @pytest.mark.drill
+@pytest.mark.engine
 @pytest.mark.timeout(3600)
 def test_the_sanitizers_find_nothing_in_the_same_histories_and_a_clean_stop(
     native_build: Callable[[str, tuple[str, ...]], Path], venue: VenuePeer, tmp_path: Path
