@@ -34,7 +34,7 @@ from lab.machine import Machine
 from lab.spec import SITE, Link
 from tests.unit.engine.dpdk.wanted import NATIVE_BUILDS, given_build, why_not
 
-pytestmark = [pytest.mark.drill, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.drill, pytest.mark.engine, pytest.mark.timeout(3000)]
 PLACE, USER = "/var/lib/hft-dpdk", "daemon"
 LINES = {"A": (Link.A, "239.77.1.1"), "B": (Link.B, "239.77.2.1")}
 PORT = 26400
