@@ -71,6 +71,7 @@ def test_a_test_gateway_refuses_production_tickets(gateway: Gateway) -> None:
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.engine
 def test_a_drill_build_says_so_and_refuses_production_tickets(
     drill_program: Path, venue: VenuePeer, tmp_path: Path
 ) -> None:
