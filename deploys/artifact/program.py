@@ -9,14 +9,28 @@ from importlib import resources
 
 from agent.build import SHEBANG, add, compiled
 
-MAIN = "import sys\n\nfrom engine.ticket.__main__ import main\n\nsys.exit(main(sys.argv[1:]))\n"
+MAIN = """import sys
+from importlib import import_module
+
+ROOMS = {"gate": "engine.gate", "nic": "engine.host.nic"}
+verb, rest = sys.argv[1:2], sys.argv[2:]
+other = ROOMS.get("".join(verb))
+main = import_module(other or "engine.ticket.__main__").main
+sys.exit(main(rest if other else verb + rest))
+"""
 ROOM = '"""What the bundle runs on an engine\'s host."""\n'
-PACKED = ("engine/host", "engine/ticket", "engine/contract/__init__.py", "engine/contract/canonical.py")
+PACKED = (
+    "engine/host",
+    "engine/ticket",
+    "engine/gate.py",
+    "engine/contract/__init__.py",
+    "engine/contract/canonical.py",
+)
 
 
 @cache
 def program() -> bytes:
-    """The zipapp; run by itself it has the verbs of `python3 -m engine.ticket`."""
+    """The zipapp: `gate` is engine.gate, `nic` is engine.host.nic, other verbs are engine.ticket's."""
     sources = {"__main__.py": MAIN.encode(), "engine/__init__.py": ROOM.encode(), **_sources()}
     buffer = io.BytesIO()
     buffer.write(SHEBANG)

@@ -126,6 +126,18 @@ def test_program_looks_on_bare_python_and_notices_a_cut(package: Package) -> Non
     assert "import engine" not in PROGRAM.partition("sha256")[0], "nothing runs before the digest was taken"
 
 
+@pytest.mark.parametrize(
+    ("verb", "words"), [("gate", "destroy the sockets"), ("nic", "bind"), ("--help", "serve CONFIG")]
+)
+def test_shipped_program_has_what_a_runbook_calls_on_a_host(verb: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "ticket.pyz").write_bytes(program())
+    argv = ["/usr/bin/python3", "-I", "-S", str(tmp_path / "ticket.pyz"), verb]
+    done = subprocess.run(
+        [*argv, *(["--help"] if verb != "--help" else [])], capture_output=True, text=True, check=True
+    )
+    assert words in done.stdout
+
+
 def test_shipped_program_issues_tickets_on_bare_python(tmp_path: Path) -> None:
     """The issuer as its unit starts it: `python3 -I -S ticket.pyz serve`, from an empty directory."""
     keys = make_keys(tmp_path, "eng-1")
