@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.unit.engine.site.netns import within
+
 CLONE_NEWNET = 0x40000000
 SIOCETHTOOL = 0x8946  # linux/sockios.h
 ETHTOOL_STXCSUM = 0x17  # linux/ethtool.h
@@ -79,7 +81,7 @@ class Wires:
         for space in (self.site, self.host):
             run("ip", "netns", "add", space)
             stack.callback(subprocess.run, ["ip", "netns", "delete", space], check=False)
-            run("ip", "-n", space, "link", "set", "lo", "up")
+            run(*within(space), "ip", "link", "set", "lo", "up")
         for cable in CABLES:
             self._switch(cable, switched) if switched else self._plug(cable)
 
@@ -93,29 +95,29 @@ class Wires:
         """A bridge between two cables. What it sends itself it would flood: the site's end is a port too."""
         bridge, near, far = (f"{part}-{cable.line.lower()}" for part in ("lan", "near", "port"))
         words = [str(word) for item in querier(version).items() for word in item]
-        run("ip", "-n", self.site, "link", "add", bridge, "type", "bridge", *words)
+        run(*within(self.site), "ip", "link", "add", bridge, "type", "bridge", *words)
         # A bridge trusts its table one response interval after it became querier: that must be the short one.
-        run("ip", "-n", self.site, "link", "set", bridge, "type", "bridge", "mcast_querier", "1")
+        run(*within(self.site), "ip", "link", "set", bridge, "type", "bridge", "mcast_querier", "1")
         self._up(self.site, bridge, cable.site_address.replace(".13", ".1"))
-        run("ip", "-n", self.site, "link", "add", cable.site, "type", "veth", "peer", "name", near)
+        run(*within(self.site), "ip", "link", "add", cable.site, "type", "veth", "peer", "name", near)
         self._veth(far, cable.host)
         for port in (near, far):
-            run("ip", "-n", self.site, "link", "set", port, "master", bridge)
-            run("bridge", "-n", self.site, "link", "set", "dev", port, "mcast_flood", "off")
-            run("ip", "-n", self.site, "link", "set", port, "up")
+            run(*within(self.site), "ip", "link", "set", port, "master", bridge)
+            run(*within(self.site), "bridge", "link", "set", "dev", port, "mcast_flood", "off")
+            run(*within(self.site), "ip", "link", "set", port, "up")
         self._up(self.site, cable.site, cable.site_address)
         self._up(self.host, cable.host, cable.host_address)
         self.full_checksums(cable.site)
 
     def _veth(self, site: str, host: str) -> None:
         peer = ("peer", "name", host, "netns", self.host)
-        run("ip", "-n", self.site, "link", "add", site, "type", "veth", *peer)
+        run(*within(self.site), "ip", "link", "add", site, "type", "veth", *peer)
 
     def _up(self, space: str, interface: str, address: str) -> None:
         # No IPv6: its neighbour discovery would put frames on the cable that no test sent.
-        run("ip", "-n", space, "link", "set", interface, "addrgenmode", "none")
-        run("ip", "-n", space, "address", "add", f"{address}/24", "dev", interface)
-        run("ip", "-n", space, "link", "set", interface, "up")
+        run(*within(space), "ip", "link", "set", interface, "addrgenmode", "none")
+        run(*within(space), "ip", "address", "add", f"{address}/24", "dev", interface)
+        run(*within(space), "ip", "link", "set", interface, "up")
 
     def full_checksums(self, interface: str) -> None:
         """No UDP checksum is left to hardware that is not there: the cable carries what a NIC would see."""
@@ -148,11 +150,11 @@ class Wires:
 
     def enter(self, space: str) -> tuple[str, ...]:
         """Words before a command line that run it there; the process stays the one that was started."""
-        return ("ip", "netns", "exec", space)
+        return tuple(within(space))
 
     def members(self, cable: Cable) -> list[dict[str, Any]]:
         """What the switch knows about the line's group, by port."""
-        tables = json.loads(run("bridge", "-n", self.site, "-json", "-details", "mdb", "show"))
+        tables = json.loads(run(*within(self.site), "bridge", "-json", "-details", "mdb", "show"))
         known = [entry for table in tables for entry in table.get("mdb", [])]
         port = f"port-{cable.line.lower()}"
         return [entry for entry in known if entry["grp"] == cable.group and entry["port"] == port]

@@ -28,7 +28,7 @@ class Namespace:
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 120) -> str:
         """Run a command in it."""
         done = subprocess.run(
-            ["ip", "netns", "exec", self.space, *argv],
+            [*within(self.space), *argv],
             input=stdin,
             capture_output=True,
             timeout=timeout_s,
@@ -43,7 +43,7 @@ class Namespace:
     def start(self, name: str, argv: Sequence[str]) -> None:
         """Start a program in it; what it says goes to a file."""
         with Path(self.folder, f"{name}.log").open("wb") as log:
-            command = ["ip", "netns", "exec", self.space, *argv]
+            command = [*within(self.space), *argv]
             self.programs.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
     def crash(self, name: str) -> list[str]:
@@ -52,7 +52,8 @@ class Namespace:
         program.kill()
         program.wait()
         self.programs.remove(program)
-        return [str(word) for word in program.args[4:]]  # type: ignore[index]  # behind `ip netns exec NAME`
+        words = [str(word) for word in program.args]  # type: ignore[union-attr]
+        return words[len(within(self.space)) :]
 
     def stop(self) -> None:
         """End what runs in it."""
@@ -71,8 +72,8 @@ def two_hosts(folder: Path) -> Iterator[tuple[Namespace, Namespace]]:
             ip("link", "add", card, "netns", near, "type", "veth", "peer", "name", card, "netns", far)
             for host in hosts:
                 address = f"{net}.{NUMBERS[host.name]}/24"
-                ip("-netns", host.space, "address", "add", address, "dev", card)
-                ip("-netns", host.space, "link", "set", card, "up")
+                ip("address", "add", address, "dev", card, space=host.space)
+                ip("link", "set", card, "up", space=host.space)
         yield hosts[0], hosts[1]
 
 
@@ -84,13 +85,19 @@ def _host(stack: ExitStack, name: str, folder: Path) -> Namespace:
     place.mkdir()
     host = Namespace(name=name, space=space, folder=str(place))
     stack.callback(host.stop)
-    ip("-netns", space, "link", "set", "lo", "up")
+    ip("link", "set", "lo", "up", space=space)
     return host
 
 
-def ip(*words: str) -> None:
-    """iproute2, which must succeed."""
-    subprocess.run(["ip", *words], check=True, capture_output=True)
+def within(space: str) -> list[str]:
+    """The words before a command that runs in SPACE: nsenter(1), because `ip netns exec` and `ip -n` remount
+    things and fail where / is no mount point, as in a chroot."""
+    return ["nsenter", f"--net=/run/netns/{space}"]
+
+
+def ip(*words: str, space: str = "") -> None:
+    """iproute2, in SPACE if one is named; it must succeed."""
+    subprocess.run([*(within(space) if space else []), "ip", *words], check=True, capture_output=True)
 
 
 def are_possible() -> bool:
