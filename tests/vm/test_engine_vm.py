@@ -96,6 +96,8 @@ def site(lab: Lab, native: Path, artifact: Path, tmp_path_factory: pytest.TempPa
         engine_name=ENGINE,
         patience_s=300,
     )
+    for host in (ops, lab.machine(ENGINE)):  # a developer's lab may have been here before
+        host.succeed(["rm", "-rf", "/var/lib/hft-site", places.state_dir("a")])
     ops.succeed(["sh", "-c", "sysctl -q -w net.core.rmem_max=67108864 net.core.wmem_max=67108864"])
     made.start_venue()
     trade = made.folder / "trade.json"
@@ -177,15 +179,15 @@ def test_stray_threads_and_moved_threads_are_caught(site: Site) -> None:
     """Negative controls, each undone: a process in the engine's group on its CPU; the hot thread moved."""
     pid = site.ask("status")["pid"]
     group = f"/sys/fs/cgroup/hft.slice/hft-engine.slice/{UNIT}/cgroup.procs"
-    script = f"echo $$ >{group} && taskset --cpu-list --pid 3 $$ && exec sleep 600"
-    site.engine.start("stray", ["sh", "-c", script])
+    script = f"echo $$ >{group} && taskset --cpu-list --pid 3 $$ && exec sleep 600\n"
+    site.engine.start("stray", ["sh", site.put(site.engine, "stray.sh", script.encode())])
     try:
-        site.until(
-            lambda: "sleep" in site.engine.run(["sh", "-c", f"cat $(sed s:.*:/proc/&/comm: {group})"]), "it"
-        )
+        site.until(lambda: len(site.engine.run(["cat", group]).split()) == 2, "the stray process")
         assert check("--config-only")["strangers"] == ("violated", "stray_thread")
     finally:
-        site.engine.run(["pkill", "--exact", "--full", "sleep 600"])
+        # It left its own unit's group, so that unit may be gone by now.
+        kill = f"sed '/^{pid}$/d' {group} | xargs --no-run-if-empty kill; systemctl stop site-stray || :"
+        site.engine.run(["sh", "-c", kill])
     tid = site.engine.run(["sh", "-c", f"grep -l hft-hot /proc/{pid}/task/*/comm"]).split("/")[4]
     cpu = site.engine.run(["taskset", "--cpu-list", "--pid", tid]).split(":")[-1].strip()
     site.engine.run(["taskset", "--cpu-list", "--pid", "0", tid])
