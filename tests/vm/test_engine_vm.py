@@ -30,8 +30,8 @@ from tests.unit.engine.site.rig import Load, Site, explain, fetch
 pytestmark = [pytest.mark.vm, pytest.mark.drill, pytest.mark.engine, pytest.mark.timeout(3000)]
 ROOT = Path(__file__).parents[2]
 LOAD = Load(messages=1_000_000, per_s=15_000, per_datagram=25, loss=0.01)
-# The generic kernel. On engine-1 (PREEMPT_RT) the hot thread lost its CPU 7 times in 10 s while orders flowed; who
-# took it has not been traced yet, so involuntary switches of a trading engine are proven on this kernel only.
+# The generic kernel. On engine-1 (PREEMPT_RT) the hot thread lost its CPU 7 times in 10 s under load.
+# Who took it has not been traced yet: that count of a trading engine is proven on this kernel only.
 ENGINE, UNIT = "engine-2", "hft-engine-a.service"
 PAGE, JOURNAL = f"{places.run_dir('a')}/metrics", f"{places.state_dir('a')}/journal"
 
