@@ -95,18 +95,17 @@ def show_end(end: HostEnd, *, as_json: bool) -> None:
 
 def ends_document(ends: Iterable[HostEnd]) -> dict[str, Any]:
     """How every host ended, as documented JSON."""
+    return {"schema": 1, "hosts": [end_document(end) for end in ends]}
+
+
+def end_document(end: HostEnd) -> dict[str, Any]:
+    """How one host ended."""
     return {
-        "schema": 1,
-        "hosts": [
-            {
-                "host": end.host,
-                "result": end.result,
-                "sentence": end.sentence,
-                "txn": end.txn,
-                "changed": list(end.changed),
-            }
-            for end in ends
-        ],
+        "host": end.host,
+        "result": end.result,
+        "sentence": end.sentence,
+        "txn": end.txn,
+        "changed": list(end.changed),
     }
 
 

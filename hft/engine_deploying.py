@@ -29,7 +29,7 @@ from deploys.text import printable
 from engine.host import places
 from engine.ticket.signing import TICKET_NAMESPACE
 from hft import records
-from hft.apply_view import exit_code_of_ends, show_end
+from hft.apply_view import end_document, exit_code_of_ends, show_end
 from hft.applying import confirm
 from hft.errors import Exit, HftError
 from hft.locks import site_lock
@@ -236,15 +236,5 @@ def ends_document(package: Package, ends: Sequence[HostEnd], keys: Mapping[str, 
     return {
         "schema": 1,
         "digest": package.digest,
-        "hosts": [
-            {
-                "host": end.host,
-                "result": end.result,
-                "sentence": end.sentence,
-                "txn": end.txn,
-                "changed": list(end.changed),
-                "ticket_signer": keys.get(end.host),
-            }
-            for end in ends
-        ],
+        "hosts": [{**end_document(end), "ticket_signer": keys.get(end.host)} for end in ends],
     }

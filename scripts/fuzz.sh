@@ -12,17 +12,17 @@ cd "$(dirname "$0")/.."
 executions=${1:-10000000}
 seed=${2:-$RANDOM}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/hft
-build=${HFT_FUZZ_BUILD:-$cache/native/fuzz}
+build=${HFT_FUZZ_BUILD:-}
 corpus=${HFT_FUZZ_CORPUS-$cache/fuzz}
 log=$(mktemp)
 trap 'rm -rf "$log" ${scratch:-}' EXIT
 
 step() { printf '[fuzz %3ds] %s\n' "$SECONDS" "$*" >&2; }
 
-if [ -z "${HFT_FUZZ_BUILD:-}" ]; then
+if [ -z "$build" ]; then
   step "building the targets with clang, AddressSanitizer and UndefinedBehaviorSanitizer"
-  cmake -S engine/native -B "$build" -DCMAKE_CXX_COMPILER=clang++ -DHFT_FUZZ=ON >"$log"
-  cmake --build "$build" --parallel 2 >"$log" 2>&1 || { tail -n 40 "$log" >&2; exit 1; }
+  build=$(.venv/bin/python -c 'from engine.building import FUZZ, build; print(build(FUZZ))' 2>"$log") ||
+    { tail -n 40 "$log" >&2; exit 1; }
 fi
 
 if [ -z "$corpus" ]; then

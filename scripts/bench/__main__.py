@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 
 import click
 from rich.console import Console
 
-from scripts.bench.errors import FAILED, GOAL_MISSED, INTERRUPTED, BenchError
+from scripts.bench.errors import GOAL_MISSED
 from scripts.bench.lab import bench_lab
 from scripts.bench.noop import TOOLS, bench_noop
 from scripts.bench.planning import bench_doctor, bench_planner
+from scripts.bench.program import run_to_exit_code, tell
 from scripts.bench.report import Results, goals, print_report, to_dict
-from scripts.bench.target import end_like_interrupt
 
 PARTS = ("planner", "doctor", "noop", "lab")
 # What takes milliseconds is repeated more often: it costs nothing and steadies the median.
@@ -69,30 +68,5 @@ def measure(runs: int, parts: tuple[str, ...], tools: tuple[str, ...]) -> Result
     )
 
 
-_STARTED = time.monotonic()
-
-
-def tell(sentence: str) -> None:
-    """One line of progress on standard error, with the seconds since the start."""
-    print(f"[bench {time.monotonic() - _STARTED:4.0f}s] {sentence}", file=sys.stderr, flush=True)
-
-
-def main() -> int:
-    """The whole program; a signal ends it through the same clean-up as Ctrl-C."""
-    end_like_interrupt()
-    try:
-        code = bench.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        print("bench: interrupted; its targets are gone", file=sys.stderr)
-        return INTERRUPTED
-    return code if isinstance(code, int) else FAILED
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_to_exit_code(bench, gone="targets"))

@@ -10,7 +10,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,9 +18,9 @@ from rich.console import Console
 
 from engine.building import BuildError, release_build
 from engine.load_report import hdr_v2
-from scripts.bench.errors import FAILED, GOAL_MISSED, INTERRUPTED, BenchError, UnableError
+from scripts.bench.errors import GOAL_MISSED, BenchError, UnableError
 from scripts.bench.measure import machine, machine_line
-from scripts.bench.target import end_like_interrupt
+from scripts.bench.program import run_to_exit_code, tell
 from scripts.bench_engine.books import Books, bench_books
 from scripts.bench_engine.children import programs_in
 from scripts.bench_engine.latency import Hop, Latency, bench_hop, bench_latency
@@ -61,7 +60,7 @@ def bench(  # noqa: PLR0913  # one parameter for each option
     """
     before = machine()
     tell(f"machine: {machine_line()}")
-    results = measure(only or PARTS, QUICK if quick else FULL, programs_in(build or release_build()))
+    results = measure(only or PARTS, QUICK if quick else FULL, programs_in(build or native_build()))
     facts = {**before, "load_1min_after": round(os.getloadavg()[0], 2), "quick": quick}
     document = json.dumps(to_dict(results, facts), indent=2)
     keep(results, document, out)
@@ -77,6 +76,14 @@ def bench(  # noqa: PLR0913  # one parameter for each option
         console.print(f"[bold]kept in[/bold]  {out}", soft_wrap=True, highlight=False)
     missed = any(goal.verdict is Verdict.MISSED for goal in goals(results))
     return GOAL_MISSED if gate and missed else 0
+
+
+def native_build() -> Path:
+    """The release build, made now if it is not there."""
+    try:
+        return release_build(tell)
+    except BuildError as error:
+        raise BenchError(str(error)) from error
 
 
 def measure(parts: tuple[str, ...], sizes: Sizes, programs: Path) -> Results:
@@ -115,33 +122,5 @@ def keep(results: Results, document: str, out: Path) -> None:
         tell(str(error))
 
 
-_STARTED = time.monotonic()
-
-
-def tell(sentence: str) -> None:
-    """One line of progress on standard error, with the seconds since the start."""
-    print(f"[bench {time.monotonic() - _STARTED:4.0f}s] {sentence}", file=sys.stderr, flush=True)
-
-
-def main() -> int:
-    """The whole program; a signal ends it through the same clean-up as Ctrl-C."""
-    end_like_interrupt()
-    try:
-        code = bench.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return error.exit_code
-    except BuildError as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return FAILED
-    except (KeyboardInterrupt, click.Abort):
-        print("bench: interrupted; its programs are gone", file=sys.stderr)
-        return INTERRUPTED
-    return code if isinstance(code, int) else FAILED
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_to_exit_code(bench, gone="programs"))

@@ -33,6 +33,7 @@ from lab.driver import Lab
 from lab.machine import Machine
 from lab.spec import SITE, Link
 from tests.unit.engine.dpdk.wanted import NATIVE_BUILDS, given_build, why_not
+from tests.unit.engine.site.rig import ASK
 
 pytestmark = [pytest.mark.drill, pytest.mark.engine, pytest.mark.timeout(3000)]
 PLACE, USER = "/var/lib/hft-dpdk", "daemon"
@@ -42,14 +43,6 @@ MARKET = {
     "kind": "synthetic", "autostart": False, "mix": "burst", "live": 10_000, "messages": 120_000,
     "messages_per_s": 8_000, "per_datagram": 20, "seed": 11,
 }  # fmt: skip
-ASK = """
-import socket, sys
-with socket.socket(socket.AF_UNIX) as peer:
-    peer.settimeout(60)
-    peer.connect(sys.argv[1])
-    peer.sendall(sys.stdin.buffer.read() + b"\\n")
-    print(peer.makefile().readline())
-"""
 
 
 @dataclass(frozen=True, slots=True)
