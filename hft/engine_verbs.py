@@ -189,8 +189,23 @@ def _show(report: Report) -> None:
         verdict = click.style("FAILED", fg="red", bold=True) if clause in report.failed else "passed"
         click.echo(f"{clause:<{width}}  {len(results):>5}  {verdict}")
         for result in results:
-            if not result.passed:
-                click.echo(f"{'':<{width}}         {result.case}: {click.unstyle(result.sentence)}")
+            for told in _told(result):
+                click.echo(f"{'':<{width}}         {result.case}: {click.unstyle(told)}")
+
+
+def _told(result: Result) -> list[str]:
+    beside = [f"{'passed' if result.passed else 'failed'} alone; beside other cases: {result.beside}"]
+    return [result.sentence] * (not result.passed) + beside * bool(result.beside)
+
+
+def _case(result: Result) -> dict[str, Any]:
+    return {
+        "name": result.case,
+        "passed": result.passed,
+        "detail": result.sentence,
+        "beside_others": result.beside,
+        "seconds": round(result.seconds, 3),
+    }
 
 
 def _document(report: Report, code: Exit) -> dict[str, Any]:
@@ -199,10 +214,7 @@ def _document(report: Report, code: Exit) -> dict[str, Any]:
         {
             "id": clause,
             "passed": clause not in report.failed,
-            "cases": [
-                {"name": r.case, "passed": r.passed, "detail": r.sentence, "seconds": round(r.seconds, 3)}
-                for r in results
-            ],
+            "cases": [_case(result) for result in results],
         }
         for clause, results in report.clauses().items()
     ]

@@ -65,6 +65,8 @@ class Feed:
         # without it beats are plain heartbeats and what was missed stays missed.
         self.running, self.answering, self.history = True, True, True
         self._closing = False
+        # A beat between a message's number and its packet would tell of a hole that is none.
+        self._one_at_a_time = threading.Lock()
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._beat, self._answer)]
         self._wake = threading.Event()
         self._locates: dict[str, int] = {}
@@ -104,13 +106,15 @@ class Feed:
 
     def publish(self, lines: str, count: int = 1) -> None:
         """New messages on these lines; none of them are lost for who asks again."""
-        first = self.next
-        new: list[bytes] = [
-            add_order((1, SYMBOLS[0]), first + n, "B", 100, BID_E4 - 100 - first - n) for n in range(count)
-        ]
-        self.messages += new
-        for line in lines:
-            self._send(line, packet(first, new))
+        with self._one_at_a_time:
+            first = self.next
+            new: list[bytes] = [
+                add_order((1, SYMBOLS[0]), first + n, "B", 100, BID_E4 - 100 - first - n)
+                for n in range(count)
+            ]
+            self.messages += new
+            for line in lines:
+                self._send(line, packet(first, new))
 
     def _send(self, line: str, data: bytes) -> None:
         with suppress(OSError):
@@ -118,10 +122,11 @@ class Feed:
 
     def _beat(self) -> None:
         while not self._closing:
-            if self.running:
-                again = packet(1, self.messages) if self.history else packet(self.next, [])
-                for line in "AB":
-                    self._send(line, again)
+            with self._one_at_a_time:
+                if self.running:
+                    again = packet(1, self.messages) if self.history else packet(self.next, [])
+                    for line in "AB":
+                        self._send(line, again)
             self._wake.wait(HEARTBEAT_S)
 
     def _answer(self) -> None:

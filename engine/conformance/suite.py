@@ -1,7 +1,8 @@
 """Running all cases of an artifact's level, in parallel, and what came of each.
 
 A clause passes when it has at least one case and all of its cases pass. A clause without a case fails; there
-is no verdict besides passed and failed, so nothing can be skipped.
+is no verdict besides passed and failed, so nothing can be skipped. A case that fails beside others is played
+once more alone, for beside others it may have failed for want of a CPU; both outcomes are told.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.conformance.artifact import Artifact
@@ -40,6 +41,7 @@ class Result:
     case: str
     sentence: str
     seconds: float
+    beside: str = ""  # what it failed of beside other cases, before it was played alone
 
     @property
     def passed(self) -> bool:
@@ -77,11 +79,31 @@ def judge(artifact: Artifact, options: Options, progress: Callable[[Result], Non
     begun = time.monotonic()
     level = artifact.manifest.level
     chosen = _chosen(level, options.only)
+    cases = [case for cases in chosen.values() for case in cases]
     results = [_caseless(clause) for clause, cases in chosen.items() if not cases]
-    results += play(artifact, [case for cases in chosen.values() for case in cases], options, progress)
+    results += _again_alone(artifact, cases, play(artifact, cases, options, progress), options, progress)
     order = list(chosen)
     results.sort(key=lambda result: (order.index(result.clause), result.case))
     return Report(artifact=artifact, level=level, results=tuple(results), seconds=time.monotonic() - begun)
+
+
+def _again_alone(
+    artifact: Artifact,
+    cases: Sequence[Case],
+    results: Sequence[Result],
+    options: Options,
+    progress: Callable[[Result], None],
+) -> list[Result]:
+    """The results, those of failed cases from a second time with nothing beside them."""
+    first = {(result.clause, result.case): result.sentence for result in results if not result.passed}
+    if not first or options.jobs == 1:
+        return list(results)
+    failed = [case for case in cases if (case.clause, case.name) in first]
+    alone = play(artifact, failed, replace(options, jobs=1), progress)
+    return [
+        *(result for result in results if result.passed),
+        *(replace(result, beside=first[result.clause, result.case]) for result in alone),
+    ]
 
 
 def _chosen(level: Level, only: Sequence[str]) -> dict[str, list[Case]]:

@@ -51,12 +51,14 @@ artifact that cannot be judged is exit code 2 with one sentence. Exit 0: every c
 holds; exit 5: one does not. `--json` prints
 
 `{{"schema":1,"artifact":{{"name":..,"version":..,"digest":..}},"level":..,"passed":N,"failed":N,"seconds":..,
-"exit_code":..,"clauses":[{{"id":..,"passed":..,"cases":[{{"name":..,"passed":..,"detail":..,"seconds":..}}]}}]}}`
+"exit_code":..,"clauses":[{{"id":..,"passed":..,"cases":[{{"name":..,"passed":..,"detail":..,
+"beside_others":..,"seconds":..}}]}}]}}`
 
 A `detail` names what was seen. The artifact is started many times, in parallel (`--jobs`), each time with a
-directory, loopback address, feed and gateway of its own. No privilege is needed. What the suite does not
-judge, and other tests must: time (budgets, latency), memory and CPU placement, real multicast, production
-tickets, and a gateway that fences.
+directory, loopback address, feed and gateway of its own. A case that fails beside others is played once more
+alone and judged by that; `beside_others` keeps what was seen the first time. No privilege is needed. What the
+suite does not judge, and other tests must: time (budgets, latency), memory and CPU placement, real multicast,
+production tickets, and a gateway that fences.
 
 ## The way to a first pass
 1. Write `engine.json` ([manifest](#manifest)); `hft engine conformance` names what is wrong with it.

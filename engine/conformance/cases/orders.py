@@ -24,9 +24,7 @@ def buy(engine: Engine, quantity: int, price_e4: int = PRICE_E4) -> int:
 def filled(bench: Bench, engine: Engine, quantity: int, price_e4: int = PRICE_E4, side: str = "B") -> None:
     """An order that is executed as a whole, seen by the engine."""
     before = engine.status()["positions"].get("HFTA", 0)
-    known = len(bench.log.all("order"))
     urn = engine.must("intent", side=side, quantity=quantity, symbol="HFTA", price_e4=price_e4)["urn"]
-    bench.count("order", known + 1)
     wait_accepted(bench, urn)
     bench.gateway.fill(urn, quantity, price_e4)
     after = before + (quantity if side == "B" else -quantity)
@@ -40,7 +38,6 @@ def wait_accepted(bench: Bench, urn: int) -> None:
         lambda all_: any(e.kind == "order" and e.value.urn == urn for e in all_),
         bench.patience_s,
     )
-    bench.gateway.wait_open(urn, bench.patience_s)
 
 
 @case("order.enter")

@@ -13,7 +13,7 @@ from engine.conformance import suite
 from engine.conformance.artifact import opened
 from engine.conformance.bench import Bench
 from engine.conformance.case import Case
-from engine.conformance.errors import ArtifactError
+from engine.conformance.errors import ArtifactError, Broken
 from engine.conformance.suite import Options, judge
 from engine.contract.levels import Level
 from engine.stub.package import PROGRAM, write
@@ -103,6 +103,25 @@ def test_clause_fails_when_one_of_its_cases_does(tmp_path: Path, monkeypatch: py
     with opened(write(tmp_path)) as artifact:
         report = judge(artifact, Options(only=QUICK), lambda _: None)
     assert report.failed == (QUICK[0],)
+
+
+def test_case_that_fails_only_beside_others_passes_and_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    played: list[str] = []
+
+    def late_once(bench: Bench) -> None:
+        played.append("late")
+        if len(played) == 1:
+            raise Broken("late")
+
+    extra = Case(clause=QUICK[0], name="late once", level=Level.CORE, play=late_once)
+    monkeypatch.setattr(suite, "ALL", (*suite.ALL, extra))
+    only = [word for clause in QUICK for word in ("--only", clause)]
+    assert run_guarded(["engine", "conformance", str(write(tmp_path)), *only]) == 0
+    assert "late once: passed alone; beside other cases: late" in capsys.readouterr().out
+    assert run_guarded(["engine", "conformance", str(tmp_path), *only, "--jobs", "1"]) == 0
+    assert played == ["late"] * 3
 
 
 def test_unknown_clause_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
