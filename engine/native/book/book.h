@@ -22,6 +22,13 @@ constexpr std::uint64_t order_term(const Order& order, std::uint64_t reference_a
   return mix64(mix64(order.reference ^ kMixA, reference_ahead ^ kMixB) ^ size, place ^ kMixC);
 }
 
+// What a book with these limits takes at the start, and some for its ladders to grow in.
+inline std::size_t memory_for(const Limits& limits) {
+  constexpr std::size_t kLadders = std::size_t{8} << 20;
+  return limits.orders_max * (sizeof(Order) + sizeof(Slot)) + RefIndex::bytes_for(limits.orders_max) +
+         limits.levels_max * (sizeof(Level) + sizeof(Slot)) + limits.locates * sizeof(Symbol) + kLadders;
+}
+
 class Book {
  public:
   explicit Book(const Limits& limits = {}, std::pmr::memory_resource* memory = std::pmr::get_default_resource())

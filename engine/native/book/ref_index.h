@@ -15,9 +15,11 @@ namespace hft::book {
 class RefIndex {
  public:
   RefIndex(std::size_t orders_max, std::pmr::memory_resource* memory)
-      : bits_(static_cast<unsigned>(std::bit_width(std::max<std::size_t>(orders_max, 8) * 2 - 1))),
+      : bits_(bits_for(orders_max)),
         mask_((std::size_t{1} << bits_) - 1),
         entries_(mask_ + 1, Entry{}, memory) {}
+
+  static std::size_t bytes_for(std::size_t orders_max) { return sizeof(Entry) << bits_for(orders_max); }
 
   void prefetch(std::uint64_t reference) const { __builtin_prefetch(&entries_[home(tag_of(reference))]); }
 
@@ -67,6 +69,9 @@ class RefIndex {
     Slot slot = kNone;
   };
 
+  static unsigned bits_for(std::size_t orders_max) {
+    return static_cast<unsigned>(std::bit_width(std::max<std::size_t>(orders_max, 8) * 2 - 1));
+  }
   static std::uint32_t tag_of(std::uint64_t reference) {
     return static_cast<std::uint32_t>(mix64(reference ^ kMixA, kMixB) >> 32);
   }

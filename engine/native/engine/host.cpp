@@ -10,14 +10,13 @@
 
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
-#include <new>
 
 namespace hft::engine {
 namespace {
 
-constexpr std::size_t kHugePage = 2 << 20;
 constexpr int kFirstStoredDescriptor = 3;  // SD_LISTEN_FDS_START
 
 [[gnu::noinline]] void touch_stack() {
@@ -42,23 +41,6 @@ bool settle_thread(const char* name, const std::vector<int>& cpus) {
 MemoryLock lock_memory() {
   if (mlockall(MCL_CURRENT | MCL_FUTURE) == 0) return {true, {}};
   return {false, std::string("mlockall: ") + std::strerror(errno)};
-}
-
-Arena::Arena(std::size_t bytes) : bytes_((bytes + kHugePage - 1) / kHugePage * kHugePage) {
-  constexpr int plain = MAP_PRIVATE | MAP_ANONYMOUS;
-  block_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, plain | MAP_HUGETLB | MAP_POPULATE, -1, 0);
-  huge_ = block_ != MAP_FAILED;
-  if (!huge_) {
-    block_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, plain, -1, 0);
-    if (block_ == MAP_FAILED) throw std::bad_alloc();
-    madvise(block_, bytes_, MADV_HUGEPAGE);
-  }
-  resource_ = std::make_unique<std::pmr::monotonic_buffer_resource>(block_, bytes_, std::pmr::new_delete_resource());
-}
-
-Arena::~Arena() {
-  resource_.reset();
-  munmap(block_, bytes_);
 }
 
 Notifier::Notifier() {

@@ -4,8 +4,6 @@
 #include <ctime>
 
 #include <cstdint>
-#include <memory>
-#include <memory_resource>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,25 +27,6 @@ struct MemoryLock {
 };
 // Everything, now and later (mlockall(2) with MCL_FUTURE).
 MemoryLock lock_memory();
-
-// One block for the book: 2 MiB pages where the host has them, else plain pages with a wish for huge ones.
-class Arena {
- public:
-  explicit Arena(std::size_t bytes);
-  ~Arena();
-  Arena(const Arena&) = delete;
-  Arena& operator=(const Arena&) = delete;
-
-  [[nodiscard]] std::pmr::memory_resource* resource() { return resource_.get(); }
-  [[nodiscard]] bool huge() const { return huge_; }
-  [[nodiscard]] std::size_t bytes() const { return bytes_; }
-
- private:
-  std::size_t bytes_;
-  void* block_ = nullptr;
-  bool huge_ = false;
-  std::unique_ptr<std::pmr::monotonic_buffer_resource> resource_;
-};
 
 // Datagrams to $NOTIFY_SOCKET (sd_notify(3)); silent where there is none.
 class Notifier {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "book/arena.h"
 #include "core/documents.h"
 #include "core/replay.h"
 #include "engine/admin.h"
@@ -87,7 +88,7 @@ Recovered make_whole(const EngineConfig& config) {
   return recovered;
 }
 
-std::string lock_facts(const EngineConfig& config, const Arena& arena) {
+std::string lock_facts(const EngineConfig& config, const book::Arena& arena) {
   const MemoryLock lock = lock_memory();
   if (!lock.locked && config.memory_required) throw Exit{kExitRetry, lock.why_not};
   return nlohmann::json{{"memory_locked", lock.locked}, {"why_not", lock.why_not}, {"arena_bytes", arena.bytes()},
@@ -112,7 +113,7 @@ int finish(Hot& hot, Persister& persister, bool forced) {
 int run(const EngineConfig& config, bool conformance) {
   Recovered recovered = make_whole(config);
   const book::Limits book = core::book_limits_of(config.core);
-  Arena arena(book.orders_max * 64 + book.levels_max * 32 + book.locates * 160 + (8 << 20));
+  book::Arena arena(book::memory_for(book));
   const int wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 
   JournalReader reader(config.journal_directory);

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string>
 
+#include "book/arena.h"
 #include "book/bench/clock.h"
 #include "book/bench/stream.h"
 #include "book/run.h"
@@ -167,8 +168,11 @@ void print(const Plan& plan, const Stream& stream, const Stages& stages, bool eq
 
 int run(const Plan& plan) {
   Stream stream(plan.stream, plan.datagram_bytes);
-  book::Book alone(limits_for(plan));
-  book::Book both(limits_for(plan));
+  const book::Limits limits = limits_for(plan);
+  book::Arena alone_memory(book::memory_for(limits));
+  book::Arena both_memory(book::memory_for(limits));
+  book::Book alone(limits, alone_memory.resource());
+  book::Book both(limits, both_memory.resource());
   Stages stages;
   const std::uint64_t filling = plan.stream.live_orders;
   for (std::uint64_t left = filling + plan.messages; left > 0;) {
