@@ -94,7 +94,9 @@ def command_line(
 def _machine(spec: VmSpec, accel: str) -> list[str]:
     options = {"tcg": "tcg,thread=multi,tb-size=512", "kvm": "kvm"}[accel]
     split = ",kernel-irqchip=split" if spec.iommu else ""  # what interrupt remapping asks for
-    iommu = ["-device", "intel-iommu,intremap=on,caching-mode=on"] if spec.iommu else []
+    # 48 bits: user space maps a device's memory by addresses of its own, which 39, the default, do not hold.
+    device = "intel-iommu,intremap=on,caching-mode=on,aw-bits=48"
+    iommu = ["-device", device] if spec.iommu else []
     return ["-machine", f"q35{split}", "-accel", options, "-cpu", _CPU[accel], *iommu]
 
 

@@ -107,6 +107,7 @@ def site(
         engine_name=name,
         patience_s=300,
     )
+    ops.execute(["systemctl", "stop", "site-venue", "site-gateway"])
     for host in (ops, machine):  # a developer's lab may have been here before
         host.succeed(["rm", "-rf", "/var/lib/hft-site", places.state_dir("a")])
     ops.succeed(["sh", "-c", "sysctl -q -w net.core.rmem_max=67108864 net.core.wmem_max=67108864"])
