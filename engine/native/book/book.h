@@ -79,22 +79,22 @@ class Book {
     prefetch_last(itch::locate.load(message.data()), side_of(message), itch::AddOrder::price.load(message.data()));
   }
 
-  void prefetch_order(std::uint64_t reference) const { __builtin_prefetch(&orders_[index_.guess(reference)], 1); }
+  void prefetch_order(std::uint64_t reference) const { prefetch(&orders_[index_.guess(reference)]); }
   void prefetch_ladder(std::uint16_t locate, Side side) const {
-    if (locate < symbols_.size() && !ladder(locate, side).empty()) __builtin_prefetch(&ladder(locate, side).back());
+    if (locate < symbols_.size() && !ladder(locate, side).empty()) prefetch(&ladder(locate, side).back());
   }
   void prefetch_near(std::uint64_t reference) const {
     const Order& order = orders_[index_.guess(reference)];
-    __builtin_prefetch(&levels_[order.level], 1);
-    __builtin_prefetch(&orders_[order.ahead], 1);
-    __builtin_prefetch(&orders_[order.behind], 1);
+    prefetch(&levels_[order.level]);
+    prefetch(&orders_[order.ahead]);
+    prefetch(&orders_[order.behind]);
     prefetch_ladder(order.locate, order.side);
   }
   void prefetch_level(std::uint16_t locate, Side side, std::uint32_t price) const {
-    __builtin_prefetch(&levels_[level_near(locate, side, price)], 1);
+    prefetch(&levels_[level_near(locate, side, price)]);
   }
   void prefetch_last(std::uint16_t locate, Side side, std::uint32_t price) const {
-    __builtin_prefetch(&orders_[levels_[level_near(locate, side, price)].last], 1);
+    prefetch(&orders_[levels_[level_near(locate, side, price)].last]);
   }
 
   Bbo bbo(std::uint16_t locate) const { return {top(locate, Side::bid), top(locate, Side::ask)}; }

@@ -21,7 +21,7 @@ class RefIndex {
 
   static std::size_t bytes_for(std::size_t orders_max) { return sizeof(Entry) << bits_for(orders_max); }
 
-  void prefetch(std::uint64_t reference) const { __builtin_prefetch(&entries_[home(tag_of(reference))]); }
+  void prefetch(std::uint64_t reference) const { book::prefetch(&entries_[home(tag_of(reference))]); }
 
   // The slot whose order has this reference; `reference_of(slot)` tells a slot's reference.
   template <class ReferenceOf>

@@ -10,6 +10,13 @@ namespace hft::book {
 
 enum class Side : std::uint8_t { bid, ask };
 
+// Ask for the cache line of `at`. A function that does nothing but __builtin_prefetch has no effect in GCC's eyes
+// (seen with 12.2), which then leaves out the call to it; an empty volatile asm is an effect.
+inline void prefetch(const void* at) {
+  __builtin_prefetch(at);
+  asm volatile("");
+}
+
 // Slot 0 of every pool means "none".
 using Slot = std::uint32_t;
 inline constexpr Slot kNone = 0;
