@@ -61,7 +61,6 @@ class Book {
   void prefetch_symbol(std::uint16_t locate) const {
     if (locate >= symbols_.size()) return;
     prefetch(&symbols_[locate]);
-    prefetch(&heads_[locate]);
   }
   Slot prefetch_order(std::uint64_t reference) const {
     const Slot slot = index_.guess(reference);
@@ -265,8 +264,7 @@ class Book {
     order.ahead = level.last;
     order.behind = kNone;
     digest_ += order_term(order, level.last_reference);
-    orders_[level.last].behind = slot;
-    if (level.last == kNone) level.first = slot;
+    (level.last == kNone ? level.first : orders_[level.last].behind) = slot;
     level.last = slot;
     level.last_reference = order.reference;
     level.shares += order.shares;
@@ -275,21 +273,22 @@ class Book {
     return is_best(order);
   }
 
-  // Take an order out; true when its level was the best of its side. What has no neighbour has slot 0 for one,
-  // which takes any neighbours and gives nothing to the digest: that costs less than to tell the cases apart.
+  // Take an order out; true when its level was the best of its side.
   bool leave(Slot slot) {
     const Order order = orders_[slot];
     const bool best = is_best(order);
     Level& level = levels_[order.level];
-    Order& ahead = orders_[order.ahead];
-    Order& behind = orders_[order.behind];
-    const std::uint64_t moved = order_term(behind, ahead.reference) - order_term(behind, order.reference);
-    digest_ += (order.behind == kNone ? 0 : moved) - order_term(order, ahead.reference);
-    ahead.behind = order.behind;
-    behind.ahead = order.ahead;
-    level.first = order.ahead == kNone ? order.behind : level.first;
-    level.last = order.behind == kNone ? order.ahead : level.last;
-    level.last_reference = order.behind == kNone ? ahead.reference : level.last_reference;
+    const std::uint64_t ahead = orders_[order.ahead].reference;
+    digest_ -= order_term(order, ahead);
+    if (order.behind != kNone) {
+      Order& behind = orders_[order.behind];
+      digest_ += order_term(behind, ahead) - order_term(behind, order.reference);
+      behind.ahead = order.ahead;
+    } else {
+      level.last = order.ahead;
+      level.last_reference = ahead;
+    }
+    (order.ahead == kNone ? level.first : orders_[order.ahead].behind) = order.behind;
     level.shares -= order.shares;
     if (--level.orders == 0) drop_level(order);
     index_.erase(order.reference, slot);
