@@ -26,82 +26,83 @@ constexpr std::uint64_t order_term(const Order& order, std::uint64_t reference_a
 inline std::size_t memory_for(const Limits& limits) {
   constexpr std::size_t kLadders = std::size_t{8} << 20;
   return limits.orders_max * (sizeof(Order) + sizeof(Slot)) + RefIndex::bytes_for(limits.orders_max) +
-         limits.levels_max * (sizeof(Level) + sizeof(Slot)) + limits.locates * sizeof(Symbol) + kLadders;
+         limits.levels_max * (sizeof(Level) + sizeof(Slot)) + limits.locates * (sizeof(Symbol) + sizeof(Head)) +
+         kLadders;
 }
 
 class Book {
  public:
+  // A place in a ladder and its level; not to be relied on once the book has changed.
+  struct Near {
+    std::uint32_t rung = 0;
+    Slot level = kNone;
+  };
+
   explicit Book(const Limits& limits = {}, std::pmr::memory_resource* memory = std::pmr::get_default_resource())
       : orders_(limits.orders_max, memory),
         levels_(limits.levels_max, memory),
         index_(limits.orders_max, memory),
-        symbols_(memory) {
+        symbols_(memory),
+        heads_(limits.locates, memory) {
     symbols_.reserve(limits.locates);
     for (std::size_t i = 0; i < limits.locates; ++i) symbols_.emplace_back(memory);
   }
 
   // Decode one message and apply it.
-  Result apply(Bytes message) {
-    const Result result = itch::check(message) == Reject::none ? apply_checked(message.data())
+  Result apply(Bytes message, Hint hint = {}) {
+    const Result result = itch::check(message) == Reject::none ? apply_checked(message.data(), hint)
                                                                : Result{Applied::malformed};
     ++counters_.applied[static_cast<std::size_t>(result.what)];
     return result;
   }
 
-  // First wave, a datagram ahead: bring in the index entries that the message reads and writes.
-  void prefetch_index(Bytes message) const {
-    if (!names_order(message)) return;
-    prefetch_index(itch::order_reference.load(message.data()));
-    if (is_replace(message)) prefetch_index(itch::OrderReplace::new_reference.load(message.data()));
+  // Asking for memory beforehand; the order of it is in book/waves.h. None of these changes the book.
+  void prefetch_entry(std::uint64_t reference) const { index_.prefetch(reference); }
+  void prefetch_symbol(std::uint16_t locate) const {
+    if (locate >= symbols_.size()) return;
+    prefetch(&symbols_[locate]);
   }
-  void prefetch_index(std::uint64_t reference) const { index_.prefetch(reference); }
-
-  // Second wave, once the entry is there: bring in the order itself, or for an add the end of its ladder.
-  void prefetch_order(Bytes message) const {
-    if (!names_order(message)) return;
-    if (is_add(message)) prefetch_ladder(itch::locate.load(message.data()), side_of(message));
-    else prefetch_order(itch::order_reference.load(message.data()));
+  Slot prefetch_order(std::uint64_t reference) const {
+    const Slot slot = index_.guess(reference);
+    prefetch(&orders_[slot]);
+    return slot;
   }
-
-  // Third wave: the level of an add, and of any other order its level and its neighbours in the queue.
-  void prefetch_level(Bytes message) const {
-    if (!names_order(message)) return;
-    if (is_add(message)) {
-      prefetch_level(itch::locate.load(message.data()), side_of(message), itch::AddOrder::price.load(message.data()));
-    } else {
-      prefetch_near(itch::order_reference.load(message.data()));
-    }
-  }
-
-  // Fourth wave: the order at the back of the level that an add goes to.
-  void prefetch_last(Bytes message) const {
-    if (!names_order(message) || !is_add(message)) return;
-    prefetch_last(itch::locate.load(message.data()), side_of(message), itch::AddOrder::price.load(message.data()));
-  }
-
-  void prefetch_order(std::uint64_t reference) const { __builtin_prefetch(&orders_[index_.guess(reference)], 1); }
   void prefetch_ladder(std::uint16_t locate, Side side) const {
-    if (locate < symbols_.size() && !ladder(locate, side).empty()) __builtin_prefetch(&ladder(locate, side).back());
+    if (locate >= symbols_.size() || ladder(locate, side).empty()) return;
+    const auto& rungs = ladder(locate, side);
+    const std::size_t near = std::min(rungs.size(), kNear);
+    for (std::size_t i = 1; i <= near; i += 8) prefetch(&rungs[rungs.size() - i]);
+    prefetch(&rungs[rungs.size() - near]);
   }
-  void prefetch_near(std::uint64_t reference) const {
-    const Order& order = orders_[index_.guess(reference)];
-    __builtin_prefetch(&levels_[order.level], 1);
-    __builtin_prefetch(&orders_[order.ahead], 1);
-    __builtin_prefetch(&orders_[order.behind], 1);
-    prefetch_ladder(order.locate, order.side);
+  void prefetch_neighbours(Slot slot) const {
+    const Order& order = orders_[slot];
+    prefetch(&levels_[order.level]);
+    prefetch(&orders_[order.ahead]);
+    prefetch(&orders_[order.behind]);
   }
-  void prefetch_level(std::uint16_t locate, Side side, std::uint32_t price) const {
-    __builtin_prefetch(&levels_[level_near(locate, side, price)], 1);
+  // The level of this price or the next better one.
+  Near prefetch_level(std::uint16_t locate, Side side, std::uint32_t price) const {
+    if (locate >= symbols_.size()) return {};
+    const auto& rungs = ladder(locate, side);
+    const std::size_t at = rung_at(rungs, key_of(side, price));
+    if (at == rungs.size()) return {};
+    prefetch(&levels_[rungs[at].level]);
+    return {static_cast<std::uint32_t>(at), rungs[at].level};
   }
-  void prefetch_last(std::uint16_t locate, Side side, std::uint32_t price) const {
-    __builtin_prefetch(&orders_[levels_[level_near(locate, side, price)].last], 1);
+  void prefetch_last(Slot level) const { prefetch(&orders_[levels_[level].last]); }
+  // For the last order of a level: it will take the level's rung along.
+  void prefetch_rung(Slot slot) const {
+    const Order& order = orders_[slot];
+    if (levels_[order.level].orders == 1) prefetch_ladder(order.locate, order.side);
   }
+  // Only to prefetch by: the slot may be another order's when the message's turn comes.
+  Side side_at(Slot slot) const { return orders_[slot].side; }
 
   Bbo bbo(std::uint16_t locate) const { return {top(locate, Side::bid), top(locate, Side::ask)}; }
 
   Top top(std::uint16_t locate, Side side) const {
-    if (locate >= symbols_.size() || ladder(locate, side).empty()) return {};
-    const Level& best = levels_[ladder(locate, side).back().level];
+    if (locate >= symbols_.size()) return {};
+    const Level& best = levels_[best_of(locate, side)];  // level 0 is what an empty side has
     return {best.price, best.shares, best.orders};
   }
 
@@ -125,8 +126,8 @@ class Book {
   }
 
   std::string_view stock(std::uint16_t locate) const {
-    if (locate >= symbols_.size() || symbols_[locate].stock[0] == '\0') return {};
-    return {symbols_[locate].stock.data(), symbols_[locate].stock.size()};
+    if (locate >= symbols_.size() || heads_[locate].stock[0] == '\0') return {};
+    return {heads_[locate].stock.data(), heads_[locate].stock.size()};
   }
 
   std::uint64_t digest() const { return digest_; }
@@ -155,16 +156,16 @@ class Book {
   // The operations themselves, for whoever has decoded already. They count nothing but mismatches and excess.
 
   // A new order at the back of its level; `order` needs reference, price, shares, locate and side.
-  Result add(const Order& order) {
+  Result add(const Order& order, Hint hint = {}) {
     if (order.shares == 0) return {Applied::zero_shares};
     if (slot_of(order.reference) != kNone) return {Applied::duplicate_reference};
     if (order.locate >= symbols_.size() || orders_.full() || levels_.full()) return {Applied::capacity};
-    return {Applied::changed, enter(order), order.locate};
+    return {Applied::changed, enter(order, hint.rung), order.locate};
   }
 
   // An execution or a partial cancel: the order keeps its place with fewer shares, or goes.
-  Result reduce(std::uint64_t reference, std::uint32_t shares, std::uint16_t locate) {
-    const Slot slot = slot_of(reference);
+  Result reduce(std::uint64_t reference, std::uint32_t shares, std::uint16_t locate, Hint hint = {}) {
+    const Slot slot = slot_of(reference, hint.order);
     if (slot == kNone) return {Applied::unknown_reference};
     if (shares == 0) return {Applied::zero_shares};
     Order& order = orders_[slot];
@@ -181,45 +182,46 @@ class Book {
     return {Applied::changed, is_best(order), own};
   }
 
-  Result remove(std::uint64_t reference, std::uint16_t locate) {
-    const Slot slot = slot_of(reference);
+  Result remove(std::uint64_t reference, std::uint16_t locate, Hint hint = {}) {
+    const Slot slot = slot_of(reference, hint.order);
     if (slot == kNone) return {Applied::unknown_reference};
     const std::uint16_t own = own_locate(orders_[slot], locate);
     return {Applied::changed, leave(slot), own};
   }
 
-  // `fresh` needs reference, price, shares and locate; side and symbol are the old order's. The replacement goes to
+  // `wanted` needs reference, price, shares and locate; side and symbol are the old order's. The replacement goes to
   // the back of its level, even at the same price.
-  Result replace(std::uint64_t reference, Order fresh) {
-    const Slot slot = slot_of(reference);
+  Result replace(std::uint64_t reference, const Order& wanted, Hint hint = {}) {
+    const Slot slot = slot_of(reference, hint.order);
     if (slot == kNone) return {Applied::unknown_reference};
-    if (fresh.shares == 0) return {Applied::zero_shares};
-    const Slot taken = slot_of(fresh.reference);
+    if (wanted.shares == 0) return {Applied::zero_shares};
+    const Slot taken = slot_of(wanted.reference);
     if (taken != kNone && taken != slot) return {Applied::duplicate_reference};
     if (levels_.full()) return {Applied::capacity};
+    Order fresh = wanted;
     fresh.locate = own_locate(orders_[slot], fresh.locate);
     fresh.side = orders_[slot].side;
     const bool left_top = leave(slot);
-    return {Applied::changed, enter(fresh) || left_top, fresh.locate};
+    return {Applied::changed, enter(fresh, hint.rung) || left_top, fresh.locate};
   }
 
  private:
-  Result apply_checked(const std::uint8_t* message) {
+  Result apply_checked(const std::uint8_t* message, Hint hint) {
     const std::uint16_t locate = itch::locate.load(message);
     const auto reference = [message] { return itch::order_reference.load(message); };
     switch (static_cast<char>(message[0])) {
       case itch::AddOrder::type:
       case itch::AddOrderMpid::type:
-        return decode_add(View<itch::AddOrder>(message));
+        return decode_add(View<itch::AddOrder>(message), hint);
       case itch::OrderExecuted::type:
       case itch::OrderExecutedPrice::type:
-        return reduce(reference(), itch::OrderExecuted::shares.load(message), locate);
+        return reduce(reference(), itch::OrderExecuted::shares.load(message), locate, hint);
       case itch::OrderCancel::type:
-        return reduce(reference(), itch::OrderCancel::shares.load(message), locate);
+        return reduce(reference(), itch::OrderCancel::shares.load(message), locate, hint);
       case itch::OrderDelete::type:
-        return remove(reference(), locate);
+        return remove(reference(), locate, hint);
       case itch::OrderReplace::type:
-        return decode_replace(View<itch::OrderReplace>(message));
+        return decode_replace(View<itch::OrderReplace>(message), hint);
       case itch::StockDirectory::type:
         name(locate, itch::StockDirectory::stock.load(message));
         return {Applied::irrelevant};
@@ -228,7 +230,7 @@ class Book {
     }
   }
 
-  Result decode_add(View<itch::AddOrder> message) {
+  Result decode_add(View<itch::AddOrder> message, Hint hint) {
     const char side = message[itch::AddOrder::side];
     if (side != itch::kBuy && side != itch::kSell) return {Applied::bad_field};
     Order order;
@@ -237,38 +239,38 @@ class Book {
     order.shares = message[itch::AddOrder::shares];
     order.locate = message[itch::locate];
     order.side = side == itch::kBuy ? Side::bid : Side::ask;
-    const Result result = add(order);
-    if (result.what == Applied::changed && symbols_[order.locate].stock[0] == '\0') {
+    const Result result = add(order, hint);
+    if (result.what == Applied::changed && heads_[order.locate].stock[0] == '\0') {
       name(order.locate, message[itch::AddOrder::stock]);
     }
     return result;
   }
 
-  Result decode_replace(View<itch::OrderReplace> message) {
+  Result decode_replace(View<itch::OrderReplace> message, Hint hint) {
     Order fresh;
     fresh.reference = message[itch::OrderReplace::new_reference];
     fresh.shares = message[itch::OrderReplace::shares];
     fresh.price = message[itch::OrderReplace::price];
     fresh.locate = message[itch::locate];
-    return replace(message[itch::OrderReplace::reference], fresh);
+    return replace(message[itch::OrderReplace::reference], fresh, hint);
   }
 
   // Put an order at the back of its level; true when that is the best level of its side.
-  bool enter(const Order& wanted) {
+  bool enter(const Order& wanted, std::uint32_t rung) {
     const Slot slot = orders_.take();
     Order& order = orders_[slot] = wanted;
-    const auto [level_slot, best] = level_for(order);
-    Level& level = levels_[level_slot];
-    order.level = level_slot;
+    order.level = level_for(order, rung);
+    Level& level = levels_[order.level];
     order.ahead = level.last;
     order.behind = kNone;
+    digest_ += order_term(order, level.last_reference);
     (level.last == kNone ? level.first : orders_[level.last].behind) = slot;
     level.last = slot;
+    level.last_reference = order.reference;
     level.shares += order.shares;
     ++level.orders;
     index_.insert(order.reference, slot);
-    digest_ += order_term(order, orders_[order.ahead].reference);
-    return best;
+    return is_best(order);
   }
 
   // Take an order out; true when its level was the best of its side.
@@ -279,80 +281,61 @@ class Book {
     const std::uint64_t ahead = orders_[order.ahead].reference;
     digest_ -= order_term(order, ahead);
     if (order.behind != kNone) {
-      const Order& behind = orders_[order.behind];
+      Order& behind = orders_[order.behind];
       digest_ += order_term(behind, ahead) - order_term(behind, order.reference);
+      behind.ahead = order.ahead;
+    } else {
+      level.last = order.ahead;
+      level.last_reference = ahead;
     }
     (order.ahead == kNone ? level.first : orders_[order.ahead].behind) = order.behind;
-    (order.behind == kNone ? level.last : orders_[order.behind].ahead) = order.ahead;
     level.shares -= order.shares;
     if (--level.orders == 0) drop_level(order);
-    index_.erase(order.reference, reference_of());
+    index_.erase(order.reference, slot);
+    orders_[slot].level = kNone;
     orders_.give_back(slot);
     return best;
   }
 
-  struct Found {
-    Slot level;
-    bool best;
-  };
-
-  // The level of an order's price, made when it is not there. Most orders come near the best price, so the
-  // search starts at that end.
-  Found level_for(const Order& order) {
+  // The level of an order's price, made when it is not there.
+  Slot level_for(const Order& order, std::uint32_t rung) {
     auto& rungs = ladder(order.locate, order.side);
     const std::uint32_t key = key_of(order.side, order.price);
+    if (rung < rungs.size() && rungs[rung].key == key) return rungs[rung].level;
     const std::size_t at = rung_at(rungs, key);
-    if (at < rungs.size() && rungs[at].key == key) return {rungs[at].level, at + 1 == rungs.size()};
+    if (at < rungs.size() && rungs[at].key == key) return rungs[at].level;
     const Slot slot = levels_.take();
-    levels_[slot] = Level{0, order.price, 0, kNone, kNone};
+    levels_[slot] = Level{.price = order.price};
     rungs.insert(rungs.begin() + static_cast<std::ptrdiff_t>(at), Rung{key, slot});
-    return {slot, at + 1 == rungs.size()};
+    best_of(order.locate, order.side) = rungs.back().level;
+    return slot;
   }
 
   void drop_level(const Order& order) {
     auto& rungs = ladder(order.locate, order.side);
     const std::size_t at = rung_at(rungs, key_of(order.side, order.price));
     rungs.erase(rungs.begin() + static_cast<std::ptrdiff_t>(at));
+    best_of(order.locate, order.side) = rungs.empty() ? kNone : rungs.back().level;
     levels_.give_back(order.level);
   }
 
-  // The first rung whose key is not below `key`.
+  // The first rung whose key is not below `key`. Most orders come near the best price, so the search starts at
+  // that end; there it counts, because how far it has to go cannot be predicted.
   static std::size_t rung_at(const Symbol::Ladder& rungs, std::uint32_t key) {
-    constexpr std::size_t kNear = 8;
-    std::size_t at = rungs.size();
-    for (std::size_t steps = 0; steps < kNear; ++steps, --at) {
-      if (at == 0 || rungs[at - 1].key < key) return at;
-    }
-    const auto end = rungs.begin() + static_cast<std::ptrdiff_t>(at);
+    const std::size_t near = std::min(rungs.size(), kNear);
+    const auto end = rungs.end() - static_cast<std::ptrdiff_t>(near);
+    std::size_t not_below = 0;
+    for (std::size_t i = 0; i < near; ++i) not_below += end[static_cast<std::ptrdiff_t>(i)].key >= key;
+    if (not_below < near) return rungs.size() - not_below;
     const auto found = std::lower_bound(rungs.begin(), end, key,
                                         [](const Rung& rung, std::uint32_t wanted) { return rung.key < wanted; });
     return static_cast<std::size_t>(found - rungs.begin());
   }
 
-  bool is_best(const Order& order) const { return ladder(order.locate, order.side).back().level == order.level; }
-
-  // The level of this price or the next better one; kNone when there is none.
-  Slot level_near(std::uint16_t locate, Side side, std::uint32_t price) const {
-    if (locate >= symbols_.size()) return kNone;
-    const auto& rungs = ladder(locate, side);
-    const std::size_t at = rung_at(rungs, key_of(side, price));
-    return at < rungs.size() ? rungs[at].level : kNone;
-  }
-
-  static bool is_replace(Bytes message) { return static_cast<char>(message[0]) == itch::OrderReplace::type; }
-  static bool is_add(Bytes message) {
-    const char type = static_cast<char>(message[0]);
-    return type == itch::AddOrder::type || type == itch::AddOrderMpid::type;
-  }
-  static Side side_of(Bytes add) {
-    return itch::AddOrder::side.load(add.data()) == itch::kBuy ? Side::bid : Side::ask;
-  }
-  static bool names_order(Bytes message) {
-    return itch::check(message) == Reject::none && itch::names_an_order(static_cast<char>(message[0]));
-  }
+  bool is_best(const Order& order) const { return best_of(order.locate, order.side) == order.level; }
 
   void name(std::uint16_t locate, std::string_view stock) {
-    if (locate < symbols_.size()) std::copy_n(stock.begin(), 8, symbols_[locate].stock.begin());
+    if (locate < symbols_.size()) std::copy_n(stock.begin(), 8, heads_[locate].stock.begin());
   }
 
   std::uint16_t own_locate(const Order& order, std::uint16_t said) {
@@ -366,7 +349,13 @@ class Book {
   };
   ReferenceOf reference_of() const { return {orders_}; }
   Slot slot_of(std::uint64_t reference) const { return index_.find(reference, reference_of()); }
+  Slot slot_of(std::uint64_t reference, Slot hint) const {
+    const Order& order = orders_[hint];
+    return order.reference == reference && order.level != kNone ? hint : slot_of(reference);
+  }
 
+  Slot& best_of(std::uint16_t locate, Side side) { return heads_[locate].best[static_cast<std::size_t>(side)]; }
+  Slot best_of(std::uint16_t locate, Side side) const { return heads_[locate].best[static_cast<std::size_t>(side)]; }
   Symbol::Ladder& ladder(std::uint16_t locate, Side side) {
     return symbols_[locate].ladders[static_cast<std::size_t>(side)];
   }
@@ -374,10 +363,13 @@ class Book {
     return symbols_[locate].ladders[static_cast<std::size_t>(side)];
   }
 
+  static constexpr std::size_t kNear = 16;
+
   Pool<Order> orders_;
   Pool<Level> levels_;
   RefIndex index_;
   std::pmr::vector<Symbol> symbols_;
+  std::pmr::vector<Head> heads_;
   std::uint64_t digest_ = 0;
   Counters counters_;
 };

@@ -21,7 +21,12 @@ class RefIndex {
 
   static std::size_t bytes_for(std::size_t orders_max) { return sizeof(Entry) << bits_for(orders_max); }
 
-  void prefetch(std::uint64_t reference) const { __builtin_prefetch(&entries_[home(tag_of(reference))]); }
+  // Probes are short, yet near the end of a cache line they go on in the next.
+  void prefetch(std::uint64_t reference) const {
+    const std::size_t at = home(tag_of(reference));
+    book::prefetch(&entries_[at]);
+    book::prefetch(&entries_[(at + kProbesUsual) & mask_]);
+  }
 
   // The slot whose order has this reference; `reference_of(slot)` tells a slot's reference.
   template <class ReferenceOf>
@@ -46,12 +51,10 @@ class RefIndex {
     entries_[at] = {tag, slot};
   }
 
-  // Take the reference out and return its slot; kNone when it was not there.
-  template <class ReferenceOf>
-  Slot erase(std::uint64_t reference, ReferenceOf&& reference_of) {
-    std::size_t hole = place(reference, reference_of);
-    const Slot slot = entries_[hole].slot;
-    if (slot == kNone) return kNone;
+  // Take out the reference, which must be there with this slot.
+  void erase(std::uint64_t reference, Slot slot) {
+    std::size_t hole = home(tag_of(reference));
+    while (entries_[hole].slot != slot) hole = (hole + 1) & mask_;
     for (std::size_t at = (hole + 1) & mask_; entries_[at].slot != kNone; at = (at + 1) & mask_) {
       // An entry may move back to the hole unless its home lies behind the hole.
       const std::size_t from_home = (at - home(entries_[at].tag)) & mask_;
@@ -60,7 +63,6 @@ class RefIndex {
       hole = at;
     }
     entries_[hole].slot = kNone;
-    return slot;
   }
 
  private:
@@ -68,6 +70,8 @@ class RefIndex {
     std::uint32_t tag = 0;
     Slot slot = kNone;
   };
+
+  static constexpr std::size_t kProbesUsual = 3;
 
   static unsigned bits_for(std::size_t orders_max) {
     return static_cast<unsigned>(std::bit_width(std::max<std::size_t>(orders_max, 8) * 2 - 1));

@@ -226,31 +226,64 @@ void expect_equal_streams(Mix mix, std::uint64_t seed) {
 TEST(BookStream, EqualsTheReferenceBookOnARecentDeleteMix) { expect_equal_streams(Mix::recent_delete, 11); }
 TEST(BookStream, EqualsTheReferenceBookOnAUniformMix) { expect_equal_streams(Mix::uniform, 12); }
 
-TEST(BookStream, PrefetchedRunsEndInTheSameBookAsSingleMessages) {
+TEST(BookStream, PrefetchedRunsDoWhatSingleMessagesDo) {
+  constexpr int kDatagrams = 300;
   Generator generator({.seed = 3, .symbols = 20, .live_orders = 500});
   Book one{Limits{2048, 2048, 32}};
   Book runs{Limits{2048, 2048, 32}};
   std::array<std::uint8_t, itch::kMessageBytesMax> bytes;
-  std::array<std::array<std::uint8_t, 1400>, 2> memory;
+  std::array<std::array<std::uint8_t, 8192>, 2> memory;  // longer than a stretch, too
   std::array<mold::Packet, 2> packets;
+  std::vector<Result> wanted;
   std::uint64_t sequence = 1;
-  std::uint64_t taken = 0;
-  for (int datagram = 0; datagram < 300; ++datagram) {
-    auto& packet = packets[static_cast<std::size_t>(datagram % 2)];
-    mold::Builder builder(memory[static_cast<std::size_t>(datagram % 2)], mold::make_session("S"), sequence);
-    for (int i = 0; i < 20; ++i) {
+  const auto took = [&](std::uint64_t at, Bytes, const Result& result) {
+    EXPECT_EQ(result.what, wanted[at - 1].what);
+    EXPECT_EQ(result.top_changed, wanted[at - 1].top_changed);
+    EXPECT_EQ(result.locate, wanted[at - 1].locate);
+  };
+  for (int datagram = 0; datagram < kDatagrams; ++datagram) {
+    const auto here = static_cast<std::size_t>(datagram % 2);
+    mold::Builder builder(memory[here], mold::make_session("S"), sequence);
+    for (int i = 0; i <= datagram % 150; ++i) {
       const Bytes message = generator.next(bytes);
       ASSERT_TRUE(builder.add(message));
-      one.apply(message);
+      wanted.push_back(one.apply(message));
     }
     sequence += builder.messages();
-    packet = mold::parse(builder.datagram());
-    if (datagram == 0) continue;
-    apply_run(runs, packets[static_cast<std::size_t>((datagram + 1) % 2)], &packet, [&](auto...) { ++taken; });
+    packets[here] = mold::parse(builder.datagram());
+    if (datagram > 0) apply_run(runs, packets[1 - here], &packets[here], took);
   }
-  apply_run(runs, packets[1], nullptr, [&](auto...) { ++taken; });
-  EXPECT_EQ(taken, 6000U);
+  apply_run(runs, packets[(kDatagrams - 1) % 2], nullptr, took);
   EXPECT_EQ(runs.digest(), one.digest());
+  EXPECT_EQ(runs.counters().applied, one.counters().applied);
+}
+
+// Every hint there is, for every message: only what the book itself finds may count.
+TEST(BookStream, WrongHintsChangeNothing) {
+  Generator generator({.seed = 4, .symbols = 3, .live_orders = 60});
+  Book with{Limits{256, 256, 8}};
+  Book without{Limits{256, 256, 8}};
+  std::array<std::uint8_t, itch::kMessageBytesMax> bytes;
+  for (std::uint32_t i = 0; i < 20'000; ++i) {
+    const Bytes message = generator.next(bytes);
+    const Hint hint{i % static_cast<Slot>(with.orders_live() + 1), i / 7 % 60};
+    ASSERT_EQ(with.apply(message, hint).what, without.apply(message).what) << i;
+    ASSERT_EQ(with.digest(), without.digest()) << i;
+  }
+  EXPECT_EQ(with.digest(), with.recomputed_digest());
+}
+
+TEST(BookStream, AHintToAnOrderThatIsGoneFindsNothing) {
+  Book book{Limits{8, 8, 8}};
+  for (const std::uint64_t reference : {0, 1}) {
+    Order order;
+    order.reference = reference;
+    order.price = order.shares = order.locate = 5;
+    EXPECT_EQ(book.remove(reference, 5, {kNone, 0}).what, Applied::unknown_reference);
+    EXPECT_EQ(book.add(order).what, Applied::changed);
+    EXPECT_EQ(book.remove(reference, 5, {1, 0}).what, Applied::changed);
+    EXPECT_EQ(book.remove(reference, 5, {1, 0}).what, Applied::unknown_reference);
+  }
 }
 
 }  // namespace

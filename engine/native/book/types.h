@@ -10,12 +10,20 @@ namespace hft::book {
 
 enum class Side : std::uint8_t { bid, ask };
 
+// Ask for the cache line of `at`. A function that does nothing but __builtin_prefetch has no effect in GCC's eyes
+// (seen with 12.2), which then leaves out the call to it; an empty volatile asm is an effect.
+inline void prefetch(const void* at) {
+  __builtin_prefetch(at);
+  asm volatile("");
+}
+
 // Slot 0 of every pool means "none".
 using Slot = std::uint32_t;
 inline constexpr Slot kNone = 0;
 
-// 32 bytes: two to a cache line. `ahead` and `behind` are the neighbours in time priority on the same level.
-struct Order {
+// 32 bytes: two to a cache line, none across two. `ahead` and `behind` are the neighbours in time priority on the
+// same level; an order that is gone has no level.
+struct alignas(32) Order {
   std::uint64_t reference = 0;
   std::uint32_t price = 0;
   std::uint32_t shares = 0;
@@ -27,13 +35,16 @@ struct Order {
 };
 static_assert(sizeof(Order) == 32);
 
-struct Level {
+// The last order's reference stands here too: an order that comes needs it, and need not wait for that order.
+struct alignas(32) Level {
   std::uint64_t shares = 0;
   std::uint32_t price = 0;
   std::uint32_t orders = 0;
   Slot first = kNone;  // highest priority
   Slot last = kNone;
+  std::uint64_t last_reference = 0;
 };
+static_assert(sizeof(Level) == 32);
 
 // One step of a side's ladder. The key rises towards the best price on both sides, so the best is at the back.
 struct Rung {
@@ -43,11 +54,24 @@ struct Rung {
 
 constexpr std::uint32_t key_of(Side side, std::uint32_t price) { return side == Side::bid ? price : ~price; }
 
-struct Symbol {
+// Both ladders of a symbol in one cache line.
+struct alignas(64) Symbol {
   explicit Symbol(std::pmr::memory_resource* memory) : ladders{Ladder(memory), Ladder(memory)} {}
   using Ladder = std::pmr::vector<Rung>;
   std::array<Ladder, 2> ladders;
+};
+
+// What nearly every message asks of a symbol, kept apart from the ladders so that all symbols' fit into a cache.
+struct Head {
+  std::array<Slot, 2> best{};  // levels; kNone: the side is empty
   std::array<char, 8> stock{};
+};
+
+// What was found out about a message beforehand (book/waves.h). The book checks a hint before it acts on it: one
+// that is wrong, or `{}`, costs time and nothing else.
+struct Hint {
+  Slot order;          // where the order that the message names may be
+  std::uint32_t rung;  // where in its ladder the price that the message enters may be
 };
 
 struct Top {

@@ -30,9 +30,14 @@ class Market {
     // As the book's own throughput run does it. For a message or two the waves only cost.
     if (packet.count >= kWorthPrefetch) {
       book::prefetch_index(book_, packet);
-      book::prefetch_orders(book_, packet);
+      book::apply_run(book_, packet, nullptr, [&](std::uint64_t, Bytes message, const book::Result& result) {
+        follow_up(message, result, find, touched);
+      });
+    } else {
+      mold::for_each(packet, [&](std::uint64_t, Bytes message) {
+        follow_up(message, book_.apply(message), find, touched);
+      });
     }
-    mold::for_each(packet, [&](std::uint64_t, Bytes message) { apply_one(message, find, touched); });
     messages_ += packet.count;
   }
 
@@ -47,8 +52,7 @@ class Market {
   static constexpr std::uint16_t kWorthPrefetch = 4;
 
   template <class Find, class Touched>
-  void apply_one(Bytes message, Find& find, Touched& touched) {
-    const book::Result result = book_.apply(message);
+  void follow_up(Bytes message, const book::Result& result, Find& find, Touched& touched) {
     if (!message.empty() && static_cast<char>(message[0]) == itch::StockDirectory::type) {
       learn(message, find);
       return;

@@ -50,22 +50,26 @@ std::uint64_t decode(const Chunk& chunk) {
   return sum;
 }
 
-void apply(book::Book& book, const Operation& operation) {
+bool is_add(const Operation& operation) {
+  return operation.type == itch::AddOrder::type || operation.type == itch::AddOrderMpid::type;
+}
+
+void apply(book::Book& book, const Operation& operation, book::Hint hint) {
   switch (operation.type) {
     case itch::AddOrder::type:
     case itch::AddOrderMpid::type:
-      book.add(operation.order);
+      book.add(operation.order, hint);
       return;
     case itch::OrderReplace::type:
-      book.replace(operation.reference, operation.order);
+      book.replace(operation.reference, operation.order, hint);
       return;
     case itch::OrderDelete::type:
-      book.remove(operation.reference, operation.order.locate);
+      book.remove(operation.reference, operation.order.locate, hint);
       return;
     case itch::OrderExecuted::type:
     case itch::OrderExecutedPrice::type:
     case itch::OrderCancel::type:
-      book.reduce(operation.reference, operation.order.shares, operation.order.locate);
+      book.reduce(operation.reference, operation.order.shares, operation.order.locate, hint);
       return;
     default:
       return;
@@ -73,32 +77,31 @@ void apply(book::Book& book, const Operation& operation) {
 }
 
 void prefetch_index(const book::Book& book, const Operation& operation) {
-  book.prefetch_index(operation.reference);
-  if (operation.type == itch::OrderReplace::type) book.prefetch_index(operation.order.reference);
+  book.prefetch_symbol(operation.order.locate);
+  book.prefetch_entry(operation.reference);
+  if (operation.type == itch::OrderReplace::type) book.prefetch_entry(operation.order.reference);
 }
 
-// The waves of book/run.h on decoded operations.
-void prefetch(const book::Book& book, const Operation& operation, int wave) {
-  const bool add = operation.type == itch::AddOrder::type || operation.type == itch::AddOrderMpid::type;
-  const auto& [reference, price, shares, ahead, behind, level, locate, side] = operation.order;
-  if (add && wave == 0) book.prefetch_ladder(locate, side);
-  if (add && wave == 1) book.prefetch_level(locate, side, price);
-  if (add && wave == 2) book.prefetch_last(locate, side, price);
-  if (!add && wave == 0) book.prefetch_order(operation.reference);
-  if (!add && wave == 1) book.prefetch_near(operation.reference);
+// The first wave of book/run.h on decoded operations.
+void take(book::Waves& waves, const Operation& operation) {
+  const book::Order& order = operation.order;
+  if (is_add(operation)) waves.add(order.locate, order.side, order.price);
+  else if (operation.type == itch::OrderReplace::type) waves.replace(operation.reference, order.locate, order.price);
+  else waves.name(operation.reference);
 }
 
 // The book alone: operations decoded beforehand, in runs as long as a datagram's.
 void feed_book(book::Book& book, const Chunk& chunk, bool ahead) {
   constexpr std::size_t kRun = 38;
   const auto& all = chunk.operations;
+  book::Waves waves(book);
   for (std::size_t first = 0; first < all.size(); first += kRun) {
     const std::size_t end = std::min(first + kRun, all.size());
     for (std::size_t i = end; ahead && i < std::min(end + kRun, all.size()); ++i) prefetch_index(book, all[i]);
-    for (int wave = 0; ahead && wave < 3; ++wave) {
-      for (std::size_t i = first; i < end; ++i) prefetch(book, all[i], wave);
-    }
-    for (std::size_t i = first; i < end; ++i) apply(book, all[i]);
+    waves.clear();
+    for (std::size_t i = first; ahead && i < end; ++i) take(waves, all[i]);
+    waves.roll();
+    for (std::size_t i = first; i < end; ++i) apply(book, all[i], ahead ? waves[i - first] : book::Hint{});
   }
 }
 
