@@ -33,7 +33,7 @@ STATE = Path("/run/hft/nic")
 VFIO = "vfio-pci"
 ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 NETWORK_CLASS, BRIDGE_CLASS = "0x02", "0x06"
-PATIENCE_S = 10.0
+PATIENCE_S, NAMES_S = 10.0, 3.0
 TCP_LISTEN, TCP_ESTABLISHED = "0A", "01"
 EPILOG = """examples:
   python3 -m engine.host.nic status 0000:41:00.0
@@ -77,8 +77,7 @@ def read_port(address: str, root: Path = Path("/")) -> Port:
         raise NicError(EXIT_CONFIG, f"{address}: no such PCI device")
     if not (device / "class").read_text().startswith(NETWORK_CLASS):
         raise NicError(EXIT_CONFIG, f"{address}: not a network device")
-    # A virtio port's interface hangs below the virtio device, one step further down.
-    entries = sorted((*device.glob("net/*"), *device.glob("virtio*/net/*")))
+    entries = _interfaces(device)
     group = (device / "iommu_group").resolve().name if (device / "iommu_group").exists() else None
     return Port(
         address=address,
@@ -89,6 +88,11 @@ def read_port(address: str, root: Path = Path("/")) -> Port:
         in_use=tuple(why for entry in entries for why in _needs(root, entry)),
         holders=_holders(root, group) if group else (),
     )
+
+
+def _interfaces(device: Path) -> list[Path]:
+    """A virtio port's interface hangs below the virtio device, one step further down."""
+    return sorted((*device.glob("net/*"), *device.glob("virtio*/net/*")))
 
 
 def _driver(device: Path) -> str | None:
@@ -207,6 +211,14 @@ class Bus:
                 raise OSError(f"{self.address} has driver {self.driver()}, not {wanted}")
             time.sleep(0.05)
 
+    def await_names(self, wanted: list[str]) -> None:
+        """Until udev has renamed what the kernel calls eth0; where nobody renames, its names stay."""
+        end = time.monotonic() + NAMES_S
+        while wanted and [entry.name for entry in _interfaces(self._device)] != wanted:
+            if time.monotonic() > end:
+                return
+            time.sleep(0.05)
+
     def _write(self, path: Path, text: str) -> None:
         with path.open("w") as file:
             file.write(text)
@@ -239,9 +251,10 @@ def release(port: Port, bus: Bus, state: Path) -> str:
         return f"{port.address} is with {port.driver} already"
     if refusal := why_not_release(port):
         raise NicError(EXIT_NOT_SAFE, f"{port.address}: {refusal}")
-    before = json.loads(path.read_text())["driver"] if path.exists() else None
+    before = json.loads(path.read_text()) if path.exists() else {"driver": None, "interfaces": []}
     try:
-        bus.give_to(before, "")
+        bus.give_to(before["driver"], "")
+        bus.await_names(before["interfaces"])
     except OSError as error:
         raise NicError(EXIT_RETRY, f"{port.address}: {error}") from error
     path.unlink(missing_ok=True)

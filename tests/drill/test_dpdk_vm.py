@@ -112,6 +112,7 @@ def hosts(programs: Path) -> Iterator[tuple[Host, Host]]:
 def equip(host: Host, programs: Path) -> None:
     """Binaries, and those of their libraries that the host does not have."""
     host.sh(f"mkdir -p {PLACE}/lib {PLACE}/run")
+    host.sh("sysctl -q -w net.core.rmem_max=67108864 net.core.wmem_max=67108864")
     host.put("nic.py", Path(nic.__file__).read_bytes())
     for name in ("hft-engine", "hft-venue"):
         host.put(name, (programs / name).read_bytes(), "755")
@@ -268,7 +269,9 @@ def test_book_by_dpdk_equals_the_book_beside_the_venue_and_ports_go_back(
     wanted = sent["next_sequence"]
     for host in (ops, engine):
         until(partial(has_all, host, wanted), f"the whole stream on {host.machine.name}", 120)
-    digests = {host.machine.name: host.ask("run/admin", "digest")["state_digest"] for host in (ops, engine)}
+    digests = {host.machine.name: host.ask("run/admin", "digest")["book_digest"] for host in (ops, engine)}
+    lost = {host.machine.name: host.metrics()["engine_feed_lost_total"] for host in (ops, engine)}
+    assert not any(lost.values()), (lost, sent["lines"], ops.sh("dmesg | tail -n 20; ip -s link"))
     seen = engine.metrics()
     print(wanted, digests, {name: value for name, value in seen.items() if "dpdk" in name})
     assert len(set(digests.values())) == 1

@@ -117,7 +117,10 @@ Fd bind_udp(const Endpoint& at) {
 }
 
 Fd connect_udp(const Endpoint& to, const std::string& interface, int ttl) {
+  // A burst waits in the buffer (net.core.wmem_max allowing) for a slow card; what does not fit is lost and counted.
+  constexpr int kSendBufferBytes = 16 << 20;
   Fd fd = open_socket(AF_INET, SOCK_DGRAM);
+  set_option(fd, SOL_SOCKET, SO_SNDBUF, kSendBufferBytes, "SO_SNDBUF");
   if (is_multicast(to)) {
     const in_addr card = to_sockaddr({interface, 0}).sin_addr;
     if (::setsockopt(fd.get(), IPPROTO_IP, IP_MULTICAST_IF, &card, sizeof card) != 0) fail("IP_MULTICAST_IF");

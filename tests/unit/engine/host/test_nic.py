@@ -124,6 +124,17 @@ def test_binding_goes_by_override_unbind_and_probe_and_release_goes_the_same_way
     assert not recorded(ADDRESS, tmp_path / "state").exists()
 
 
+def test_a_released_port_is_told_of_with_the_name_that_udev_gives_it_back(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind(machine.port(), Kernel(machine), tmp_path, lambda: None, lambda _: None)
+    named = machine.device(ADDRESS) / "net" / "ens1"
+    named.rename(named.with_name("eth0"))
+    monkeypatch.setattr("engine.host.nic.time.sleep", lambda _: named.with_name("eth0").rename(named))
+    release(machine.port(), Kernel(machine), tmp_path)
+    assert machine.port() == GOOD
+
+
 def test_a_second_time_changes_nothing(machine: Machine, tmp_path: Path) -> None:
     kernel = Kernel(machine)
     assert "already" in release(machine.port(), kernel, tmp_path)
