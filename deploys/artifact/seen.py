@@ -48,6 +48,7 @@ class Seen:
     committed_hash: str | None
     open_trial: str | None
     is_trial_boot: bool
+    is_realtime: bool
     machine: str
     cpu_flags: frozenset[str]
     libc: str | None
@@ -91,6 +92,7 @@ def _seen(answer: Mapping[str, Any]) -> Seen:
         committed_hash=_text(committed.get("plan_hash")),
         open_trial=str(trial.get("txn")) if trial.get("state") in OPEN_TRIAL else None,
         is_trial_boot="hft.txn=" in str(answer["cmdline"] or ""),
+        is_realtime=answer["realtime"] is True,
         machine=str(answer["machine"]),
         cpu_flags=frozenset(str(flag) for flag in answer["cpu_flags"]),
         libc=_text(answer["libc"]),

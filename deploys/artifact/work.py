@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deploys.artifact.config import asked_of, render_config
+from deploys.artifact.config import asked_of, idle_of, render_config
 from deploys.artifact.files import SlotFile, slot_files, ticket_config, unit_path
 from deploys.artifact.limits import SignedLimits, parse_limits, serial_of
 from deploys.artifact.package import Package
@@ -164,7 +164,7 @@ def _files(host: Host, asked: Asked, seen: Seen, plan: Plan, placement: Placemen
         config = render_config(
             wishes,
             host=host.name,
-            host_class=host.host_class,
+            idle=idle_of(host.host_class, is_realtime=seen.is_realtime),
             slot=asked.slot,
             manifest=manifest,
             placement=placement,

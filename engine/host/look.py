@@ -32,6 +32,7 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
         "plan": text("/var/lib/hft/plan.json"),
         "state": text("/var/lib/hft/state.json"),
         "cmdline": text("/proc/cmdline"),
+        "realtime": text("/sys/kernel/realtime") == "1",
         "machine": os.uname().machine,
         "cpu_flags": cpu_flags(),
         "libc": libc(),

@@ -30,10 +30,7 @@ from tests.unit.engine.site.rig import Load, Site, explain, fetch
 pytestmark = [pytest.mark.vm, pytest.mark.drill, pytest.mark.engine, pytest.mark.timeout(3000)]
 ROOT = Path(__file__).parents[2]
 LOAD = Load(messages=1_000_000, per_s=15_000, per_datagram=25, loss=0.01)
-# A hot thread that backs off sleeps with a timer. On PREEMPT_RT the timer of a thread without real-time
-# priority ends in ktimers/N, which takes the CPU from the thread that a packet has just woken (traced: 6 in
-# 20 s). So there it spins, as on bare metal.
-STORIES = ({"engine": "engine-2"}, {"engine": "engine-1", "idle": "spin"})
+ENGINES = ("engine-2", "engine-1")
 UNIT = "hft-engine-a.service"
 WINDOWS = 3
 PAGE, JOURNAL = f"{places.run_dir('a')}/metrics", f"{places.state_dir('a')}/journal"
@@ -83,7 +80,7 @@ def artifact(native: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=STORIES, ids=lambda story: story["engine"])
+@pytest.fixture(scope="module", params=ENGINES)
 def site(
     request: pytest.FixtureRequest,
     lab: Lab,
@@ -92,8 +89,7 @@ def site(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
     """Both hosts up, the engine's tuned, the engine deployed and STANDBY, the market closed."""
-    idle = dict(request.param)
-    name = idle.pop("engine")
+    name = str(request.param)
     (ops,) = lab.up(specs_of(["ops"]), print)
     machine = lab.machine(name)
     tuned = hft("apply", "--yes", "--drain", "--limit", name, "--reason", "engine test")
@@ -114,7 +110,7 @@ def site(
     ops.succeed(["sh", "-c", "sysctl -q -w net.core.rmem_max=67108864 net.core.wmem_max=67108864"])
     made.start_venue()
     trade = made.folder / "trade.json"
-    trade.write_text(json.dumps(made.trade | idle))
+    trade.write_text(json.dumps(made.trade))
     done = deploy(made, artifact, "--limits", made.folder / "limits.json", "--config", trade)
     assert done["result"] == "applied", done
     made.start_gateway(done["ticket_signer"])

@@ -115,6 +115,7 @@ def seen_of(case: str = LAB, **changes: Any) -> Seen:
         committed_hash=made.plan_hash,
         open_trial=None,
         is_trial_boot=False,
+        is_realtime=False,
         machine="x86_64",
         cpu_flags=frozenset(("cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3")),
         libc="2.36",

@@ -170,7 +170,7 @@ def rendered(**trade: Any) -> dict[str, Any]:
     data = render_config(
         {**TRADE, **trade},
         host="engine-1",
-        host_class="lab-vm",
+        idle="backoff",
         slot="a",
         manifest=manifest,
         placement=place(manifest, plan_of(), taken={}),
@@ -183,9 +183,20 @@ def test_configuration_is_whole_planned_and_the_contracts_own() -> None:
     found = rendered()
     assert Config.model_validate(found).cpus == {"hot": [3], "journal": [0], "admin": [0]}
     assert [feed["interface"] for feed in found["feeds"]] == ["10.77.1.11", "10.77.2.11"]
-    assert found["idle"] == "backoff", "an emulated guest's neighbours need their CPUs"
+    assert (found["idle"], rendered(idle="yield")["idle"]) == ("backoff", "yield")
     assert found["ticket_socket"] == places.TICKET_SOCKET
     assert rendered(egress="test")["ticket_socket"] is None
+
+
+def test_hot_thread_backs_off_only_in_a_guest_without_a_realtime_kernel(asked: Asked) -> None:
+    def idle(host_class: str, *, is_realtime: bool) -> str:
+        work = decide(host_of(host_class=host_class), asked, seen_of(is_realtime=is_realtime))
+        steps = [step for step in work.steps if step.get("path") == places.config_of("a")]
+        return str(json.loads(steps[0]["content"])["idle"])
+
+    assert idle("lab-vm", is_realtime=False) == "backoff"
+    assert idle("lab-vm", is_realtime=True) == "spin"
+    assert idle("bare-metal", is_realtime=False) == "spin"
 
 
 @pytest.mark.parametrize("key", sorted(PLANNED))

@@ -90,7 +90,7 @@ def start_engine(site: Site, package: Package) -> None:
     config = render_config(
         site.trade,
         host=site.engine_name,
-        host_class="lab-vm",
+        idle="backoff",
         slot="a",
         manifest=package.manifest,
         placement=placement,
