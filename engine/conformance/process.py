@@ -120,9 +120,7 @@ class Engine:
         """READY=1, or why it did not come."""
         end = time.monotonic() + self.patience_s
         while not self.notes.all("READY"):
-            if not self.alive():
-                words = self.stderr().strip().splitlines()[-1:]
-                raise Broken(f"ended with {self._process.returncode} before READY=1: {' '.join(words)}")
+            self._must_live("READY=1")
             if time.monotonic() > end:
                 raise Broken(f"no READY=1 within {self.patience_s:g} s")
             time.sleep(POLL_S)
@@ -135,10 +133,16 @@ class Engine:
                 self.status()
                 return
             except Broken:
-                if time.monotonic() > end or not self.alive():
+                self._must_live("an answer on its admin socket")
+                if time.monotonic() > end:
                     raise
                 self._hang_up()
                 time.sleep(POLL_S)
+
+    def _must_live(self, what: str) -> None:
+        if not self.alive():
+            words = " ".join(self.stderr().strip().splitlines()[-1:])
+            raise Broken(f"ended with {self._process.returncode} before {what}: {words}")
 
     def _hang_up(self) -> None:
         if self._admin is not None:

@@ -81,13 +81,13 @@ def judge(artifact: Artifact, options: Options, progress: Callable[[Result], Non
     chosen = _chosen(level, options.only)
     cases = [case for cases in chosen.values() for case in cases]
     results = [_caseless(clause) for clause, cases in chosen.items() if not cases]
-    results += _again_alone(artifact, cases, play(artifact, cases, options, progress), options, progress)
+    results += second_look(artifact, cases, play(artifact, cases, options, progress), options, progress)
     order = list(chosen)
     results.sort(key=lambda result: (order.index(result.clause), result.case))
     return Report(artifact=artifact, level=level, results=tuple(results), seconds=time.monotonic() - begun)
 
 
-def _again_alone(
+def second_look(
     artifact: Artifact,
     cases: Sequence[Case],
     results: Sequence[Result],

@@ -17,7 +17,7 @@ from engine.conformance.artifact import read
 from engine.conformance.bench import Bench
 from engine.conformance.case import Case
 from engine.conformance.cases import ALL
-from engine.conformance.suite import Options, Result, play
+from engine.conformance.suite import Options, Result, play, second_look
 from engine.stub.package import write
 
 MUTANTS_AT_ONCE = 2
@@ -41,7 +41,9 @@ def touching(directory: Path) -> dict[str, list[Case]]:
     try:
         options = Options(jobs=MUTANTS_AT_ONCE * CASES_AT_ONCE)
         watched = [noting(number, case) for number, case in enumerate(ALL)]
-        results = play(read(write(directory / "good")), watched, options, lambda _: None)
+        good = read(write(directory / "good"))
+        beside = play(good, watched, options, lambda _: None)
+        results = second_look(good, watched, beside, options, lambda _: None)
     finally:
         del os.environ["STUB_ASKED"]
     failed = [f"{result.case}: {result.sentence}" for result in results if not result.passed]
