@@ -76,13 +76,16 @@ def _release_of_version(source: Source) -> str | None:
     return words[2] if words[:2] == ["Linux", "version"] and len(words) > 2 else None
 
 
+def runs_preempt_rt(flag: str | None, version: str | None) -> bool:
+    """By /sys/kernel/realtime, which only patched kernels have, or by what /proc/version says."""
+    return flag == "1" or any(mark in (version or "") for mark in ("PREEMPT_RT", "PREEMPT RT"))
+
+
 def _is_realtime(source: Source) -> bool | None:
-    if source.word("/sys/kernel/realtime") == "1":
-        return True
     version = source.word("/proc/version")
-    if version is not None:
-        return "PREEMPT_RT" in version or "PREEMPT RT" in version
-    return False if source.snapshot.is_absent("/sys/kernel/realtime") else None
+    if runs_preempt_rt(source.word("/sys/kernel/realtime"), version):
+        return True
+    return False if version is not None or source.snapshot.is_absent("/sys/kernel/realtime") else None
 
 
 def _is_virtual(source: Source, cpuinfo: dict[str, str]) -> bool | None:

@@ -15,6 +15,7 @@ from deploys.errors import DeployError
 from deploys.text import printable
 from tuning.errors import PlanError
 from tuning.plan import Plan
+from tuning.platform import runs_preempt_rt
 
 OPEN_TRIAL = frozenset({"staged", "armed", "booted", "healthy"})
 LEADING = frozenset({"ACTIVE", "REDUCING", "DRAINING"})
@@ -92,7 +93,7 @@ def _seen(answer: Mapping[str, Any]) -> Seen:
         committed_hash=_text(committed.get("plan_hash")),
         open_trial=str(trial.get("txn")) if trial.get("state") in OPEN_TRIAL else None,
         is_trial_boot="hft.txn=" in str(answer["cmdline"] or ""),
-        is_realtime=answer["realtime"] is True,
+        is_realtime=runs_preempt_rt(_text(answer["realtime"]), _text(answer["version"])),
         machine=str(answer["machine"]),
         cpu_flags=frozenset(str(flag) for flag in answer["cpu_flags"]),
         libc=_text(answer["libc"]),

@@ -89,6 +89,14 @@ class Gateway:
             with suppress(OSError):
                 session.shutdown(socket.SHUT_RDWR)
 
+    def wait_taken(self, urn: int, patience_s: float) -> None:
+        """Until an order came in and was answered, or its answer was withheld."""
+        self.log.wait(
+            f"order {urn}",
+            lambda all_: any(event.kind == "order" and event.value.urn == urn for event in all_),
+            patience_s,
+        )
+
     def fill(self, urn: int, quantity: int, price_e4: int) -> None:
         """Execute a part of an open order."""
         with self._lock:

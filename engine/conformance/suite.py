@@ -94,16 +94,15 @@ def second_look(
     options: Options,
     progress: Callable[[Result], None],
 ) -> list[Result]:
-    """The results, those of failed cases from a second time with nothing beside them."""
-    first = {(result.clause, result.case): result.sentence for result in results if not result.passed}
-    if not first or options.jobs == 1:
+    """The results; of CASES, those that failed are played once more, with nothing beside them."""
+    failed = {(result.clause, result.case): result for result in results if not result.passed}
+    again = [case for case in cases if (case.clause, case.name) in failed]
+    if not again or options.jobs == 1:
         return list(results)
-    failed = [case for case in cases if (case.clause, case.name) in first]
-    alone = play(artifact, failed, replace(options, jobs=1), progress)
-    return [
-        *(result for result in results if result.passed),
-        *(replace(result, beside=first[result.clause, result.case]) for result in alone),
-    ]
+    for result in play(artifact, again, replace(options, jobs=1), progress):
+        key = (result.clause, result.case)
+        failed[key] = replace(result, beside=failed[key].sentence)
+    return [failed.get((result.clause, result.case), result) for result in results]
 
 
 def _chosen(level: Level, only: Sequence[str]) -> dict[str, list[Case]]:

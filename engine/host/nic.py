@@ -187,6 +187,15 @@ def why_not_release(port: Port) -> str | None:
 # ACT
 
 
+def _comes(truth: Callable[[], bool], patience_s: float) -> bool:
+    end = time.monotonic() + patience_s
+    while not truth():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 class Bus:
     """Writes to /sys/bus/pci that move one device between drivers."""
 
@@ -205,19 +214,13 @@ class Bus:
         if (self._device / "driver").exists():
             self._write(self._device / "driver" / "unbind", self.address)
         self._write(self._bus / "drivers_probe", self.address)
-        end = time.monotonic() + PATIENCE_S
-        while wanted is not None and self.driver() != wanted:
-            if time.monotonic() > end:
-                raise OSError(f"{self.address} has driver {self.driver()}, not {wanted}")
-            time.sleep(0.05)
+        if wanted is not None and not _comes(lambda: self.driver() == wanted, PATIENCE_S):
+            raise OSError(f"{self.address} has driver {self.driver()}, not {wanted}")
 
     def await_names(self, wanted: list[str]) -> None:
         """Until udev has renamed what the kernel calls eth0; where nobody renames, its names stay."""
-        end = time.monotonic() + NAMES_S
-        while wanted and [entry.name for entry in _interfaces(self._device)] != wanted:
-            if time.monotonic() > end:
-                return
-            time.sleep(0.05)
+        if wanted:
+            _comes(lambda: [entry.name for entry in _interfaces(self._device)] == wanted, NAMES_S)
 
     def _write(self, path: Path, text: str) -> None:
         with path.open("w") as file:

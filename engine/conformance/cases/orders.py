@@ -25,19 +25,10 @@ def filled(bench: Bench, engine: Engine, quantity: int, price_e4: int = PRICE_E4
     """An order that is executed as a whole, seen by the engine."""
     before = engine.status()["positions"].get("HFTA", 0)
     urn = engine.must("intent", side=side, quantity=quantity, symbol="HFTA", price_e4=price_e4)["urn"]
-    wait_accepted(bench, urn)
+    bench.gateway.wait_taken(urn, bench.patience_s)
     bench.gateway.fill(urn, quantity, price_e4)
     after = before + (quantity if side == "B" else -quantity)
     engine.wait_status(f"a position of {after}", lambda status: status["positions"].get("HFTA", 0) == after)
-
-
-def wait_accepted(bench: Bench, urn: int) -> None:
-    """The venue must have taken the order before it can fill it."""
-    bench.log.wait(
-        f"order {urn}",
-        lambda all_: any(e.kind == "order" and e.value.urn == urn for e in all_),
-        bench.patience_s,
-    )
 
 
 @case("order.enter")
@@ -78,7 +69,7 @@ def cancel_arrives_in_the_profiles_length(bench: Bench) -> None:
 def responses_move_position_and_open_orders(bench: Bench) -> None:
     engine = bench.active()
     urn = buy(engine, 100)
-    wait_accepted(bench, urn)
+    bench.gateway.wait_taken(urn, bench.patience_s)
     bench.gateway.fill(urn, 40, PRICE_E4)
     engine.wait_status("a position of 40", lambda status: status["positions"].get("HFTA") == 40)
     demand(engine.status()["open_orders"] == 1, "a partly executed order is still open")
@@ -95,7 +86,7 @@ def responses_move_position_and_open_orders(bench: Bench) -> None:
 def position_and_orders_survive_sigkill(bench: Bench) -> None:
     engine = bench.active()
     urn = buy(engine, 100)
-    wait_accepted(bench, urn)
+    bench.gateway.wait_taken(urn, bench.patience_s)
     bench.gateway.fill(urn, 60, PRICE_E4)
     engine.wait_status("a position of 60", lambda status: status["positions"].get("HFTA") == 60)
     engine.sigkill()

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.conformance.bench import Bench, demand
 from engine.conformance.case import Register
-from engine.conformance.cases.orders import buy, filled, wait_accepted
+from engine.conformance.cases.orders import buy, filled
 from engine.conformance.errors import Broken
 from engine.conformance.process import Engine
 
@@ -22,7 +22,7 @@ def with_open(bench: Bench, count: int) -> tuple[Engine, list[int]]:
     engine = bench.active()
     numbers = [buy(engine, quantity + 1) for quantity in range(count)]
     for urn in numbers:
-        wait_accepted(bench, urn)
+        bench.gateway.wait_taken(urn, bench.patience_s)
     engine.wait_status(f"{count} open orders", lambda status: status["open_orders"] == count)
     return engine, numbers
 
@@ -47,7 +47,7 @@ def kill_says_what_it_did(bench: Bench) -> None:
     engine = bench.active()
     filled(bench, engine, 30)
     for quantity in (1, 2):
-        wait_accepted(bench, buy(engine, quantity))
+        bench.gateway.wait_taken(buy(engine, quantity), bench.patience_s)
     engine.wait_status("2 open orders", lambda status: status["open_orders"] == 2)
     answer = engine.must("kill", reason="drill")
     seen: dict[str, Any] = {name: answer.get(name) for name in ("open_before", "fills_since", "flattened")}

@@ -121,6 +121,7 @@ def test_program_looks_on_bare_python_and_notices_a_cut(package: Package) -> Non
     assert found["release"] == "absent"
     assert found["programs"]["sh"]
     assert found["memory_kib"] > 0
+    assert found["version"].startswith("Linux version ")
     cut = subprocess.run(ARGV, input=stdin[:-1], capture_output=True, check=False)
     assert (cut.returncode, json.loads(cut.stdout)["code"]) == (2, "truncated")
     assert "import engine" not in PROGRAM.partition("sha256")[0], "nothing runs before the digest was taken"

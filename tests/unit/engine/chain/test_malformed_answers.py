@@ -123,7 +123,7 @@ class Day:
         """All orders as they came, and the state that is left."""
         engine = self.seat.active(1)
         self.anchor = engine.must("intent", **buy(50_000, BID_E4))["urn"]
-        self.wait_taken(self.anchor)
+        self.gateway.wait_taken(self.anchor, 20)
         self.sync(engine)
         for _ in range(ACTIONS):
             way = self.dice.choice(
@@ -138,18 +138,13 @@ class Day:
         self.gateway.close()
         return sent, digest
 
-    def wait_taken(self, urn: int) -> None:
-        self.log.wait(
-            f"order {urn}", lambda all_: any(e.kind == "order" and e.value.urn == urn for e in all_), 20
-        )
-
     def act(self, engine: Engine, way: str) -> None:
         dice = self.dice
         match way:
             case "order":
                 quantity = dice.randint(1, 50)
                 urn = engine.must("intent", **buy(quantity, BID_E4 - 100 * dice.randint(1, 50)))["urn"]
-                self.wait_taken(urn)
+                self.gateway.wait_taken(urn, 20)
                 if dice.random() < 0.5:
                     self.gateway.fill(urn, quantity, BID_E4)
                     self.bought += quantity

@@ -64,17 +64,15 @@ def failures(directory: Path, cases: Mapping[str, Sequence[Case]]) -> dict[str, 
     A mutant breaks its clause every time. A busy machine makes it late once.
     """
 
-    def of(clause: str) -> list[Result]:
-        results = play(mutants[clause], cases[clause], Options(jobs=CASES_AT_ONCE), lambda _: None)
-        return [result for result in results if not result.passed]
+    def beside(clause: str) -> list[Result]:
+        return play(mutants[clause], cases[clause], options, lambda _: None)
 
+    options = Options(jobs=CASES_AT_ONCE)
     mutants = {clause: read(write(directory / clause, clause)) for clause in cases}
     with ThreadPoolExecutor(MUTANTS_AT_ONCE) as pool:
-        found = dict(zip(cases, pool.map(of, cases), strict=True))
+        found = dict(zip(cases, pool.map(beside, cases), strict=True))
     for clause, results in found.items():
-        others = {result.case for result in results if result.clause != clause}
-        again = [case for case in cases[clause] if case.name in others]
-        alone = play(mutants[clause], again, Options(jobs=1), lambda _: None)
-        own = [result for result in results if result.clause == clause]
-        found[clause] = own + [result for result in alone if not result.passed]
+        others = [case for case in cases[clause] if case.clause != clause]
+        looked = second_look(mutants[clause], others, results, options, lambda _: None)
+        found[clause] = [result for result in looked if not result.passed]
     return found
