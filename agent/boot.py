@@ -14,14 +14,13 @@ from dataclasses import replace
 
 from agent import durable, grub, grub_adopt, grubenv, state
 from agent.boot_preflight import Ready, check, current_menu, sha256
-from agent.boot_state import Phase, Trial, entry_of, marker, trial_of
+from agent.boot_state import Phase, Trial, marker, trial_of
 from agent.document import Boot
 from agent.errors import AgentError, RefusedError
-from agent.host import Host
+from agent.host import ENGINE_CGROUP, Host
 from agent.watchdog import build_overlay
 
 OVERLAY = "hft-watchdog.img"
-ENGINE_CGROUP = "/sys/fs/cgroup/hft.slice/hft-engine.slice"  # a dash in a slice name is a level
 
 
 def open_trial(host: Host) -> Trial | None:
@@ -113,18 +112,6 @@ def trial_open(host: Host, txn: str) -> bool:
     """Whether the health service, and nobody else, decides about this transaction (armed or later)."""
     trial = open_trial(host)
     return trial is not None and trial.txn == txn and trial.state is not Phase.STAGED
-
-
-def entry(host: Host) -> str:
-    """Which of our entries is running: good, candidate, previous or foreign."""
-    try:
-        menu = current_menu(host)
-    except ValueError:
-        menu = None
-    trial = trial_of(state.read(host)["trial"])
-    done = trial.txn if trial and trial.state is Phase.COMMITTED else None
-    committed = (state.read(host)["committed"] or {}).get("txn")
-    return entry_of(host.cmdline(), menu, done or committed)
 
 
 def engine_active(host: Host) -> bool:

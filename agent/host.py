@@ -17,6 +17,7 @@ STATE_FILE = VAR_DIR + "/state.json"
 PLAN_FILE = VAR_DIR + "/plan.json"
 LOCK_FILE = VAR_DIR + "/lock"
 LIB_DIR = "/usr/local/lib/hft"
+ENGINE_CGROUP = "/sys/fs/cgroup/hft.slice/hft-engine.slice"  # a dash in a slice name is a level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

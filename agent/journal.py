@@ -32,7 +32,6 @@ from agent.document import Document
 from agent.host import JOURNAL_DIR, STATE_FILE, Host
 from agent.parsing import TXN, encode, parse
 
-OPEN_PHASES = ("", "prepared", "step", "undoing")
 KEPT_PHASES = ("done", "committed", "staged")
 RECORD_BYTES = 256
 KEEP = 8

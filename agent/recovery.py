@@ -20,6 +20,7 @@ from agent.errors import AgentError
 from agent.host import STATE_FILE, Host
 from agent.journal import Journal
 from agent.outcome import Outcome, StepResult
+from agent.record import OPEN_PHASES
 from agent.step_unit import UNIT_DIR, reload
 
 
@@ -104,7 +105,7 @@ def recover_all(host: Host, at: str) -> list[Outcome]:
     """Undo every open transaction, newest first, and tidy behind the last one that was kept."""
     journals.sweep(host)
     phases = {txn: journals.phase_of(host, txn) for txn in journals.transactions(host)}
-    open_ones = [txn for txn, phase in phases.items() if phase in journals.OPEN_PHASES]
+    open_ones = [txn for txn, phase in phases.items() if phase in OPEN_PHASES]
     outcomes = [recover_one(host, txn, at) for txn in reversed(open_ones)]
     last = max(phases, key=lambda txn: journals.last_event_at(host, txn), default=None)
     if last is not None and phases[last] in journals.KEPT_PHASES:

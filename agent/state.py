@@ -12,14 +12,7 @@ from typing import Any
 
 from agent import durable
 from agent.host import STATE_FILE, VAR_DIR, Host
-
-EMPTY: dict[str, Any] = {
-    "schema": 1,
-    "committed": None,
-    "trial": None,
-    "last_rollback": None,
-    "last_recovery": None,
-}
+from agent.record import EMPTY_STATE
 
 
 def read(host: Host) -> dict[str, Any]:
@@ -29,7 +22,7 @@ def read(host: Host) -> dict[str, Any]:
         found = json.loads(text) if text else {}
     except ValueError:
         found = {}
-    return EMPTY | found if isinstance(found, dict) else dict(EMPTY)
+    return EMPTY_STATE | found if isinstance(found, dict) else dict(EMPTY_STATE)
 
 
 def encode(state: dict[str, Any]) -> bytes:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import pkgutil
 from collections.abc import Sequence
-from typing import Any
 
-from agent import journal as journals
 from agent import state
-from agent.host import Host
+from agent.grub import HFT_CFG
+from agent.host import ENGINE_CGROUP, JOURNAL_DIR, Host
+from agent.journal import transactions
+from agent.record import Record, status_of
 
 
 def agent_version() -> str:
@@ -21,40 +22,25 @@ def agent_version() -> str:
     return data.decode().strip() if data else "source"
 
 
-def open_transaction(host: Host) -> dict[str, str] | None:
-    """The transaction that is neither finished nor undone; its phase says how far it came."""
-    for txn in reversed(journals.transactions(host)):
-        phase = journals.phase_of(host, txn)
-        if phase in journals.OPEN_PHASES or phase == "staged":
-            return {"txn": txn, "phase": phase or "journaled"}
-    return None
-
-
-def brief_trial(trial: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Of the trial's record, what the controller asks for."""
-    return trial and {key: trial.get(key) for key in ("txn", "state", "reason", "closed")}
+def record_of(host: Host) -> Record:
+    """What this host's own files say."""
+    journals = ((txn, host.read(f"{JOURNAL_DIR}/{txn}/progress")) for txn in transactions(host))
+    return Record(
+        version=agent_version(),
+        machine_id=host.machine_id(),
+        boot_id=host.boot_id(),
+        cmdline=" ".join(host.cmdline()),
+        state=state.read(host),
+        menu=host.read(HFT_CFG),
+        journals=tuple((txn, text) for txn, text in journals if text is not None),
+        engine_events=host.read(f"{ENGINE_CGROUP}/cgroup.events") or "",
+    )
 
 
 def status(host: Host, argv: Sequence[str]) -> int:
     """Verb `status`: where this host stands."""
     del argv
-    from agent import boot
-
-    known = state.read(host)
-    answer = {
-        "schema": 1,
-        "version": agent_version(),
-        "machine_id": host.machine_id(),
-        "boot_id": host.boot_id(),
-        "entry": boot.entry(host),
-        "committed": known["committed"],
-        "open_transaction": open_transaction(host),
-        "trial": brief_trial(known["trial"]),
-        "last_rollback": known["last_rollback"],
-        "last_recovery": known["last_recovery"],
-        "engine_active": boot.engine_active(host),
-    }
-    print(json.dumps(answer))
+    print(json.dumps(status_of(record_of(host))))
     return 0
 
 

@@ -136,17 +136,10 @@ def remember(site: str, results: Sequence[HostResult]) -> None:
 
 
 def recorded_plans(site: str, hosts: Sequence[Host]) -> dict[str, str]:
-    """The plan hash that the last committed apply from here recorded, per host; a revert forgets it."""
+    """The plan hash that the last committed apply from here recorded, per host."""
     history = records.read(site)
-    found: dict[str, str] = {}
-    for host in hosts:
-        applied = history.last_of_host(host.name, "apply")
-        reverted = history.last_of_host(host.name, "revert")
-        if applied is None or (reverted is not None and reverted["at"] >= applied["at"]):
-            continue
-        if applied.get("result") in ("committed", "applied") and isinstance(applied.get("plan_hash"), str):
-            found[host.name] = applied["plan_hash"]
-    return found
+    found = {host.name: history.applied_plan(host.name) for host in hosts}
+    return {name: plan for name, plan in found.items() if plan is not None}
 
 
 def recorded_releases(site: str) -> dict[str, dict[str, str]]:

@@ -200,7 +200,7 @@ def acknowledge(name: str, reason: str, inventory: str | None) -> None:
     """Say that the rollback of HOST has been understood; `hft status` stops reporting it."""
     site = load_site(inventory)
     target = select_one(site, name)
-    standing = look(site, target, max(10.0, site.status_deadline_s), with_plan=False)
+    standing = look(site, target, max(10.0, site.status_deadline_s))
     if not standing.reachable:
         raise HftError(Exit.UNREACHABLE, f"{name}: {standing.note}")
     if standing.rolled_back_txn is None:

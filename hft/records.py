@@ -223,6 +223,14 @@ class History:
                 return {**line["hosts"][name], "at": line["at"], "run": line["run"]}
         return None
 
+    def applied_plan(self, name: str) -> str | None:
+        """The plan hash of the last committed apply of a host from here; a revert forgets it."""
+        applied, reverted = self.last_of_host(name, "apply"), self.last_of_host(name, "revert")
+        if applied is None or (reverted is not None and reverted["at"] >= applied["at"]):
+            return None
+        found = applied.get("plan_hash") if applied.get("result") in ("committed", "applied") else None
+        return found if isinstance(found, str) else None
+
 
 def _is_alive(opened: Mapping[str, Any]) -> bool:
     here = str(opened.get("by", "")).rpartition("@")[2] == socket.gethostname()

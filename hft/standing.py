@@ -1,22 +1,21 @@
 """Where one host stands: one round trip, a deadline, and a pure reading of the answer.
 
-The remote command needs nothing but sh: it prints boot id and machine id, asks the agent when there is one,
-and then tries a capture under a deadline of its own, so that a slow capture costs the wanted plan hash and
-never the answer to "is it alive". What comes back is data from a machine that may be broken: anything that
-does not parse is a host that answered badly, said so, and never an exception.
+The remote command is one grep over the host's own record (deploys/record.py). Only when the wanted plan is
+asked for does it go on with a capture, under a deadline of its own, so that a slow capture costs the plan's
+hash and never the answer to "is it alive". What comes back is data from a machine that may be broken:
+anything that does not parse is a host that answered badly, said so, and never an exception.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from deploys.errors import DeployError
-from deploys.paths import AGENT, PYTHON
+from deploys.record import GREP, RECORD_SCRIPT, parse_record
 from deploys.ssh import Ssh
 from deploys.text import printable
 from inventory.model import Host, Site
@@ -25,12 +24,10 @@ from tuning.profile import Profile
 from tuning.snapshot import CAPTURE_SCRIPT, parse_capture
 
 _MARK = "\n=capture=\n"
-_SCRIPT = f"""\
-cat /proc/sys/kernel/random/boot_id
-cat /etc/machine-id
-[ -e {AGENT} ] && {PYTHON} -I -S {AGENT} status
-printf '{_MARK.encode("unicode_escape").decode()}'
-[ -z "$1" ] || timeout "$2" sh -c "$1" capture /
+_WITH_PLAN = f"""\
+{GREP}
+printf '{_MARK.removeprefix(chr(10)).encode("unicode_escape").decode()}'
+timeout "$2" sh -c "$1" capture /
 """
 
 
@@ -70,49 +67,54 @@ class Standing:
         return txn if txn and txn > (self.committed_txn or "") else None
 
 
-def look(site: Site, host: Host, deadline_s: float, *, with_plan: bool = True) -> Standing:
+def look(site: Site, host: Host, deadline_s: float, *, with_plan: bool = False) -> Standing:
     """Ask one host; a host that does not answer in time is a dark Standing, not an exception."""
     if host.identity is None:
         return Standing(
             host=host.name, reachable=False, enrolled=False, note="not enrolled, so it was not asked"
         )
     profile = site.profile_of(host) if with_plan else None
-    capture = CAPTURE_SCRIPT if profile is not None else ""
-    argv = ["sh", "-c", _SCRIPT, "hft", capture, f"{deadline_s / 2:.1f}"]
+    argv = ["sh", "-c", RECORD_SCRIPT]
+    if profile is not None:
+        argv = ["sh", "-c", _WITH_PLAN, "hft", CAPTURE_SCRIPT, f"{deadline_s / 2:.1f}"]
+    prefix = [] if host.user == "root" else ["sudo", "-n"]
     try:
         ssh = dataclasses.replace(Ssh.of(host), connect_timeout_s=math.ceil(deadline_s))
-        answer = ssh.run(argv, timeout_s=deadline_s).stdout
+        answer = ssh.run([*prefix, *argv], timeout_s=deadline_s).stdout
     except DeployError as error:
-        return Standing(host=host.name, reachable=False, note=str(error).removeprefix(f"{host.name}: "))
+        return _dark(host, error)
     return read_answer(host, answer, profile)
 
 
+def _dark(host: Host, error: DeployError) -> Standing:
+    return Standing(host=host.name, reachable=False, note=str(error).removeprefix(f"{host.name}: "))
+
+
 def read_answer(host: Host, answer: str, profile: Profile | None) -> Standing:
-    """The standing that an answer of the remote command shows."""
+    """The standing that an answer of the remote command shows; what is no answer of it is a dark host."""
     head, _, capture = answer.partition(_MARK)
-    boot_id, _, rest = head.partition("\n")
-    machine_id, _, document = rest.partition("\n")
+    try:
+        record = parse_record(host.name, head)
+    except DeployError as error:
+        return _dark(host, error)
     standing = Standing(
         host=host.name,
         reachable=True,
-        boot_id=printable(boot_id.strip(), limit=64) or None,
-        machine_id=printable(machine_id.strip(), limit=64) or None,
+        boot_id=printable(record.boot_id, limit=64) or None,
+        machine_id=printable(record.machine_id, limit=64) or None,
         wanted=_wanted(capture, profile),
     )
     if standing.machine_id != host.machine_id:
         note = f"not the enrolled machine (machine-id {standing.machine_id}, enrolled was {host.machine_id})"
         return dataclasses.replace(standing, note=note, enrolled=False)
-    if not document.strip():
+    if record.fault:
+        return dataclasses.replace(standing, note=record.fault)
+    if record.status is None:
         return dataclasses.replace(standing, note="unmanaged: no agent on it yet")
-    try:
-        return _with_agent(standing, json.loads(document))
-    except (ValueError, RecursionError):
-        return dataclasses.replace(standing, note="the agent's answer is not a status document")
+    return _with_agent(standing, record.status)
 
 
-def _with_agent(standing: Standing, status: Any) -> Standing:
-    if not isinstance(status, dict) or status.get("schema") != 1:
-        raise ValueError("not a status document of schema 1")
+def _with_agent(standing: Standing, status: Mapping[str, Any]) -> Standing:
     committed = _table(status, "committed") or {}
     return dataclasses.replace(
         standing,

@@ -2,8 +2,10 @@
 each.
 
 It writes nothing, takes no lock and needs no agent, so it may run while somebody applies and while half the
-site is dark. Exit code: 7 when a host did not answer, 2 when one is not the machine that was enrolled, 6 when
-a rollback has not been acknowledged, else 0.
+site is dark. It costs a host one grep; the plan that a host would get now costs a capture and is asked for by
+--plan, else the plan last applied from here stands beside the committed one. Exit code: 7 when a host did
+not answer, 2 when one is not the machine that was enrolled, 6 when a rollback has not been acknowledged,
+else 0.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +34,7 @@ from inventory.model import Host, Site
 from inventory.selection import select
 
 _THREADS_MAX = 256
+SILENT_S = 2.0  # a look that may take longer says how it goes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,10 @@ class Report:
         txn = standing.rolled_back_txn
         known = {x.get("txn") for x in self.history.lines if x.get("event") == "acknowledged"}
         return txn if txn is not None and txn not in known else None
+
+    def wanted(self, standing: Standing) -> str | None:
+        """The plan it would get now where that was asked for, else the one last applied from here."""
+        return standing.wanted or self.history.applied_plan(standing.host)
 
     def verdict(self, standing: Standing) -> tuple[str, int] | None:
         """The last recorded verdict of a host and its age in seconds."""
@@ -68,11 +76,21 @@ class Report:
         return Exit.OK
 
 
-def look_at(site: Site, hosts: Sequence[Host], deadline_s: float) -> Report:
-    """Ask all hosts at once."""
+def look_at(
+    site: Site, hosts: Sequence[Host], deadline_s: float, *, with_plan: bool, say: Callable[[str], None]
+) -> Report:
+    """Ask all hosts at once, and say of each when its answer comes."""
+    began_s = time.monotonic()
+
+    def one(host: Host) -> Standing:
+        standing = look(site, host, deadline_s, with_plan=with_plan)
+        if standing.reachable:
+            say(f"{host.name}: answered after {time.monotonic() - began_s:.1f} s")
+        return standing
+
     with ThreadPoolExecutor(max_workers=min(len(hosts), _THREADS_MAX)) as pool:
         try:
-            standings = tuple(pool.map(lambda host: look(site, host, deadline_s), hosts))
+            standings = tuple(pool.map(one, hosts))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             stop_running()  # Ctrl-C does not wait for a dark host's deadline
@@ -99,15 +117,22 @@ Examples:
 @click.option(
     "--deadline", type=click.FloatRange(0.1, 600), metavar="SECONDS", help="Per host; default: the site's."
 )
+@click.option("--plan", "with_plan", is_flag=True, help="Also capture each host and plan it afresh.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-def status(hosts: tuple[str, ...], inventory: str | None, deadline: float | None, as_json: bool) -> int:
+def status(
+    hosts: tuple[str, ...], inventory: str | None, deadline: float | None, with_plan: bool, as_json: bool
+) -> int:
     """Where every host stands: alive, what it booted, its plan, what is unfinished, its last verdict."""
     site = load_site(inventory)
     chosen = select(site, ",".join(hosts) if hosts else None)
     deadline_s = deadline if deadline is not None else site.status_deadline_s
-    if deadline_s > 2:
-        click.echo(f"asking {len(chosen)} host(s) of {site.name}, at most {deadline_s:g} s", err=True)
-    report = look_at(site, chosen, deadline_s)
+
+    def say(line: str) -> None:
+        if deadline_s > SILENT_S:
+            click.echo(line, err=True)
+
+    say(f"asking {len(chosen)} host(s) of {site.name}, at most {deadline_s:g} s")
+    report = look_at(site, chosen, deadline_s, with_plan=with_plan, say=say)
     if as_json:
         click.echo(json.dumps(as_document(report), indent=1))
     else:
@@ -125,6 +150,7 @@ def as_document(report: Report) -> dict[str, Any]:
         "hosts": [
             dataclasses.asdict(standing)
             | {
+                "wanted": report.wanted(standing),
                 "verdict": verdict[0] if (verdict := report.verdict(standing)) else None,
                 "verdict_age_s": verdict[1] if verdict else None,
                 "unacknowledged_rollback": report.unacknowledged(standing),
@@ -156,7 +182,7 @@ def _row(report: Report, standing: Standing) -> list[str]:
         _short(standing.boot_id),
         standing.entry or "-",
         _short(standing.committed),
-        _short(standing.wanted),
+        _short(report.wanted(standing)),
         standing.unfinished or "-",
         f"{verdict[0]}, {_age(verdict[1])} ago" if verdict else "-",
     ]
@@ -189,7 +215,8 @@ def _sentences_of(report: Report, standing: Standing) -> list[str]:
             f"{txn} was rolled back, brought back by {who}: {why}; "
             f"when understood run: hft host acknowledge {standing.host} --reason TEXT"
         )
-    if standing.wanted and standing.committed and standing.wanted != standing.committed:
+    wanted = report.wanted(standing)
+    if wanted and standing.committed and wanted != standing.committed:
         said.append(f"runs another plan than the one wanted; run: hft plan --host {standing.host}")
     return said
 

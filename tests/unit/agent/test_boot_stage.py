@@ -12,6 +12,8 @@ from agent.boot_state import Phase
 from agent.document import Document, FileStep
 from agent.errors import RefusedError
 from agent.host import Host
+from agent.record import status_of
+from agent.status import record_of
 from tests.unit.agent.boot_tree import BASE, RELEASE, TXN, WANTED, boot_with, lay_out, phase, put, tree
 
 
@@ -170,7 +172,7 @@ def test_a_healthy_and_confirmed_candidate_becomes_the_good_entry(
     assert menu.previous is not None
     assert menu.previous.txn == "adopted"
     assert phase(host) == "committed"
-    assert boot.entry(host) == "good"
+    assert status_of(record_of(host))["entry"] == "good"
     with pytest.raises(RefusedError, match="inverse is a trial boot"):
         boot.unstage(host, TXN)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from getpass import getuser
 from pathlib import Path
@@ -17,13 +17,28 @@ from typing import Any
 
 import pytest
 
-from deploys.paths import AGENT, PYTHON
+from agent import grub
+from agent.grub import HFT_CFG
+from agent.host import ENGINE_CGROUP, JOURNAL_DIR, STATE_FILE
+from deploys.record import BOOT_ID, CMDLINE, MACHINE_ID, VERSION
 from hft.cli import run_guarded
 from inventory.identity import fingerprint
 
 SSHD = "/usr/sbin/sshd"
-MACHINE_ID = "0123456789abcdef0123456789abcdef"
-BOOT_ID = "5b1fe3c8-6d8b-4f3c-9c4e-9c0b7d4f0001"
+MACHINE = "0123456789abcdef0123456789abcdef"
+TXN = "20261121T100000-00000001"
+BOOT = "5b1fe3c8-6d8b-4f3c-9c4e-9c0b7d4f0001"
+# What a host keeps of itself -> where the loopback host keeps it.
+PLACES = {
+    MACHINE_ID: "machine-id",
+    BOOT_ID: "boot_id",
+    CMDLINE: "cmdline",
+    VERSION: "agent.version",
+    STATE_FILE: "state.json",
+    HFT_CFG: "hft.cfg",
+    JOURNAL_DIR: "journal",
+    ENGINE_CGROUP: "cgroup",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,14 +89,19 @@ class LoopbackHost:
     def machine_id(self, value: str) -> None:
         (self.folder / "machine-id").write_text(value + "\n")
 
-    def agent_says(self, document: object) -> None:
-        """Put an agent on the host that prints DOCUMENT; None removes it."""
-        program = self.folder / "agent.py"
-        if document is None:
-            program.unlink(missing_ok=True)
-            return
-        text = document if isinstance(document, str) else json.dumps(document)
-        program.write_text(f"print({text!r})\n")
+    def has_record(self, state: object, journals: Mapping[str, str] | None = None) -> None:
+        """Give the host an agent, a committed boot entry and a record; text stands as it is in state.json."""
+        (self.folder / "agent.version").write_text("1\n")
+        (self.folder / "state.json").write_text(
+            (state if isinstance(state, str) else json.dumps(state)) + "\n"
+        )
+        good = grub.Entry(txn=TXN, release="6.1.0", args=("quiet",))
+        menu = grub.Menu(fs_uuid="1-2", directory="", base=(), good=good)
+        (self.folder / "hft.cfg").write_text(grub.render(menu))
+        (self.folder / "cmdline").write_text(f"quiet hft.good={TXN}\n")
+        for txn, progress in (journals or {}).items():
+            (self.folder / "journal" / txn).mkdir(parents=True)
+            (self.folder / "journal" / txn / "progress").write_text(progress)
 
     def write_inventory(self, **changes: Any) -> Path:
         host = {
@@ -135,16 +155,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def forced_command(folder: Path) -> str:
     """The remote command runs as sent, only that it finds the test's files where a host has its own."""
-    swaps = {
-        "/etc/machine-id": f"{folder}/now/machine-id",
-        "/proc/sys/kernel/random/boot_id": f"{folder}/now/boot_id",
-        AGENT: f"{folder}/now/agent.py",
-        PYTHON: sys.executable,
-    }
-    script = "".join(f"s|{old}|{new}|g;" for old, new in swaps.items())
+    there = "".join(f"s|{old}|{folder}/now/{new}|g;" for old, new in PLACES.items())
+    back = "".join(f"s|^{folder}/now/{new}|{old}|;" for old, new in PLACES.items())
     return (
         f"[ ! -e {folder}/now/hang ] || sleep 30\n"
-        f'exec sh -c "$(printf %s "$SSH_ORIGINAL_COMMAND" | sed -e {shlex.quote(script)})"\n'
+        f'sh -c "$(printf %s "$SSH_ORIGINAL_COMMAND" | sed -e {shlex.quote(there)})" | '
+        f"sed -e {shlex.quote(back)}\n"
     )
 
 
@@ -154,14 +170,17 @@ def loopback(server: Server, tmp_path: Path) -> LoopbackHost:
     now = server.folder / "now"
     now.mkdir(exist_ok=True)
     for leftover in now.iterdir():
-        leftover.unlink()
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
     for name in ("user", "host"):
         (now / name).symlink_to(server.folder / name)
-    (now / "boot_id").write_text(BOOT_ID + "\n")
+    (now / "boot_id").write_text(BOOT + "\n")
     host = LoopbackHost(
         folder=now, port=server.port, public_key=server.public_key, inventory=tmp_path / "site.json"
     )
-    host.machine_id(MACHINE_ID)
+    host.machine_id(MACHINE)
     host.write_inventory()
     return host
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.boot_state import Phase, Trial
+from agent.host import STATE_FILE
+from deploys.record import BOOT_ID, MACHINE_ID, RECORD_SCRIPT, VERSION
 from hft import records
 from hft.locks import site_lock
 from hft.standing import Standing, read_answer
@@ -25,18 +29,9 @@ from inventory.model import Host, Identity
 from tuning.profile import ENGINE
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPYyCqUD3JSbrVpQwV0Y9bLhHoRr2VvHbXGZuFJ3QmZk"
-AGENT_STATUS: dict[str, Any] = {
-    "schema": 1,
-    "version": "1",
-    "machine_id": "0123456789abcdef0123456789abcdef",
-    "boot_id": "5b1fe3c8-6d8b-4f3c-9c4e-9c0b7d4f0001",
-    "entry": "good",
-    "committed": {"plan_hash": "a" * 64, "txn": "20261121T100000-00000001", "at": "2026-11-21T10:00:00Z"},
-    "open_transaction": None,
-    "trial": None,
-    "last_rollback": None,
-    "engine_active": False,
-}
+MACHINE, BOOT = "0123456789abcdef0123456789abcdef", "5b1fe3c8-6d8b-4f3c-9c4e-9c0b7d4f0001"
+COMMITTED = {"plan_hash": "a" * 64, "txn": "20261121T100000-00000001", "at": "2026-11-21T10:00:00Z"}
+STATE: dict[str, Any] = {"schema": 1, "committed": COMMITTED}
 ROLLBACK = {
     "txn": "20261121T110000-00000002",
     "brought_back_by": "watchdog",
@@ -57,7 +52,7 @@ HOST = Host(
 def enrolled(loopback: Any) -> Any:
     """The loopback host as `hft host enrol` leaves it (which test_host_verbs.py runs for real)."""
     key = " ".join(loopback.public_key.split()[:2])
-    identity = Identity(host_keys=(key,), machine_id=AGENT_STATUS["machine_id"])
+    identity = Identity(host_keys=(key,), machine_id=MACHINE)
     write_enrolled(loopback.inventory, "e1", Enrolled(identity=identity, at=records.now(), by="test"))
     return loopback
 
@@ -73,12 +68,12 @@ def test_host_without_agent_is_unmanaged_and_no_error(hft: Callable[..., Any], e
     assert code == 0
     assert hosts["e1"]["reachable"]
     assert not hosts["e1"]["managed"]
-    assert hosts["e1"]["boot_id"] == AGENT_STATUS["boot_id"]
+    assert hosts["e1"]["boot_id"] == BOOT
     assert "unmanaged" in hosts["e1"]["note"]
 
 
 def test_managed_host_shows_entry_and_committed_plan(hft: Callable[..., Any], enrolled: Any) -> None:
-    enrolled.agent_says(AGENT_STATUS)
+    enrolled.has_record(STATE)
     code, hosts = seen(hft, enrolled)
     assert code == 0
     assert (hosts["e1"]["entry"], hosts["e1"]["committed"]) == ("good", "a" * 64)
@@ -87,13 +82,40 @@ def test_managed_host_shows_entry_and_committed_plan(hft: Callable[..., Any], en
     assert "good" in table
 
 
-def test_real_agent_is_understood(hft: Callable[..., Any], enrolled: Any) -> None:
-    zipapp = enrolled.folder / "agent.py"  # where the loopback host looks for its agent
-    subprocess.run([sys.executable, "-m", "agent.build", "-o", str(zipapp)], check=True, capture_output=True)
+def test_open_transaction_is_read_from_its_journal(hft: Callable[..., Any], enrolled: Any) -> None:
+    torn = json.dumps({"phase": "prepared"}) + '\n{"phase":"do'
+    done = json.dumps({"phase": "done"}) + "\n"
+    enrolled.has_record(
+        STATE, {"20261121T100000-00000001": done, "20261121T110000-00000002": torn, ".trash-1": torn}
+    )
     _, hosts = seen(hft, enrolled)
-    assert hosts["e1"]["managed"], hosts["e1"]["note"]
-    assert hosts["e1"]["entry"] in {"good", "candidate", "previous", "foreign"}
+    assert hosts["e1"]["transaction"] == {"txn": "20261121T110000-00000002", "phase": "prepared"}
     assert hosts["e1"]["engine_active"] is False
+
+
+def test_engine_that_runs_is_seen(hft: Callable[..., Any], enrolled: Any) -> None:
+    enrolled.has_record(STATE)
+    (enrolled.folder / "cgroup").mkdir()
+    (enrolled.folder / "cgroup/cgroup.events").write_text("populated 1\nfrozen 0\n")
+    assert seen(hft, enrolled)[1]["e1"]["engine_active"] is True
+
+
+def test_a_look_starts_one_process_on_the_host_and_no_interpreter(tmp_path: Path) -> None:
+    """`exec` replaces the shell: the same process id before and after, and grep is all that PATH holds."""
+    (tmp_path / "grep").symlink_to(shutil.which("grep") or "/bin/grep")
+    (tmp_path / "sh").symlink_to("/bin/sh")
+    script = f"echo $$; {RECORD_SCRIPT}"
+    child = subprocess.Popen(
+        ["/bin/sh", "-c", script], env={"PATH": str(tmp_path)}, stdout=subprocess.PIPE, text=True
+    )
+    out, _ = child.communicate(timeout=20)
+    first, *rest = out.splitlines()
+    assert int(first) == child.pid
+    assert rest[0].startswith("/proc/sys/kernel/random/boot_id:")
+    assert rest[-1] == rest[0], "the answer is whole"
+    assert RECORD_SCRIPT.startswith("exec grep "), "nothing is left of the shell"
+    assert not set("|;&`") & set(RECORD_SCRIPT), "nothing beside it"
+    assert "$(" not in RECORD_SCRIPT
 
 
 def test_interrupted_status_does_not_wait_for_a_hung_host(enrolled: Any) -> None:
@@ -137,7 +159,7 @@ def test_host_with_another_key_is_dark_and_nothing_is_asked(hft: Callable[..., A
 
 
 def test_rollback_is_reported_until_it_is_acknowledged(hft: Callable[..., Any], enrolled: Any) -> None:
-    enrolled.agent_says(AGENT_STATUS | {"last_rollback": ROLLBACK})
+    enrolled.has_record(STATE | {"last_rollback": ROLLBACK})
     said = hft("status", "--inventory", enrolled.inventory)
     assert said.code == 6
     assert "brought back by watchdog: no confirmation came" in said.out
@@ -145,21 +167,35 @@ def test_rollback_is_reported_until_it_is_acknowledged(hft: Callable[..., Any], 
     assert hft(*acknowledge).code == 0
     assert hft("status", "--inventory", enrolled.inventory).code == 0
     assert records.read("loop").lines[-1]["reason"] == "ticket 7"
-    enrolled.agent_says(AGENT_STATUS | {"last_rollback": ROLLBACK | {"txn": "20261121T120000-00000003"}})
+    enrolled.has_record(STATE | {"last_rollback": ROLLBACK | {"txn": "20261121T120000-00000003"}})
     assert hft("status", "--inventory", enrolled.inventory).code == 6, "the next rollback is news again"
 
 
 def test_rollback_before_the_committed_transaction_is_history(hft: Callable[..., Any], enrolled: Any) -> None:
     old = ROLLBACK | {"txn": "20261121T090000-00000000"}
-    enrolled.agent_says(AGENT_STATUS | {"last_rollback": old})
+    enrolled.has_record(STATE | {"last_rollback": old})
     assert seen(hft, enrolled)[0] == 0
     said = hft("host", "acknowledge", "e1", "--reason", "x", "--inventory", enrolled.inventory)
     assert (said.code, "no rollback to acknowledge" in said.err) == (2, True)
 
 
 def test_open_trial_says_what_to_run_when_nobody_is_at_work(hft: Callable[..., Any], enrolled: Any) -> None:
-    trial = {"txn": "20261121T110000-00000002", "state": "healthy", "reason": ""}
-    enrolled.agent_says(AGENT_STATUS | {"trial": trial})
+    trial = Trial(
+        txn="20261121T110000-00000002",
+        state=Phase.HEALTHY,
+        reason="",
+        panic_s=10,
+        watchdog_s=900,
+        trial_s=600,
+        confirmations=2,
+        confirm_gap_s=10,
+        args=(),
+        release="6.1.0",
+        kernel_sha256="",
+        initrd_sha256="",
+        effect=None,
+    )
+    enrolled.has_record(STATE | {"trial": trial.to_json()})
     assert "run: hft apply --limit e1" in hft("status", "--inventory", enrolled.inventory).out
     with site_lock("loop", "apply of plan 3f2a"):
         busy = hft("status", "--inventory", enrolled.inventory).out
@@ -177,26 +213,58 @@ def test_last_verdict_comes_with_its_age(hft: Callable[..., Any], enrolled: Any)
 
 def test_wanted_plan_comes_from_the_same_round_trip(hft: Callable[..., Any], enrolled: Any) -> None:
     enrolled.write_inventory(profile="engine")
-    enrolled.agent_says(AGENT_STATUS)
-    code, hosts = seen(hft, enrolled, "--deadline", "20")
+    enrolled.has_record(STATE)
+    code, hosts = seen(hft, enrolled, "--deadline", "20", "--plan")
     assert code == 0, "a machine that cannot be planned is still up"
     wanted = hosts["e1"]["wanted"]
     assert wanted is None or len(wanted) == 64
 
 
+def test_without_asking_the_wanted_plan_is_the_last_one_applied(
+    hft: Callable[..., Any], enrolled: Any
+) -> None:
+    enrolled.has_record(STATE)
+    assert seen(hft, enrolled)[1]["e1"]["wanted"] is None
+    with records.recorded("loop", "apply", hosts=["e1"]) as run:
+        run.host("e1", result="committed", plan_hash="b" * 64)
+    assert seen(hft, enrolled)[1]["e1"]["wanted"] == "b" * 64
+    assert "runs another plan" in hft("status", "--inventory", enrolled.inventory).out
+
+
 @pytest.mark.parametrize(
-    "document", ["{", "[]", "3", '{"schema":2}', '{"schema":1,"committed":[1]}', "x\n" * 50, "[" * 100_000]
+    "state",
+    [
+        "{",
+        "[]",
+        "3",
+        '{"committed":[1]}',
+        '{"trial":{"state":"x"}}',
+        '{"trial":7}',
+        "x\n" * 50,
+        "[" * 100_000,
+    ],
 )
-def test_broken_agent_is_a_host_that_is_up(document: str) -> None:
-    standing = read_answer(HOST, f"boot\n{'1' * 32}\n{document}\n=capture=\n", None)
+def test_broken_record_is_a_host_that_is_up(state: str) -> None:
+    lines = "".join(f"{STATE_FILE}:{line}\n" for line in state.split("\n"))
+    answer = f"{BOOT_ID}:b\n{MACHINE_ID}:{'1' * 32}\n{VERSION}:1\n{lines}{BOOT_ID}:b\n"
+    standing = read_answer(HOST, answer, None)
     assert standing.reachable
-    assert standing.managed == document.startswith('{"schema":1,'), standing.note
+    assert not standing.managed
+    assert standing.note.startswith("its record cannot be read")
 
 
-def test_broken_agent_is_said_and_no_traceback(hft: Callable[..., Any], enrolled: Any) -> None:
-    enrolled.agent_says("not JSON")
+def test_broken_record_is_said_and_no_traceback(hft: Callable[..., Any], enrolled: Any) -> None:
+    enrolled.has_record("not JSON")
     said = hft("status", "--inventory", enrolled.inventory)
-    assert (said.code, "! e1: the agent's answer is not a status document" in said.out) == (0, True)
+    assert (said.code, "! e1: its record cannot be read" in said.out) == (0, True)
+
+
+def test_cut_answer_is_refused() -> None:
+    whole = f"{BOOT_ID}:b\n{MACHINE_ID}:{'1' * 32}\n{VERSION}:1\n{BOOT_ID}:b\n"
+    assert read_answer(HOST, whole, None).managed
+    assert read_answer(HOST, f"motd\n{whole}", None).managed, "noise before the answer is not the answer"
+    for size in range(len(whole) - 1):
+        assert not read_answer(HOST, whole[:size], None).reachable
 
 
 def test_progress_goes_to_standard_error(hft: Callable[..., Any], enrolled: Any) -> None:
@@ -233,13 +301,17 @@ TABLES = st.dictionaries(
 
 
 @given(
-    status=st.dictionaries(st.sampled_from([*sorted(AGENT_STATUS), "zzz"]), SCALARS | TABLES, max_size=8),
+    state=st.dictionaries(
+        st.sampled_from(["committed", "trial", "last_rollback", "last_recovery", "zzz"]),
+        SCALARS | TABLES,
+        max_size=5,
+    ),
     tail=st.text(max_size=20),
 )
-def test_whatever_a_host_answers_is_a_standing_that_can_be_shown(status: dict[str, Any], tail: str) -> None:
-    document = json.dumps({"schema": 1} | status)
-    answer = f"boot\n{'1' * 32}\n{document}\n=capture=\n{tail}"
-    for text in (answer, answer + tail, tail):
+def test_whatever_a_host_answers_is_a_standing_that_can_be_shown(state: dict[str, Any], tail: str) -> None:
+    head = f"{BOOT_ID}:b\n{MACHINE_ID}:{'1' * 32}\n{VERSION}:1\n{STATE_FILE}:{json.dumps(state)}\n"
+    answer = f"{head}{BOOT_ID}:b\n=capture=\n{tail}"
+    for text in (answer, answer + tail, head + tail, tail):
         standing = read_answer(HOST, text, ENGINE)
         report = Report(
             site="rack",
