@@ -62,6 +62,7 @@ def assign(
     load = Load(
         spin=spin,
         observe=engine,
+        wake=frozenset(task.standin_cpu for task in tasks if task.standin_cpu is not None) & engine,
         control=housekeeping[-1],
         coordinator=frozenset(housekeeping[:1]),
         guard=guard,

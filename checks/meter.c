@@ -2,7 +2,8 @@
  *
  * One pinned thread spins on each CPU of --spin (own load: an idle isolated CPU proves nothing), one on the
  * housekeeping CPU of --control (positive control: a CPU that must show ticks, otherwise the counters lie), and
- * the CPUs of --observe, which carry somebody else's work, are only watched. The coordinating thread stays on
+ * the CPUs of --observe, which carry somebody else's work, are only watched; the stand-ins on those of --wake are
+ * told to work for as long as the run may take, and to rest at its end. The coordinating thread stays on
  * --coordinator, reads the kernel's counters before and after the window and prints one JSON document.
  *
  * Counts come from /proc/interrupts, /proc/softirqs, /proc/stat, getrusage(RUSAGE_THREAD) and
@@ -96,6 +97,24 @@ static bool rest(long ms)
 			return false;
 	}
 	return true;
+}
+
+/* Tells the stand-ins what to do; one that does not listen shows in the counts as an idle CPU. */
+static void tell_standins(const char *format, long seconds)
+{
+	char text[32];
+	int length = snprintf(text, sizeof text, format, seconds);
+	int out = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	for (int cpu = 0; out >= 0 && cpu < CPU_MAX; cpu++)
+		if (has(&opt.wake, cpu)) {
+			struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)(STANDIN_PORT_BASE + cpu)),
+				                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+			(void)sendto(out, text, (size_t)length, 0, (struct sockaddr *)&to, sizeof to);
+		}
+	if (out >= 0)
+		close(out);
 }
 
 static void start_spinners(void)
@@ -240,6 +259,7 @@ static void measure(void)
 	uint64_t begin, window;
 	bool undisturbed;
 
+	tell_standins("spin %ld", (opt.window_max_ms + opt.settle_ms) / 1000 + GRACE_S);
 	start_spinners();
 	await(1);
 	undisturbed = rest(opt.settle_ms);
@@ -264,6 +284,7 @@ static void measure(void)
 	atomic_store(&phase, STOP);
 	await(3);
 	tasks[1] = scan_tasks();
+	tell_standins("rest", 0);
 	put_evidence(); /* nothing is printed before everything is known: an answer is a measurement or an error */
 	printf(",\"aborted\":%s,\"window_ns\":%" PRIu64, undisturbed ? "null" : "\"engine_task\"", window);
 	put_table("interrupts", &interrupts[0], &interrupts[1]);
@@ -285,13 +306,15 @@ static void parse_options(int argc, char **argv)
 		{ "guard", required_argument, 0, 'g' },       { "engine-cgroup", required_argument, 0, 'e' },
 		{ "window-ms", required_argument, 0, 'w' },   { "settle-ms", required_argument, 0, 't' },
 		{ "window-max-ms", required_argument, 0, 'x' }, { "control-min", required_argument, 0, 'n' },
-		{ "version", no_argument, 0, 'v' },           { 0, 0, 0, 0 },
+		{ "wake", required_argument, 0, 'k' },        { "version", no_argument, 0, 'v' },
+		{ 0, 0, 0, 0 },
 	};
 
 	for (int got; (got = getopt_long(argc, argv, "", known, NULL)) != -1;)
 		switch (got) {
 		case 's': parse_cpus(optarg, &opt.spin); break;
 		case 'o': parse_cpus(optarg, &opt.observe); break;
+		case 'k': parse_cpus(optarg, &opt.wake); break;
 		case 'c': parse_cpus(optarg, &opt.control); break;
 		case 'm': parse_cpus(optarg, &opt.coordinator); break;
 		case 'g': parse_cpus(optarg, &opt.guard); break;

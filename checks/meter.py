@@ -55,7 +55,10 @@ fi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Which CPUs are spun on, only watched, or used as the control; and which the engine must not come to."""
+    """Which CPUs are spun on, only watched, or used as the control; and which the engine must not come to.
+
+    Of the watched CPUs, those of `wake` carry a stand-in that works only when it is told to.
+    """
 
     spin: Cpus
     observe: Cpus
@@ -63,6 +66,7 @@ class Load:
     coordinator: Cpus
     guard: Cpus
     window_s: float
+    wake: Cpus = frozenset()
     settle_s: float = 3.0
     control_min: int = 0
     engine_cgroup: str = ENGINE_CGROUP
@@ -93,7 +97,7 @@ class Load:
             str(self.control_min),
         ]
         words += ["--engine-cgroup", self.engine_cgroup]
-        for name in ("spin", "observe", "guard"):
+        for name in ("spin", "observe", "guard", "wake"):
             cpus: Cpus = getattr(self, name)
             words += [f"--{name}", list_of(cpus)] if cpus else []
         return tuple(words)

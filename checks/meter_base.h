@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -30,6 +32,7 @@
 #define WORD_BITS (8 * sizeof(unsigned long))
 #define PROCFS_TYPE 0x9fa0
 #define GUARD_POLL_MS 100
+#define STANDIN_PORT_BASE 47000 /* a stand-in waits for its orders on this port plus its CPU (engine/standin.py) */
 #define GRACE_S 60
 #define BUCKETS 64
 #define KERNEL_THREAD 0x00200000 /* PF_KTHREAD in include/linux/sched.h, field 9 of /proc/PID/stat */
@@ -60,7 +63,7 @@ struct task {
 struct tasks { size_t used, room; struct task *at; };
 
 static struct {
-	cpus_t spin, observe, control, coordinator, guard, measured;
+	cpus_t spin, observe, wake, control, coordinator, guard, measured;
 	const char *engine_cgroup;
 	long window_ms, window_max_ms, settle_ms, control_min;
 } opt = { .engine_cgroup = "/sys/fs/cgroup/hft.slice/hft-engine.slice", .window_ms = 20000, .settle_ms = 3000 };

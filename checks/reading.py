@@ -114,6 +114,13 @@ class Task:
         return "/hft-engine.slice" in self.cgroup
 
     @property
+    def standin_cpu(self) -> int | None:
+        """The CPU whose stand-in this is: an instance of hft-standin@.service; None for anything else."""
+        _, _, unit = self.cgroup.rpartition("/")
+        found = re.fullmatch(r"hft-standin@([0-9]{1,4})\.service", unit)
+        return int(found[1]) if found and self.engine else None
+
+    @property
     def name(self) -> str:
         """`comm[tid]`, as a person looks for it."""
         return f"{self.comm}[{self.tid}]"

@@ -200,5 +200,7 @@ def _measure(
 
 def _words(load: Load) -> str:
     parts = [f"own load on CPUs {list_of(load.spin)}"] if load.spin else []
-    parts += [f"watching the engine on CPUs {list_of(load.observe)}"] if load.observe else []
+    parts += [f"stand-ins woken on CPUs {list_of(load.wake)}"] if load.wake else []
+    engine = load.observe - load.wake
+    parts += [f"watching the engine on CPUs {list_of(engine)}"] if engine else []
     return ", ".join([*parts, f"control on CPU {load.control}"])

@@ -1,4 +1,4 @@
-"""The engine stand-in: one thread, pinned to one CPU, that polls without ever sleeping.
+"""The engine stand-in: one thread, pinned to one CPU, that polls without ever sleeping while it is measured.
 
 It stands where an engine's hot thread will stand, so that isolation can be proven under the load it is meant
 for. What matters is what it does not do: no timer, no signal handler, no second thread, no sleeping system
@@ -8,8 +8,12 @@ engine that polls its card from user space it spends nearly all of its time ther
 once in a while: RCU leaves a CPU in user mode alone, but sends interrupts to one that seems to stay in the
 kernel (Documentation/RCU/stallwarn.rst), and a loop of nothing but system calls looks like that.
 
+It spins only when it is told to, by a datagram to its port on loopback, and for at most SPIN_S_MAX: an
+emulated lab shares two real CPUs, and stand-ins that spin for ever would starve the very host they stand on.
+
     standin.py may-start CPU   exit 0 when a busy thread may run there, else 1 and one sentence
-    standin.py run CPU         spin and poll until killed
+    standin.py run CPU         wait for `spin SECONDS` on UDP port 47000 + CPU, spin, wait again; until killed
+                               (`rest` ends the spinning at once)
 
 On a trial boot that nobody committed yet the host measures itself and must be quiet; the unit's own
 conditions see to that (deploys/templates/standin.service.j2). This file is copied to hosts as it is: standard
@@ -23,10 +27,12 @@ import gc
 import os
 import socket
 import sys
+import time
 from pathlib import Path
 
 PORT_BASE = 47000
 SPINS_PER_LOOK = 200_000
+SPIN_S_MAX = 900.0
 MLOCK_CURRENT_AND_FUTURE = 3  # MCL_CURRENT | MCL_FUTURE, mlockall(2)
 
 
@@ -63,16 +69,16 @@ def cpus(text: str) -> set[int]:
 
 
 def run(cpu: int) -> int:
-    """Pin, lock memory, and poll until a signal ends the process."""
+    """Pin, lock memory, and serve until a signal ends the process."""
     os.sched_setaffinity(0, {cpu})
     lock_memory()
     gc.freeze()
     gc.disable()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as feed:
         feed.bind(("127.0.0.1", PORT_BASE + cpu))
-        feed.setblocking(False)
-        poll(feed)
-    return 0
+        while True:  # between two windows it sleeps in the kernel and costs nothing
+            if seconds := asked_for(feed.recv(64)):
+                spin(feed, seconds)
 
 
 def lock_memory() -> None:
@@ -80,17 +86,25 @@ def lock_memory() -> None:
     ctypes.CDLL(None, use_errno=True).mlockall(MLOCK_CURRENT_AND_FUTURE)
 
 
-def poll(feed: socket.socket) -> None:
-    """The hot loop: spin in user mode, ask the socket, never wait."""
-    buffer = bytearray(2048)
-    receive, spins = feed.recv_into, range(SPINS_PER_LOOK)
-    while True:
+def asked_for(datagram: bytes) -> float:
+    """The seconds of `spin SECONDS`, bounded; 0 for `rest` and for anything else."""
+    word, _, seconds = datagram.partition(b" ")
+    return min(float(seconds), SPIN_S_MAX) if word == b"spin" and seconds.isdigit() else 0.0
+
+
+def spin(feed: socket.socket, seconds: float) -> None:
+    """The hot loop: spin in user mode, ask the socket, never wait; `rest` or the time's end leaves it."""
+    buffer, until = bytearray(64), time.monotonic() + seconds
+    receive, clock, spins = feed.recv_into, time.monotonic, range(SPINS_PER_LOOK)
+    dont_wait = socket.MSG_DONTWAIT
+    while clock() < until:
         for _ in spins:
             pass
-        try:  # noqa: SIM105  # a context manager would cost a call in the hot loop
-            receive(buffer)
+        try:
+            size = receive(buffer, 64, dont_wait)
         except BlockingIOError:
-            pass
+            continue
+        until = clock() + asked_for(bytes(buffer[:size]))
 
 
 if __name__ == "__main__":

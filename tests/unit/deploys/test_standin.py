@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,21 +40,71 @@ def test_wrong_words_are_refused(argv: list[str], capsys: pytest.CaptureFixture[
     assert "usage" in capsys.readouterr().err
 
 
-def test_it_spins_on_one_cpu_without_sleeping_and_ends_at_once() -> None:
+@pytest.fixture
+def running() -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A stand-in as a host starts it, and its CPU."""
     cpu = max(os.sched_getaffinity(0))
     child = subprocess.Popen([sys.executable, "-I", "-S", str(PROGRAM), "run", str(cpu)])
     try:
-        time.sleep(1)
-        assert os.sched_getaffinity(child.pid) == {cpu}
-        assert len(list(Path(f"/proc/{child.pid}/task").iterdir())) == 1
-        before = switches(child.pid)
-        time.sleep(0.5)
-        assert switches(child.pid) == before, "it slept"
-        child.send_signal(signal.SIGTERM)
-        assert child.wait(timeout=5) == -signal.SIGTERM
+        until(lambda: state(child.pid) == "S", "it waits for its orders")
+        yield child, cpu
     finally:
         child.kill()
         child.wait()
+
+
+def test_it_sleeps_until_it_is_told_to_spin_and_then_never_does(
+    running: tuple[subprocess.Popen[bytes], int],
+) -> None:
+    child, cpu = running
+    assert os.sched_getaffinity(child.pid) == {cpu}
+    assert len(list(Path(f"/proc/{child.pid}/task").iterdir())) == 1
+    tell(cpu, b"spin x")
+    tell(cpu, b"spin 30")
+    until(lambda: state(child.pid) == "R", "it spins")
+    before = switches(child.pid)
+    time.sleep(0.5)
+    assert switches(child.pid) == before, "it slept"
+    assert state(child.pid) == "R"
+    tell(cpu, b"rest")
+    until(lambda: state(child.pid) == "S", "it rests")
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(timeout=5) == -signal.SIGTERM
+
+
+def test_it_rests_by_itself_when_nobody_ends_it(running: tuple[subprocess.Popen[bytes], int]) -> None:
+    child, cpu = running
+    tell(cpu, b"spin 1")
+    until(lambda: state(child.pid) == "R", "it spins")
+    until(lambda: state(child.pid) == "S", "its second is over")
+
+
+def test_what_is_no_order_is_nothing_and_an_order_is_bounded() -> None:
+    for datagram in (b"", b"rest", b"spin", b"spin -1", b"spin 1e9", b"spin nan", b"SPIN 3", b"\xff spin 3"):
+        assert standin.asked_for(datagram) == 0.0
+    assert standin.asked_for(b"spin 3") == 3.0
+    assert standin.asked_for(b"spin 99999999") == standin.SPIN_S_MAX
+
+
+def test_the_meter_tells_the_port_that_the_standin_hears() -> None:
+    header = (Path(__file__).parents[3] / "checks/meter_base.h").read_text()
+    assert f"#define STANDIN_PORT_BASE {standin.PORT_BASE} " in header
+
+
+def tell(cpu: int, order: bytes) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        out.sendto(order, ("127.0.0.1", standin.PORT_BASE + cpu))
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def until(seen: Callable[[], bool], claim: str) -> None:
+    end = time.monotonic() + 20
+    while not seen():
+        assert time.monotonic() < end, claim
+        time.sleep(0.01)
 
 
 def switches(pid: int) -> int:
