@@ -50,6 +50,7 @@ def host_document(result: HostResult) -> dict[str, Any]:
         "findings": [dataclasses.asdict(finding) for finding in result.findings],
         "measurement": counters(result.measurement),
         "untuned": counters(result.untuned),
+        "machine": dataclasses.asdict(result.machine) if result.machine else None,
     }
 
 

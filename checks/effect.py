@@ -205,19 +205,30 @@ def major_faults(cpu: int, measured: Measurement, baseline: Baseline) -> Finding
 
 
 def foreign_task(cpu: int, measured: Measurement, baseline: Baseline) -> Finding:
-    """Nobody else ran there: no user task at all, and per-CPU kernel threads only briefly."""
-    check, why = f"effect.cpu{cpu}.foreign_task", str(baseline.entries["foreign_run_ms"]["source"])
+    """Nobody else ran there: no user task at all, and per-CPU kernel threads only briefly.
+
+    On an emulated host a kernel thread that is interrupted by the machine beside it seems to run on: there
+    its runs are counted and its time is not.
+    """
+    check = f"effect.cpu{cpu}.foreign_task"
+    budget = "foreign_runs" if "foreign_runs" in baseline.entries else "foreign_run_ms"
+    most, why = baseline.most(budget, measured.window_s), str(baseline.entries[budget]["source"])
     others = [task for task in measured.tasks(cpu) if not task["engine"] and int(task["run_ns"]) > 0]
-    kernel_ms = sum(int(task["run_ns"]) for task in others if task["kernel"]) / 1e6
-    user = [task for task in others if not task["kernel"]]
-    most = baseline.most("foreign_run_ms", measured.window_s)
+    kernel = [task for task in others if task["kernel"]]
+    kernel_ms = sum(int(task["run_ns"]) for task in kernel) / 1e6
+    runs = sum(int(task["voluntary"]) + int(task["involuntary"]) for task in kernel)
     names = ", ".join(
         f"{task['comm']}[{task['tid']}] {int(task['run_ns']) / 1e6:.1f} ms" for task in others[:6]
     )
-    sets = {"expected": f"no user task, kernel threads <= {most} ms", "observed": names or "none", "why": why}
-    if user or kernel_ms > most:
+    unit = "runs" if budget == "foreign_runs" else "ms"
+    expected = f"no user task, kernel threads <= {most} {unit}"
+    sets = {"expected": expected, "observed": names or "none", "why": why}
+    if len(others) > len(kernel):
         return violated(check, "foreign_task", f"CPU {cpu} was shared with {names}", **sets)
-    return ok(check, f"CPU {cpu}: no user task, kernel threads {kernel_ms:.1f} ms", **sets)
+    if (runs if unit == "runs" else kernel_ms) > most:
+        said = f"CPU {cpu} was taken {runs} times, {kernel_ms:.1f} ms, by {names}"
+        return violated(check, "kthread_ran", f"{said}; at most {most} {unit} allowed", **sets)
+    return ok(check, f"CPU {cpu}: no user task, kernel threads {runs} times, {kernel_ms:.1f} ms", **sets)
 
 
 def gap_us(cpu: int, measured: Measurement, baseline: Baseline) -> Finding:

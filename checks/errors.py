@@ -11,3 +11,7 @@ class SelectionError(Exception):
 
 class UnreachableError(CheckError):
     """A host that gave no answer in time, or not the one with the pinned host key."""
+
+
+class SlowError(UnreachableError):
+    """There was no answer in time; on a machine that is too busy to run its VMs that says nothing of them."""

@@ -9,6 +9,7 @@ this one has both.
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 import subprocess
@@ -22,7 +23,7 @@ import testinfra.host
 from testinfra.backend.base import CommandResult
 from testinfra.backend.ssh import SshBackend
 
-from checks.errors import CheckError, UnreachableError
+from checks.errors import CheckError, SlowError, UnreachableError
 from inventory.identity import known_hosts_text
 from inventory.model import Host, Site
 
@@ -37,7 +38,8 @@ class StrictSsh(SshBackend):  # type: ignore[misc] # testinfra carries no types
     NAME = "ssh"
 
     def __init__(self, host: Host, config: Path) -> None:
-        super().__init__(host.name, ssh_config=str(config), timeout=CONNECT_TIMEOUT_S, controlpersist=0)
+        timeout_s = math.ceil(CONNECT_TIMEOUT_S * host.patience)
+        super().__init__(host.name, ssh_config=str(config), timeout=timeout_s, controlpersist=0)
         self.inventory_host = host
         self.deadline_s: float = 60
         self.stdin: bytes = b""
@@ -57,7 +59,7 @@ class StrictSsh(SshBackend):  # type: ignore[misc] # testinfra carries no types
             )
         except subprocess.TimeoutExpired as error:
             name = self.inventory_host.name
-            raise UnreachableError(f"{name}: no answer within {self.deadline_s:.0f} s") from error
+            raise SlowError(f"{name}: no answer within {self.deadline_s:.0f} s") from error
         return self.result(done.returncode, self.encode(line), done.stdout, done.stderr)
 
 
@@ -80,7 +82,8 @@ class Link:
         name, words = self.inventory_host.name, list(argv)
         if self.inventory_host.user != "root":
             words = ["sudo", "-n", "--", *words]
-        self._backend.stdin, self._backend.deadline_s = stdin, timeout_s
+        self._backend.stdin = stdin
+        self._backend.deadline_s = timeout_s * self.inventory_host.patience
         try:
             done = self._backend.run(shlex.join(words))
         except RuntimeError as error:  # testinfra's word for ssh's own exit code 255

@@ -70,7 +70,7 @@ class HftConnector(SSHConnector):
     def _connect(self) -> None:
         address, port = self.data["ssh_hostname"], int(self.data["ssh_port"] or 22)
         key = self._pinned_key()
-        raw = socket.create_connection((address, port), timeout=CONNECT_TIMEOUT_S)
+        raw = socket.create_connection((address, port), timeout=self._timeout_s())
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         client = paramiko.SSHClient()
@@ -99,10 +99,11 @@ class HftConnector(SSHConnector):
             "pkey": get_private_key(self.state, key_file, password) if key_file else None,
             "allow_agent": not key_file,
             "look_for_keys": False,
-            "timeout": CONNECT_TIMEOUT_S,
-            "banner_timeout": CONNECT_TIMEOUT_S,
-            "auth_timeout": CONNECT_TIMEOUT_S,
+            **dict.fromkeys(("timeout", "banner_timeout", "auth_timeout"), self._timeout_s()),
         }
+
+    def _timeout_s(self) -> float:
+        return CONNECT_TIMEOUT_S * float((self.data["hft_host"] or {}).get("patience", 1.0))
 
     def _pinned_key(self) -> paramiko.PKey:
         identity = (self.data["hft_host"] or {}).get("identity") or {}

@@ -19,3 +19,7 @@ class RolledBackError(DeployError):
 
 class BusyError(DeployError):
     """Another operator or transaction holds the host or the site."""
+
+
+class SlowError(UnreachableError):
+    """The host was not refused and not cut off: it did not answer within the deadline."""

@@ -132,7 +132,7 @@ class HostSession:
             ssh=self.ssh,
             power=self.power,
             txn=txn,
-            times=self.times,
+            times=self.times.stretched(self.host.patience),
             progress=self.progress,
             host_class=self.host.host_class,
         )

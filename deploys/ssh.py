@@ -13,6 +13,7 @@ leniently, and must go through `printable` before it reaches a terminal.
 
 from __future__ import annotations
 
+import math
 import os
 import selectors
 import shlex
@@ -22,7 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import IO, Protocol
 
-from deploys.errors import DeployError, UnreachableError
+from deploys.errors import DeployError, SlowError, UnreachableError
 from deploys.known_hosts import known_hosts_file
 from deploys.text import printable
 
@@ -47,6 +48,8 @@ class Reachable(Protocol):
     def host_key(self) -> str | None: ...
     @property
     def ssh_key(self) -> str | None: ...
+    @property
+    def patience(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ class Ssh:
     ssh_key: str | None = None
     control_path: str | None = None
     connect_timeout_s: int = CONNECT_TIMEOUT_S
+    patience: float = 1.0  # of a host that is slower than bare metal: every deadline is longer by it
 
     @classmethod
     def of(cls, host: Reachable, *, control_path: str | None = None) -> Ssh:
@@ -87,6 +91,8 @@ class Ssh:
             host_key=host.host_key,
             ssh_key=str(host.ssh_key) if host.ssh_key else None,
             control_path=control_path,
+            connect_timeout_s=math.ceil(CONNECT_TIMEOUT_S * host.patience),
+            patience=host.patience,
         )
 
     def argv(self, remote: Sequence[str]) -> list[str]:
@@ -108,11 +114,12 @@ class Ssh:
         return ["ssh", "-F", "none", "-T", *flags, *destination, shlex.join(remote)]
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float) -> Completed:
-        """Run one remote command; raises UnreachableError when there is no answer within `timeout_s`.
+        """Run one remote command; SlowError when there is no answer within `timeout_s` times the patience.
 
         The deadline ends the local side only: a remote command that must not outlive it brings its own
         timeout.
         """
+        timeout_s *= self.patience
         child = subprocess.Popen(
             self.argv(argv),
             stdin=subprocess.PIPE,
@@ -127,7 +134,7 @@ class Ssh:
                 exchange.pump()
                 child.wait(timeout=max(0.1, exchange.deadline - time.monotonic()))
             except (TimeoutError, subprocess.TimeoutExpired) as error:
-                raise UnreachableError(
+                raise SlowError(
                     f"{self.name}: no answer from {self.address} port {self.port} within {timeout_s:.0f} s"
                 ) from error
             finally:

@@ -205,7 +205,7 @@ def watch_of(  # noqa: PLR0913  # one trial, each thing by name
     *, ssh: Ssh, power: Power, txn: str, times: Times, progress: Progress, host_class: str
 ) -> Watch:
     """A trial to be watched, with the patience its class of host needs for a restart."""
-    return_s = RETURN_S[host_class]
+    return_s = RETURN_S[host_class] * ssh.patience
     return Watch(ssh=ssh, power=power, txn=txn, times=times, return_s=return_s, progress=progress)
 
 

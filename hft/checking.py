@@ -2,7 +2,8 @@
 
 The verb joins what `checks` may not know: the run record (which plan was applied from here last), the state
 directory and the exit codes. It changes nothing on a host. Exit codes: 5 violated, 7 unreachable, 4
-unverifiable, else 0; the worst of all hosts wins in that order.
+unverifiable, 9 not judged because this machine was too busy to run its VMs, else 0; the worst of all hosts
+wins in that order.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ Examples:
   hft check --limit engine-1 --plan engine-1.json    an untuned host: counters now, to compare with later
 
 \b
-Exit codes: 0 ok, 5 violated, 7 a host did not answer, 4 unverifiable, 2 bad input or nothing to check.
+Exit codes: 0 ok, 5 violated, 7 a host did not answer, 4 unverifiable, 2 bad input or nothing to check,
+9 could not be judged: this machine was too busy with other work to run its VMs.
 Plain pytest works too: pytest checks --inventory inventory/lab.py
 """
 )
@@ -161,14 +163,19 @@ def exit_code_of(results: Sequence[HostResult]) -> Exit:
     if not results:
         return Exit.BAD_INPUT
     verdicts = {result.verdict for result in results}
-    for verdict, code in (
-        (Verdict.VIOLATED, Exit.VIOLATED),
-        (None, Exit.UNREACHABLE),
-        (Verdict.UNVERIFIABLE, Exit.UNVERIFIABLE),
-    ):
-        if verdict in verdicts:
-            return code
+    if Verdict.VIOLATED in verdicts:
+        return Exit.VIOLATED
+    if None in verdicts:
+        return Exit.UNREACHABLE
+    if Verdict.UNVERIFIABLE in verdicts:
+        return Exit.NOT_JUDGED if all(map(_only_busy, results)) else Exit.UNVERIFIABLE
     return Exit.OK
+
+
+def _only_busy(result: HostResult) -> bool:
+    """Nothing but the load of the machine that emulates the host stands between it and a verdict."""
+    open_ones = [one for one in result.findings if one.verdict is Verdict.UNVERIFIABLE]
+    return all(one.reason == "machine_busy" for one in open_ones)
 
 
 def _write(path: Path, text: str) -> None:

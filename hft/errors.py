@@ -22,6 +22,7 @@ class Exit(IntEnum):
     ROLLED_BACK = 6
     UNREACHABLE = 7
     LOCKED = 8
+    NOT_JUDGED = 9
     INTERRUPTED = 130
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deploys.errors import DeployError
+from deploys.errors import DeployError, SlowError
 from deploys.record import GREP, RECORD_SCRIPT, parse_record
 from deploys.ssh import Ssh
 from deploys.text import printable
@@ -37,6 +37,7 @@ class Standing:
 
     host: str
     reachable: bool
+    slow: bool = False
     note: str = ""
     boot_id: str | None = None
     machine_id: str | None = None
@@ -79,8 +80,11 @@ def look(site: Site, host: Host, deadline_s: float, *, with_plan: bool = False) 
         argv = ["sh", "-c", _WITH_PLAN, "hft", CAPTURE_SCRIPT, f"{deadline_s / 2:.1f}"]
     prefix = [] if host.user == "root" else ["sudo", "-n"]
     try:
-        ssh = dataclasses.replace(Ssh.of(host), connect_timeout_s=math.ceil(deadline_s))
+        # The deadline is the site's own word: it is not stretched again.
+        ssh = dataclasses.replace(Ssh.of(host), connect_timeout_s=math.ceil(deadline_s), patience=1.0)
         answer = ssh.run([*prefix, *argv], timeout_s=deadline_s).stdout
+    except SlowError as error:
+        return dataclasses.replace(_dark(host, error), slow=True)
     except DeployError as error:
         return _dark(host, error)
     return read_answer(host, answer, profile)

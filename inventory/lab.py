@@ -18,13 +18,11 @@ from inventory.errors import InventoryError
 from inventory.explain import explain
 from inventory.groups import pyinfra_groups
 from inventory.model import Site
+from inventory.pace import deadlines_of
 from lab.errors import LabError
 from lab.paths import lab_dir, lab_name
+from lab.speed import speed_of
 from lab.state import read_json
-
-# An ssh call takes 1.3-1.7 s under emulation and several times that while other VMs boot on the same two
-# cores.
-STATUS_DEADLINE_S = 15.0
 
 
 def state_file() -> Path:
@@ -53,10 +51,12 @@ def site_of(state: dict[str, Any], path: Path) -> Site:
     engines = sorted(
         name for name, vm in state["hosts"].items() if isinstance(vm, dict) and vm.get("role") == "engine"
     )
+    deadlines = deadlines_of(speed_of(state))
+    hosts = [_host(name, vm, state, engines[:1]) for name, vm in sorted(state["hosts"].items())]
     site = {
         "name": f"lab-{state.get('name')}",
-        "hosts": [_host(name, vm, state, engines[:1]) for name, vm in sorted(state["hosts"].items())],
-        "status_deadline_s": STATUS_DEADLINE_S,
+        "hosts": [host | {"patience": deadlines.patience} for host in hosts],
+        "status_deadline_s": deadlines.status_s,
     }
     try:
         return Site.model_validate(site)

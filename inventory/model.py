@@ -10,6 +10,7 @@ line for ssh(1).
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -140,6 +141,11 @@ class Trial(_Written):
             raise sentence(f"trial_s {self.trial_s} is not longer than the {needed} s its confirmations need")
         return self
 
+    def stretched(self, patience: float) -> Trial:
+        """The same trial for a host that is slower by that factor; what is not waiting stays."""
+        longer = {name: math.ceil(getattr(self, name) * patience) for name in ("trial_s", "watchdog_s")}
+        return self.model_copy(update=longer)
+
 
 TRIALS: Mapping[HostClass, Trial] = {
     "lab-vm": Trial(confirm_gap_s=10),
@@ -162,6 +168,7 @@ class Host(_Written):
     profile: str | None = None
     power: PowerKind = "none"
     canary: Annotated[bool, Field(strict=True)] = False
+    patience: Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)] = 1.0
     identity: Identity | None = None
 
     @property
@@ -206,7 +213,7 @@ class Site(_Written):
 
     def trial_of(self, host: Host) -> Trial:
         """The trial timings of a host: the site's own for its class, or the shipped ones."""
-        return self.trials.get(host.host_class, TRIALS[host.host_class])
+        return self.trials.get(host.host_class, TRIALS[host.host_class]).stretched(host.patience)
 
     def profile_of(self, host: Host) -> Profile | None:
         """The profile of a host, or None for a host that is not tuned."""

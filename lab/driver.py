@@ -28,6 +28,7 @@ from lab.qemu import Wiring
 from lab.snapshots import NAME as SNAPSHOT_NAME
 from lab.snapshots import Snapshot
 from lab.spec import VmSpec
+from lab.speed import Speed, measure
 from lab.ssh import Login
 
 RESUME_TIMEOUT_S = 120.0
@@ -116,15 +117,29 @@ class Lab:
                     if kept is not None:
                         self._keep(kept, specs, progress)
                 self._record()
+                self.measured(progress)
             except BaseException:
                 for name in started:
                     self.machine(name).crash()
                 raise
         return tuple(self.machine(spec.name) for spec in specs)
 
+    def measured(self, progress: Progress) -> Speed | None:
+        """Measure how fast this lab is now and keep it in its state; None when nothing of it runs."""
+        running = [machine for machine in self.machines() if machine.is_running()]
+        if not running:
+            return None
+        document = state.read_json(self.state_file)
+        boots_s = [entry["boot_s"] for entry in document["hosts"].values() if entry.get("boot_s")]
+        speed = measure(running, boots_s)
+        self._write({**document, "speed": speed.to_state()})
+        progress(f"speed: {speed.sentence()}")
+        return speed
+
     def _boot(
         self, machines: Sequence[Machine], progress: Progress, started: list[str], timeout_s: float
     ) -> None:
+        began_s = time.monotonic()
         for machine in machines:
             if not machine.is_running():
                 progress(f"{machine.name}: starting ({machine.spec.kernel} kernel, {machine.accel})")
@@ -132,7 +147,14 @@ class Lab:
                 self._start(machine, progress)
         for machine in machines:  # they boot side by side, whatever the order in which we look
             self.machine(machine.name).wait_for_ssh(timeout_s=timeout_s)
+            if machine.name in started:
+                self._keep_boot_time(machine.name, time.monotonic() - began_s)
             progress(f"{machine.name}: up")
+
+    def _keep_boot_time(self, name: str, seconds: float) -> None:
+        document = state.read_json(self.state_file)
+        document["hosts"][name]["boot_s"] = round(seconds, 1)
+        self._write(document)
 
     def _keep(self, kept: Snapshot, specs: Sequence[VmSpec], progress: Progress) -> None:
         """Save the VMs, keep copies of what was saved, and go on from there."""

@@ -1,0 +1,151 @@
+"""The machine that carries an emulated host: who else had its CPUs while counts were taken.
+
+An emulated CPU is a thread of QEMU. When other programs take the real CPUs away, the guest's clock goes on
+and its kernel does not: RCU asks CPUs that did not run, timers are late together, threads wait. None of that
+is the guest's configuration. So the share of the machine that others took is measured over the same window
+(psutil, over /proc/stat and /proc/PID/stat) and printed, and where it is too large the counts that it can
+bend are not judged. On bare metal nobody stands between kernel and CPU, and nothing is measured here.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import psutil  # type: ignore[import-untyped]  # it carries no types
+
+from checks.baseline import Baseline
+from checks.verdict import Finding, Verdict, unverifiable
+
+EMULATED = "lab-vm"
+NAMED = 3
+# A count this many times over its budget is no starvation: a second task brings back thousands of ticks.
+FAR_OVER = 10
+# What a kernel that did not get its CPUs shows of itself, by reason.
+BENT_BY_LOAD = frozenset(
+    {
+        *("timer_interrupts", "interprocessor_interrupts", "involuntary_switches", "kthread_ran"),
+        *("not_better_than_untuned", "no_positive_control", "idle_cpu", "meter_failed"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineLoad:
+    """What the controller's CPUs did in one window; shares are percent of all CPUs together."""
+
+    window_s: float
+    load: float
+    vms_percent: float
+    others_percent: float
+    steal_percent: float
+    busiest: tuple[str, ...]
+
+    def sentence(self) -> str:
+        """For people: the figures, and who took most."""
+        who = f"; busiest: {', '.join(self.busiest)}" if self.busiest else ""
+        return (
+            f"this machine in the window: its VMs {self.vms_percent:.0f} % of the CPUs, others "
+            f"{self.others_percent:.0f} %, stolen {self.steal_percent:.0f} %, load {self.load:.1f}{who}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    at_s: float
+    busy_s: float
+    steal_s: float
+    processes: Mapping[tuple[int, float], tuple[str, float, bool]]  # (pid, start) -> name, CPU s, is ours
+
+
+def watch(uuids: Collection[str]) -> Callable[[], MachineLoad]:
+    """Begin to watch; calling what is returned ends it. UUIDS are of the site's VMs (`qemu -uuid`)."""
+    before = _look(uuids)
+    return lambda: _between(before, _look(uuids))
+
+
+def _look(uuids: Collection[str]) -> _Look:
+    times, processes = psutil.cpu_times(), {}
+    for one in psutil.process_iter():
+        try:
+            spent = one.cpu_times()
+            argv = one.cmdline() if one.name().startswith("qemu-system") else []
+            ours = one.pid == os.getpid() or any(uuid in argv for uuid in uuids)
+            processes[one.pid, one.create_time()] = (one.name(), spent.user + spent.system, ours)
+        except psutil.Error:  # it ended meanwhile; its time is in the total
+            continue
+    idle = times.idle + times.iowait + times.steal
+    return _Look(
+        at_s=time.monotonic(),
+        busy_s=sum(times) - idle - times.guest - times.guest_nice,
+        steal_s=times.steal,
+        processes=processes,
+    )
+
+
+def _between(before: _Look, after: _Look) -> MachineLoad:
+    window_s = max(after.at_s - before.at_s, 0.001)
+    capacity_s = window_s * (os.cpu_count() or 1)
+    spent = {
+        key: (name, seconds - before.processes.get(key, ("", 0.0, False))[1], ours)
+        for key, (name, seconds, ours) in after.processes.items()
+    }
+    ours_s = sum(seconds for _, seconds, ours in spent.values() if ours)
+    others: Counter[str] = Counter()  # many small processes of one name are one busy program
+    for name, seconds, ours in spent.values():
+        others.update({} if ours else {name: seconds})
+    return MachineLoad(
+        window_s=window_s,
+        load=os.getloadavg()[0],
+        vms_percent=100 * ours_s / capacity_s,
+        others_percent=max(0.0, 100 * (after.busy_s - before.busy_s - ours_s) / capacity_s),
+        steal_percent=100 * (after.steal_s - before.steal_s) / capacity_s,
+        busiest=tuple(
+            f"{_printable(name)} {100 * seconds / window_s:.0f} % of a CPU"
+            for name, seconds in others.most_common(NAMED)
+            if seconds > 0.05 * window_s
+        ),
+    )
+
+
+def too_busy(machine: MachineLoad, baseline: Baseline) -> bool:
+    """Whether others, here or above this machine, had more of it than the class of host allows."""
+    return machine.others_percent > (baseline.limit("others_percent") or 100) or (
+        machine.steal_percent > (baseline.limit("machine_steal_percent") or 100)
+    )
+
+
+def is_bent(finding: Finding) -> bool:
+    """Whether a host that did not get its CPUs could show this, however it is configured."""
+    if finding.reason not in BENT_BY_LOAD:
+        return False
+    seen, most = _number(finding.observed), _number(finding.expected)
+    if finding.verdict is not Verdict.VIOLATED or seen is None or most is None:
+        return True
+    return seen <= FAR_OVER * max(most, 1)
+
+
+def judged_under(
+    findings: Sequence[Finding], machine: MachineLoad | None, baseline: Baseline
+) -> tuple[Finding, ...]:
+    """The findings of an effect; where the machine was too busy, those that load can bend are not judged."""
+    if machine is None or not too_busy(machine, baseline):
+        return tuple(findings)
+    return tuple(_unjudged(finding, machine) if is_bent(finding) else finding for finding in findings)
+
+
+def _number(text: str) -> int | None:
+    digits = text.removeprefix("<= ")
+    return int(digits) if digits.isdecimal() else None
+
+
+def _unjudged(finding: Finding, machine: MachineLoad) -> Finding:
+    said = unverifiable(finding.check, "machine_busy", f"{finding.message}; {machine.sentence()}")
+    return replace(said, expected=finding.expected, observed=finding.observed, why=finding.why)
+
+
+def _printable(name: str) -> str:
+    return "".join(c for c in name if c.isprintable())[:30]
