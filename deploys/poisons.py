@@ -20,13 +20,13 @@ from deploys.paths import ENGINE_SLICE
 from deploys.ssh import Ssh
 from deploys.trial import Progress, TrialOutcome, Watch, watch_of
 from deploys.work import Work, decide
-from inventory.model import Host, Site, Trial
+from inventory.model import TRIALS, Host, Site, Trial
 from inventory.power import Power
 from tuning.plan import Plan
 from tuning.setting import KernelArg
 
 # Short, so that a drill does not wait: long enough for a boot under emulation beside another one.
-TIMES = Trial(trial_s=180, watchdog_s=240, panic_s=5, confirm_gap_s=10)
+TIMES = TRIALS["lab-vm"].model_copy(update={"trial_s": 180, "watchdog_s": 240, "panic_s": 5})
 # For a boot that nobody can ever confirm, the trial is nothing but waiting.
 UNCONFIRMED = TIMES.model_copy(update={"trial_s": 90})
 CALL_TIMEOUT_S = 300.0

@@ -168,14 +168,19 @@ def exit_code_of(results: Sequence[HostResult]) -> Exit:
     if None in verdicts:
         return Exit.UNREACHABLE
     if Verdict.UNVERIFIABLE in verdicts:
-        return Exit.NOT_JUDGED if all(map(_only_busy, results)) else Exit.UNVERIFIABLE
+        return Exit.NOT_JUDGED if _only_busy(results) else Exit.UNVERIFIABLE
     return Exit.OK
 
 
-def _only_busy(result: HostResult) -> bool:
-    """Nothing but the load of the machine that emulates the host stands between it and a verdict."""
-    open_ones = [one for one in result.findings if one.verdict is Verdict.UNVERIFIABLE]
-    return all(one.reason == "machine_busy" for one in open_ones)
+def _only_busy(results: Sequence[HostResult]) -> bool:
+    """Nothing but the load of the machine that emulates the hosts stands between them and a verdict."""
+    open_reasons = {
+        finding.reason
+        for result in results
+        for finding in result.findings
+        if finding.verdict is Verdict.UNVERIFIABLE
+    }
+    return open_reasons == {"machine_busy"}
 
 
 def _write(path: Path, text: str) -> None:

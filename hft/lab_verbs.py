@@ -10,14 +10,16 @@ import os
 import signal
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from hft.errors import Exit, HftError
+from inventory.pace import deadlines_of
 from lab.driver import Lab
-from lab.errors import LabUsageError
+from lab.errors import LabError, LabUsageError
 from lab.image import ensure_image
 from lab.machine import Machine
 from lab.paths import lab_name
@@ -154,6 +156,28 @@ def _standing(machine: Machine) -> dict[str, Any]:
         "resets": [reset.by for reset in machine.resets()],
         "console": str(machine.wiring.console),
     }
+
+
+@lab.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def speed(as_json: bool) -> None:
+    """Measure how fast the lab is now, keep it, and show the deadlines that follow from it.
+
+    \b
+    Examples:
+      hft lab speed
+    """
+    found = _lab().measured(lambda _: None)
+    if found is None:
+        raise LabError(f"lab {lab_name()} has no host that runs; hint: hft lab up")
+    deadlines = deadlines_of(found)
+    if as_json:
+        click.echo(
+            json.dumps({"schema": 1, "speed": asdict(found), "deadlines": asdict(deadlines)}, indent=1)
+        )
+        return
+    click.echo(f"measured: {found.sentence()}")
+    click.echo(f"deadlines: {deadlines.sentence()}")
 
 
 @lab.command(context_settings={"ignore_unknown_options": True})

@@ -4,8 +4,8 @@ each.
 It writes nothing, takes no lock and needs no agent, so it may run while somebody applies and while half the
 site is dark. It costs a host one grep; the plan that a host would get now costs a capture and is asked for by
 --plan, else the plan last applied from here stands beside the committed one. Exit code: 7 when a host did
-not answer, 2 when one is not the machine that was enrolled, 6 when a rollback has not been acknowledged,
-else 0.
+not answer (9 when that is the doing of this machine, which emulates it and was too busy), 2 when one is not
+the machine that was enrolled, 6 when a rollback has not been acknowledged, else 0.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from checks.baseline import baseline_of
+from checks.machine import EMULATED, MachineLoad, too_busy, watch
 from deploys.ssh import stop_running
 from hft import records
 from hft.errors import Exit
@@ -46,6 +48,7 @@ class Report:
     history: records.History
     holder: Holder | None
     now: datetime
+    machine: MachineLoad | None = None  # where this machine emulates the site's hosts
 
     def unacknowledged(self, standing: Standing) -> str | None:
         """The rolled back transaction nobody has acknowledged yet."""
@@ -65,10 +68,15 @@ class Report:
         age = self.now - datetime.fromisoformat(last["at"])
         return str(last.get("verdict", "unknown")), int(age.total_seconds())
 
+    def not_judged(self, standing: Standing) -> bool:
+        """It did not answer in time, and this machine had too little time for its VMs to blame it."""
+        return standing.slow and self.machine is not None and too_busy(self.machine, baseline_of(EMULATED))
+
     def exit_code(self) -> Exit:
         """The worst of what was seen."""
-        if any(not standing.reachable for standing in self.standings):
-            return Exit.UNREACHABLE
+        dark = [standing for standing in self.standings if not standing.reachable]
+        if dark:
+            return Exit.NOT_JUDGED if all(map(self.not_judged, dark)) else Exit.UNREACHABLE
         if any(not standing.enrolled for standing in self.standings):
             return Exit.BAD_INPUT
         if any(self.unacknowledged(standing) for standing in self.standings):
@@ -80,7 +88,7 @@ def look_at(
     site: Site, hosts: Sequence[Host], deadline_s: float, *, with_plan: bool, say: Callable[[str], None]
 ) -> Report:
     """Ask all hosts at once, and say of each when its answer comes."""
-    began_s = time.monotonic()
+    began_s, ended = time.monotonic(), _watch(site, hosts)
 
     def one(host: Host) -> Standing:
         standing = look(site, host, deadline_s, with_plan=with_plan)
@@ -101,7 +109,14 @@ def look_at(
         history=records.read(site.name),
         holder=holder_of(site.name),
         now=datetime.now(UTC),
+        machine=ended(),
     )
+
+
+def _watch(site: Site, hosts: Sequence[Host]) -> Callable[[], MachineLoad | None]:
+    if all(host.host_class != EMULATED for host in hosts):
+        return lambda: None
+    return watch([host.identity.dmi_uuid for host in site.hosts if host.identity and host.identity.dmi_uuid])
 
 
 @click.command(
@@ -147,6 +162,7 @@ def as_document(report: Report) -> dict[str, Any]:
         "site": report.site,
         "held_by": dataclasses.asdict(report.holder) if report.holder else None,
         "record_problems": list(report.history.problems),
+        "machine": dataclasses.asdict(report.machine) if report.machine else None,
         "hosts": [
             dataclasses.asdict(standing)
             | {
@@ -174,7 +190,9 @@ def _show(report: Report) -> None:
 
 
 def _row(report: Report, standing: Standing) -> list[str]:
-    state = "dark" if not standing.reachable else "up" if standing.managed else "up, unmanaged"
+    state = "up" if standing.managed else "up, unmanaged"
+    if not standing.reachable:
+        state = "not judged" if report.not_judged(standing) else "dark"
     verdict = report.verdict(standing)
     return [
         standing.host,
@@ -203,6 +221,8 @@ def sentences(report: Report) -> list[str]:
 
 def _sentences_of(report: Report, standing: Standing) -> list[str]:
     said = [standing.note] if standing.note else []
+    if report.machine is not None and report.not_judged(standing):
+        said.append(f"that says nothing of the host: {report.machine.sentence()}; run hft status again")
     if standing.unfinished and report.holder is None:
         said.append(f"{standing.unfinished}, and nobody is at work; run: hft apply --limit {standing.host}")
     if txn := report.unacknowledged(standing):

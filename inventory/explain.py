@@ -64,7 +64,9 @@ def _sentence(finding: ErrorDetails, title: str, raw: object) -> str:
         case "sentence":
             # Findings over the whole site, or over all profiles, name their host or profile themselves.
             whole = finding["loc"] in {(), ("profiles",)}
-            return finding["msg"] if whole else f"{where}, {key}: {finding['msg']}".replace(", :", ":")
+            return (
+                finding["msg"] if whole else f"{where}, {_plain(key)}: {finding['msg']}".replace(", :", ":")
+            )
         case "value_error":
             expected = str(finding["ctx"]["error"])
             seen = f", got {_shown(finding['input'])}"
@@ -76,7 +78,7 @@ def _sentence(finding: ErrorDetails, title: str, raw: object) -> str:
             context = finding.get("ctx", {})
             expected = _PLAIN[kind].format(**context) if kind in _PLAIN else finding["msg"]
             seen = f", got {_shown(finding['input'])}"
-    place = f"{where}, {key}" if key else where
+    place = f"{where}, {_plain(key)}" if key else where
     return f"{place}: expected {expected}{seen}"
 
 
@@ -105,8 +107,14 @@ def _where(location: _Location, title: str, raw: object) -> tuple[str, str | int
                 f"{_singular(words[-1])} {name!r}" if name else f"{_singular(words[-1])} number {step + 1}"
             )
         else:
-            words.append(step)
+            words.append(_plain(step))
     return ", ".join(words[1:] or words), key
+
+
+def _plain(key: str | int) -> str:
+    """A key as a word of a sentence; one that a person mistyped may hold anything, a line end included."""
+    word = str(key)
+    return word if re.fullmatch(r"[A-Za-z0-9_. -]*", word) else repr(word)
 
 
 def _singular(word: str) -> str:

@@ -24,6 +24,14 @@ class Deadlines:
     status_s: float
     patience: float
 
+    def sentence(self) -> str:
+        """For people, with the rule they come from."""
+        largest = f"round trip / {ROUND_TRIP_S} s, Python start / {START_S} s, boot / {BOOT_S:g} s"
+        return (
+            f"status {self.status_s:g} s ({STATUS_ROUND_TRIPS} round trips, at least {STATUS_S_MIN:g} s); "
+            f"all others {self.patience:g} times their own (the largest of {largest}; 1 to {PATIENCE_MAX:g})"
+        )
+
 
 def deadlines_of(speed: Speed | None) -> Deadlines:
     """From the measured speed, the slowest figure counting; the reference's own where none was measured."""

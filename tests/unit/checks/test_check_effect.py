@@ -45,9 +45,11 @@ def thread(cpu: int, **values: object) -> Change:
     return lambda d: [one.update(values) for one in d["cpus"] if one["cpu"] == cpu]
 
 
-def other(cpu: int, ms: float, *, kernel: bool, engine: bool = False, involuntary: int = 0) -> Change:
+def other(  # a task has this many counts
+    cpu: int, ms: float, *, kernel: bool, engine: bool = False, involuntary: int = 0, voluntary: int = 0
+) -> Change:
     task = {"pid": 7, "tid": 7, "cpu": cpu, "engine": engine, "kernel": kernel, "new": False, "comm": "other"}
-    counts = {"voluntary": 0, "involuntary": involuntary, "run_ns": int(ms * 1e6), "run_delay_ns": 0}
+    counts = {"voluntary": voluntary, "involuntary": involuntary, "run_ns": int(ms * 1e6), "run_delay_ns": 0}
     return lambda d: d["tasks"].append({**task, **counts, "minor_faults": 0, "major_faults": 0})
 
 
@@ -72,7 +74,7 @@ def test_tuned_window_passes(measured: Measurement, assignment: Assignment, lab_
         ("effect.cpu3.involuntary_switches", "involuntary_switches", thread(3, involuntary=9)),
         ("effect.cpu3.major_faults", "major_faults", thread(3, major_faults=1)),
         ("effect.cpu2.foreign_task", "foreign_task", other(2, 0.1, kernel=False)),
-        ("effect.cpu2.foreign_task", "foreign_task", other(2, 900, kernel=True)),
+        ("effect.cpu2.foreign_task", "kthread_ran", other(2, 1, kernel=True, voluntary=900)),
         ("effect.cpu2.timer_interrupts", "no_positive_control", row("LOC", 1, -900)),
         ("effect.control", "no_positive_control", row("LOC", 1, -900)),
         ("effect.cpu2.timer_interrupts", "engine_started", lambda d: d.update(aborted="engine_task")),
@@ -95,6 +97,27 @@ def test_count_over_its_budget_is_named(  # noqa: PLR0917
     lab_class: Baseline,
 ) -> None:
     assert judged(changed(measured, change), assignment, lab_class)[check] == reason
+
+
+def test_time_of_a_kernel_thread_is_judged_where_time_means_something(
+    measured: Measurement, assignment: Assignment, lab_class: Baseline
+) -> None:
+    long = changed(measured, other(2, 900, kernel=True, voluntary=1))
+    check = "effect.cpu2.foreign_task"
+    assert judged(long, assignment, lab_class)[check] is None, "the machine beside it may have held it up"
+    assert judged(long, assignment, baseline_of("bare-metal"))[check] == "kthread_ran"
+
+
+def test_stand_in_is_woken_where_it_is_watched(expected: Expected, tuned: Facts, lab_class: Baseline) -> None:
+    unit = "/hft.slice/hft-engine.slice/hft-standin@3.service"
+    standin = replace(engine({3}, 3), cgroup=unit)
+    found = assign(expected, given_engine(tuned, standin), lab_class, 20, drained=False).load
+    assert (found.spin, found.observe, found.wake) == ({2}, {3}, {3})
+    assert "--wake" in found.arguments()
+    real = assign(expected, given_engine(tuned, engine({3}, 3)), lab_class, 20, drained=False).load
+    assert real.wake == frozenset(), "a real engine is never told anything"
+    elsewhere = replace(standin, cgroup="/user.slice/hft-standin@3.service")
+    assert elsewhere.standin_cpu is None
 
 
 def test_per_cpu_kernel_thread_may_run_briefly(

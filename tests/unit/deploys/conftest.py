@@ -27,6 +27,7 @@ class Target:
     host_key: str | None
     ssh_key: str | None
     log: Path
+    patience: float = 1.0
 
     def connections(self) -> int:
         """TCP connections that logged in so far, from sshd's own log."""
