@@ -125,9 +125,9 @@ def test_numa_nodes_are_those_that_hwloc_sees(
     topology = topologies[name]
     seen = {}
     for line, cpus in oracle(roots[name], "numanode"):
-        number = re.search(r"P#([0-9]+)", line)
-        assert number
-        seen[int(number[1])] = cpus
+        printed = re.search(r"P#([0-9]+)", line)
+        assert printed
+        seen[int(printed[1])] = cpus
     ours = {node.number: node.cpus & topology.usable for node in topology.nodes}
     known = CpuSet()
     for cpus in ours.values():
