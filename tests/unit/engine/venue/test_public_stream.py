@@ -20,17 +20,19 @@ from itch.parser import MessageParser
 from meatpy.itch50 import ITCH50MarketProcessor
 from meatpy.itch50.itch50_market_message import ITCH50MarketMessage
 
+from tests.cases.data import DATA, missing
 from tests.unit.engine.venue.rig import Client, Listener, VenueRig, blocks, cancel, enter, replace, until
 
-CAPTURES = Path("/work/shared/data/itch")
+CAPTURES = DATA / "itch"
 REAL_BURST = CAPTURES / "nasdaq_20191230_open_burst.itch50"
 ZERO_PREFIXED = CAPTURES / "ritch_synthetic_day.itch50.gz"
 SYNTHETIC = {"kind": "synthetic", "live": 300, "messages": 3000, "messages_per_s": 30_000, "mix": "burst"}
 
 
 def needs_captures() -> None:
-    if not REAL_BURST.exists():
-        pytest.skip("shared/data/itch is not on this machine; the captures are not ours to ship")
+    for path in (REAL_BURST, ZERO_PREFIXED):
+        if not path.exists():
+            pytest.skip(missing(path))
 
 
 def whole_stream(venue: VenueRig, line: str = "A") -> list[bytes]:
