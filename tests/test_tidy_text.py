@@ -1,4 +1,4 @@
-"""The house's gate for text: no tracked file names a place that is there on one machine only."""
+"""The house's gate for text: no tracked file names a place of one machine; the glossary is in order."""
 
 from __future__ import annotations
 
@@ -63,3 +63,9 @@ def test_a_place_of_one_machine_is_found(line: str) -> None:
 @pytest.mark.parametrize("line", RIGHT)
 def test_other_text_is_left_alone(line: str) -> None:
     assert not names_one_machine(line)
+
+
+def test_the_glossary_is_alphabetical_and_has_each_word_once() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \|$", (ROOT / "docs/glossary.md").read_text(), re.M)
+    words = [row.lower() for row in rows if row != "word"]
+    assert words == sorted(set(words))
