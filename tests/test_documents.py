@@ -1,9 +1,10 @@
-"""Documents that cannot go stale: every shell block of README and docs carries a tag and is run by that tier.
+"""Documents that cannot go stale: every shell block carries a tag and is run by that tier.
 
-A fence reads ```sh fast, ```sh lab or ```sh drill. `fast` blocks run here, without a VM; `lab` blocks run in
-the VM tier against the shared lab, in the order they stand; `drill` blocks run with the long campaign. A
-block without a tag fails. Each block runs under `bash -euo pipefail` from the root of the checkout, with the
-environment's programs first on PATH and a state directory of its own.
+The documents are README, CONTRIBUTING and docs. A fence reads ```sh fast, ```sh lab or ```sh drill. `fast`
+blocks run here, without a VM; `lab` blocks run in the VM tier against the shared lab, in the order they
+stand; `drill` blocks run with the long campaign. A block without a tag fails. Each block runs under
+`bash -euo pipefail` from the root of the checkout, with the environment's programs first on PATH and a state
+directory of its own.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Block:
 
 def blocks() -> list[Block]:
     found: list[Block] = []
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))):
         text = path.read_text()
         for match in FENCE.finditer(text):
             line = text.count("\n", 0, match.start()) + 1

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,11 @@ def test_code_is_formatted() -> None:
 
 def test_types_are_strict() -> None:
     run_tool("mypy")
+
+
+def test_types_are_checked_in_every_folder_that_has_code() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    assert {path.relative_to(ROOT).parts[0] for path in tracked("*.py")} == set(settings["packages"])
 
 
 def test_import_arrows_hold() -> None:
@@ -135,7 +141,7 @@ def imported_names(tree: ast.Module) -> list[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.extend(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.append(node.module)
     return names
 

@@ -147,10 +147,11 @@ def undisturbed(site: Site) -> dict[str, tuple[str, str | None]]:
     A virtual CPU that its host did not run for a tenth of a second holds up RCU, which then asks it by a tick
     and, on PREEMPT_RT, by the thread rcuc/N (traced): involuntary switches that no setting of the guest ends.
     """
-    for _ in range(WINDOWS[site.engine_name]):
-        found = check(site, "--window", "10")
+    found = check(site, "--window", "10")
+    for _ in range(1, WINDOWS[site.engine_name]):
         if found["hft-hot.involuntary_switches"][0] == "ok":
             break
+        found = check(site, "--window", "10")
     return found
 
 

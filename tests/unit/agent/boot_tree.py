@@ -66,4 +66,4 @@ def tree(root: Path) -> dict[str, bytes]:
 
 def phase(host: Host) -> str | None:
     trial = state.read(host)["trial"]
-    return trial and trial["state"]
+    return None if trial is None else str(trial["state"])

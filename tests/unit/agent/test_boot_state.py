@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ OLD = ("root=UUID=1", "hft.good=adopted")
 NEW = ("root=UUID=1", f"hft.txn={TXN}")
 
 
-def trial(state: Phase = Phase.ARMED, **changes: object) -> Trial:
+def trial(state: Phase = Phase.ARMED, **changes: Any) -> Trial:
     made = Trial(
         txn=TXN,
         state=state,

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ TXN = "20261121T101500-3f2a9c1b"
 BASE = ("root=UUID=4a5b", "ro", "console=tty0", "console=ttyS0,115200")
 
 
-def menu(**changes: object) -> grub.Menu:
+def menu(**changes: Any) -> grub.Menu:
     good = grub.Entry(txn=grub.ADOPTED, release="6.1.0-56-amd64", args=BASE)
     made = grub.Menu(fs_uuid="4a5b-6c", directory="/boot", base=BASE, good=good)
     return replace(made, **changes)

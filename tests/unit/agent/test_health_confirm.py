@@ -1,6 +1,7 @@
 """Confirmations as the host keeps them: per boot, per connection, and never for another trial."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def test_a_call_outside_of_ssh_does_not_count(host: Host, capsys: pytest.Capture
 
 def test_the_connection_is_found_through_sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = Host(root=str(tmp_path))
-    monkeypatch.setattr(health.os, "getpid", lambda: 30)
+    monkeypatch.setattr(os, "getpid", lambda: 30)
     for pid, parent, environ in (
         (30, 20, "PATH=/bin\0"),
         (20, 10, "SSH_CONNECTION=a 1 b 22\0HOME=/\0"),

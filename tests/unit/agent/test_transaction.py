@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent import applying, inverse, journal, lock, parsing, recovery, state, step_file, transaction
+from agent import applying, casting, inverse, journal, lock, parsing, recovery, state, step_file, transaction
 from agent.errors import AgentError, RefusedError, StepFailedError
 from agent.fresh import topology_digest
 from agent.host import Host
@@ -140,9 +140,9 @@ def test_being_asked_to_end_half_way_undoes_what_was_begun(
 def test_an_interrupt_that_cannot_be_moved_is_named_and_does_not_stand_in_the_way(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from agent import step_irqs
+    from agent import step_irqs, step_value
 
-    real = step_irqs.write_value
+    real = step_value.write_value
 
     def eio(host: Host, path: str, value: str) -> None:
         if path == "/proc/irq/9/smp_affinity_list":
@@ -197,7 +197,7 @@ def test_an_open_transaction_is_undone_before_the_next_one_begins(host: Host) ->
 def leave_open(host: Host) -> None:
     """A transaction that was cut off after three steps."""
     document = parsing.parse(json.dumps(raw(host)).encode())
-    actors = transaction.actors_of(host, document)
+    actors = casting.actors_of(host, document)
     befores = [actor.observe() for actor in actors]
     opened = journal.create(host, document, befores, "2026-11-21T10:15:00Z", None)
     transaction.prepare(opened, actors)

@@ -113,7 +113,7 @@ def test_spin_refuses_a_cpu_that_an_engine_task_may_use(meter: Path, tmp_path: P
 
 def test_spin_ends_at_once_when_an_engine_task_comes(meter: Path, tmp_path: Path) -> None:
     words = ("--spin", str(CPUS[-1]), "--engine-cgroup", str(tmp_path))
-    argv = [meter, *words, "--window-ms", "30000", "--settle-ms", "0"]
+    argv: list[str | Path] = [meter, *words, "--window-ms", "30000", "--settle-ms", "0"]
     begin = time.monotonic()
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as child:
         time.sleep(0.5)

@@ -234,7 +234,7 @@ def test_managed_queue_interrupt_of_an_isolated_cpu_is_told_and_accepted(
     finding = everything(tuned, expected, lab_class)["irq.routes"]
     assert finding.verdict is Verdict.OK
     assert "managed queues" in finding.message
-    assert tuned.cpus("/proc/irq/30/effective_affinity_list") == {3}
+    assert tuned.cpus("/proc/irq/30/effective_affinity_list") == frozenset({3})
 
 
 def test_engine_task_on_an_isolated_cpu_is_where_it_belongs(

@@ -107,7 +107,7 @@ def conforms(value: Any, schema: dict[str, Any], whole: dict[str, Any], at: str 
         return conforms(value, whole["$defs"][schema["$ref"].rpartition("/")[2]], whole, at)
     if "anyOf" in schema:
         return conforms(value, schema["anyOf"][0 if value is None else 1], whole, at)
-    kinds = {
+    kinds: dict[str, type | tuple[type, ...]] = {
         "object": dict,
         "array": list,
         "string": str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,7 +37,7 @@ HOST = Host(
 SITE = Site(name="made", hosts=(HOST,))
 
 
-def observed(files: dict[str, str | None] | None = None, **more: Any) -> Observed:
+def observed(files: Mapping[str, str | None] | None = None, **more: Any) -> Observed:
     made = make_host(SMALL)
     links = {**made.links, **more.pop("links", {})}
     values = {"engine_units": frozenset(), "standin_digest": None, **more}

@@ -112,7 +112,7 @@ def test_same_address_on_two_ports_is_two_hosts(
 def test_host_is_frozen() -> None:
     host = Host(name="a", address="192.0.2.1", role="ops", failure_domain="a")
     with pytest.raises(ValidationError):
-        host.name = "b"  # type: ignore[misc]  # the point of the test
+        host.name = "b"
 
 
 def test_key_path_may_begin_with_tilde(good: dict[str, Any], written: Callable[[object], Path]) -> None:

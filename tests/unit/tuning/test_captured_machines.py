@@ -1,7 +1,7 @@
 """Real captured machines, and Debian's hwloc as an oracle that shares no code with our reader.
 
-The captures are test input that lives outside of this repository: HFT_TEST_DATA names the folder. hwloc drops
-a memory node's number where firmware repeats itself; such trees are compared without nodes.
+The captures lie outside of this repository (tests/cases/data.py). hwloc drops a memory node's number where
+firmware repeats itself; such trees are compared without nodes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases.data import DATA, missing
 from tuning.cpuset import CpuSet
 from tuning.errors import PlanError
 from tuning.plan import Plan
@@ -25,12 +26,12 @@ from tuning.reader import read_topology
 from tuning.snapshot import CAPTURE_SCRIPT, parse_capture
 from tuning.topology import Topology
 
-DATA = Path(os.environ.get("HFT_TEST_DATA", Path(__file__).parents[4] / "shared" / "data")) / "topologies"
-TREES = sorted(path.name.removesuffix(".tar.bz2") for path in DATA.glob("*.tar.bz2"))
+CAPTURES = DATA / "topologies"
+TREES = sorted(path.name.removesuffix(".tar.bz2") for path in CAPTURES.glob("*.tar.bz2"))
 LSTOPO = shutil.which("lstopo-no-graphics")
 UNRELIABLE_NODES = ("8em64t-2s2ca2c-buggynuma", "fakeheterocpunuma")
 
-pytestmark = pytest.mark.skipif(not TREES, reason=f"no captured machines in {DATA} (set HFT_TEST_DATA)")
+pytestmark = pytest.mark.skipif(not TREES, reason=missing(CAPTURES))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def roots() -> Iterator[dict[str, Path]]:
         for name in TREES:
             place = Path(folder, name)
             place.mkdir()
-            unpack = ["tar", "--no-same-owner", "--no-same-permissions", "-xjf", f"{DATA / name}.tar.bz2"]
+            unpack = ["tar", "--no-same-owner", "--no-same-permissions", "-xjf", f"{CAPTURES / name}.tar.bz2"]
             subprocess.run(unpack, cwd=place, check=True, timeout=60)
             found[name] = next(inside for inside in place.iterdir() if (inside / "sys").is_dir())
         yield found
@@ -125,9 +126,9 @@ def test_numa_nodes_are_those_that_hwloc_sees(
     topology = topologies[name]
     seen = {}
     for line, cpus in oracle(roots[name], "numanode"):
-        number = re.search(r"P#([0-9]+)", line)
-        assert number
-        seen[int(number[1])] = cpus
+        printed = re.search(r"P#([0-9]+)", line)
+        assert printed
+        seen[int(printed[1])] = cpus
     ours = {node.number: node.cpus & topology.usable for node in topology.nodes}
     known = CpuSet()
     for cpus in ours.values():

@@ -16,7 +16,7 @@ from tuning.capture import CAPTURE_SCRIPT, KNOB_PATHS, NAMED
 from tuning.errors import PlanError, ProfileError
 from tuning.plan import ROLES, Plan
 from tuning.planner import plan
-from tuning.profile import ENGINE, Profile, profile_named
+from tuning.profile import ENGINE, IoMode, Profile, profile_named
 from tuning.reader import read_topology
 from tuning.refusal import Code
 from tuning.setting import KINDS, KernelArg, Sysctl, SysfsValue, setting_to_dict
@@ -195,7 +195,11 @@ def test_io_modes_without_kernel_sockets_set_no_busy_polling() -> None:
 
 def test_a_port_in_user_space_gets_an_iommu_and_other_modes_do_not() -> None:
     topology = read_topology(machine(CASES["lab-generic"]))
-    for mode, wanted in (("dpdk", {"intel_iommu": "on", "iommu": "pt"}), ("kernel_busy_poll", {})):
+    wanted_by_mode: dict[IoMode, dict[str, str]] = {
+        "dpdk": {"intel_iommu": "on", "iommu": "pt"},
+        "kernel_busy_poll": {},
+    }
+    for mode, wanted in wanted_by_mode.items():
         made = plan(topology, dataclasses.replace(ENGINE, io_mode=mode))
         arguments = {one.name: one.value for one in made.settings if isinstance(one, KernelArg)}
         assert {name: arguments[name] for name in arguments if "iommu" in name} == wanted

@@ -14,7 +14,7 @@ from engine.contract.journal import Kind, Record, read_journal, record_bytes
 
 def replayed(native: Path, journal: Path) -> dict[str, Any]:
     """What `--replay` says about a journal in which every decision is decided again in the same way."""
-    argv = [native / "bin" / "hft-engine", "--replay", journal]
+    argv: list[str | Path] = [native / "bin" / "hft-engine", "--replay", journal]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)

@@ -71,7 +71,12 @@ def test_killed_engine_stays_out_until_its_scope_is_cleared_and_the_other_slot_m
     old = chain.promote("a")
     chain.trade_until(old, 3)
     chain.gateway.verb("latch", scope="engine", id="eng-1/a", reason="this one only")
-    chain.until(lambda: chain.tilt() or chain.refusals("latched", "eng-1/a") >= 3, "refused orders")
+
+    def refused() -> bool:
+        chain.tilt()
+        return chain.refusals("latched", "eng-1/a") >= 3
+
+    chain.until(refused, "refused orders")
     before = chain.orders_of(old)
     chain.trade_until(chain.promote("b"), 3)
     assert chain.orders_of(old) == before

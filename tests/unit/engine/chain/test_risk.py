@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from engine.conformance.process import Engine, request
+from engine.conformance.process import Answer, Engine, request
 
 from .recorded import assert_replays
 from .rig import ASK_E4, BID_E4, Chain, Seat, buy, sell
@@ -39,6 +39,11 @@ class Rule:
     before: Callable[[Chain, Engine], None] = lambda chain, engine: None
     passing: tuple[Intent, ...]
     refused: Intent
+
+
+def more_refused_than(count: int) -> Callable[[Answer], bool]:
+    """Whether a status tells of more than COUNT refused limits files."""
+    return lambda status: bool(status["limits"]["refused"] > count)
 
 
 def bought(chain: Chain, engine: Engine, quantity: int, price_e4: int = MIDDLE_E4) -> None:
@@ -291,7 +296,7 @@ def test_an_older_or_looser_signed_file_is_refused_while_running_and_after_a_res
         refused = engine.must("limits")["refused"]
         seat.limits(serial=serial, order_quantity_max=1_000)
         engine.signal(signal.SIGHUP)
-        engine.wait_status("the refusal", lambda status, was=refused: status["limits"]["refused"] > was)
+        engine.wait_status("the refusal", more_refused_than(refused))
         engine.must_not("risk.size", "intent", **buy(101))
     engine.sigkill()
     for serial in (2, 3):

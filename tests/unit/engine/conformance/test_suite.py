@@ -13,6 +13,7 @@ from engine.conformance import suite
 from engine.conformance.artifact import opened
 from engine.conformance.bench import Bench
 from engine.conformance.case import Case
+from engine.conformance.cases import ALL
 from engine.conformance.errors import ArtifactError, Broken
 from engine.conformance.suite import Options, judge
 from engine.contract.levels import Level
@@ -88,7 +89,7 @@ def test_tar_cannot_write_outside(tmp_path: Path) -> None:
 
 
 def test_clause_without_a_case_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suite, "ALL", tuple(case for case in suite.ALL if case.clause != QUICK[0]))
+    monkeypatch.setattr(suite, "ALL", tuple(case for case in ALL if case.clause != QUICK[0]))
     with opened(write(tmp_path)) as artifact:
         report = judge(artifact, Options(only=QUICK), lambda _: None)
     assert (report.failed, report.passed) == ((QUICK[0],), (QUICK[1],))
@@ -99,7 +100,7 @@ def test_clause_fails_when_one_of_its_cases_does(tmp_path: Path, monkeypatch: py
         raise KeyError("state")
 
     extra = Case(clause=QUICK[0], name="odd", level=Level.CORE, play=odd)
-    monkeypatch.setattr(suite, "ALL", (*suite.ALL, extra))
+    monkeypatch.setattr(suite, "ALL", (*ALL, extra))
     with opened(write(tmp_path)) as artifact:
         report = judge(artifact, Options(only=QUICK), lambda _: None)
     assert report.failed == (QUICK[0],)
@@ -116,7 +117,7 @@ def test_case_that_fails_only_beside_others_passes_and_is_told(
             raise Broken("late")
 
     extra = Case(clause=QUICK[0], name="late once", level=Level.CORE, play=late_once)
-    monkeypatch.setattr(suite, "ALL", (*suite.ALL, extra))
+    monkeypatch.setattr(suite, "ALL", (*ALL, extra))
     only = [word for clause in QUICK for word in ("--only", clause)]
     assert run_guarded(["engine", "conformance", str(write(tmp_path)), *only]) == 0
     assert "late once: passed alone; beside other cases: late" in capsys.readouterr().out

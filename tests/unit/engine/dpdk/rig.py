@@ -52,12 +52,12 @@ class Rig:
         """What an engine is told; its files are in a folder of its own."""
         here = self.directory / name
         (here / "journal").mkdir(parents=True, exist_ok=True)
-        feeds = [
+        feeds: list[dict[str, Any]] = [
             {"line": one.line, "group": one.group, "port": one.port, "interface": one.host_address}
             | ({"dpdk": vdev(one)} if dpdk else {})
             for one in CABLES
         ]
-        config = {
+        config: dict[str, Any] = {
             "contract": CONTRACT_VERSION, "name": name, "slot": "a", "egress": "test",
             "venue_profile": "ouch5-2023-05", "feeds": feeds, "rerequest": None, "feed_stale_ms": 600_000,
             "gateway": None, "dropcopy": None, "ticket_socket": None, "admin_socket": f"{here}/admin",

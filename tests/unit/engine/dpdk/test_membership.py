@@ -54,7 +54,9 @@ def test_a_switch_that_snoops_forwards_while_the_engine_lives_and_not_after(
 def test_without_a_report_the_switch_sends_nothing(make_rig: Callable[..., Rig]) -> None:
     """The negative control: what the test above calls forwarding is not flooding."""
     rig = make_rig(switched=3)
-    listener = rig.stack.enter_context(rig.wires.socket(rig.wires.host, socket.AF_PACKET, socket.SOCK_RAW))
+    listener = rig.stack.enter_context(
+        rig.wires.open_socket(rig.wires.host, socket.AF_PACKET, socket.SOCK_RAW)
+    )
     sender = rig.stack.enter_context(rig.wires.sender(CABLES[0]))
     listener.bind((CABLES[0].host, ETH_P_IP))
     listener.settimeout(1.0)

@@ -102,7 +102,8 @@ class Injector:
         self.cables = CABLES
         self.senders = [rig.wires.sender(cable) for cable in CABLES]
         self.sequence = 1
-        rig.stack.callback(lambda: [sender.close() for sender in self.senders])
+        for sender in self.senders:
+            rig.stack.callback(sender.close)
 
     def frame(self, messages: list[bytes], line: int = 0) -> bytes:
         """The packet that comes next in the session, clean."""

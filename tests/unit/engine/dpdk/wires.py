@@ -123,10 +123,10 @@ class Wires:
         """No UDP checksum is left to hardware that is not there: the cable carries what a NIC would see."""
         value = array.array("B", struct.pack("II", ETHTOOL_STXCSUM, 0))
         request = struct.pack("16sP16x", interface.encode(), value.buffer_info()[0])
-        with self.socket(self.site, socket.AF_INET, socket.SOCK_DGRAM) as control:
+        with self.open_socket(self.site, socket.AF_INET, socket.SOCK_DGRAM) as control:
             fcntl.ioctl(control, SIOCETHTOOL, request)
 
-    def socket(self, space: str, *kind: int) -> socket.socket:
+    def open_socket(self, space: str, *kind: int) -> socket.socket:
         """A socket of that namespace, made by a thread that goes there."""
         made: list[socket.socket] = []
 
@@ -144,7 +144,7 @@ class Wires:
 
     def sender(self, cable: Cable) -> socket.socket:
         """Sends whole Ethernet frames out of the site's interface."""
-        raw = self.socket(self.site, socket.AF_PACKET, socket.SOCK_RAW)
+        raw = self.open_socket(self.site, socket.AF_PACKET, socket.SOCK_RAW)
         raw.bind((cable.site, 0))
         return raw
 

@@ -96,12 +96,13 @@ class Gateway:
     def wait_ready(self) -> dict[str, Any]:
         """Until the venue session is up; the status then."""
         end = time.monotonic() + 30
-        while time.monotonic() < end:
+        while True:
             status = self.verb("status")
             if all(account["phase"] == "ready" for account in status["accounts"].values()):
                 return status
+            if time.monotonic() >= end:
+                raise TimeoutError(f"the venue session does not come up: {status}")
             time.sleep(0.01)
-        raise TimeoutError(f"the venue session does not come up: {status}")
 
     def lines(self, log: str) -> list[dict[str, Any]]:
         """`messages` or `refusals`; a torn line (a crash, a full disk) is left out."""

@@ -86,7 +86,7 @@ def test_a_sequence_that_is_not_there_yet_and_a_wrong_password_are_refused(gatew
         engine = EnginePeer(gateway.port)
         engine.hello()
         engine.claim(1)
-        assert engine.login(**arguments) == answer  # type: ignore[arg-type]
+        assert engine.login(**arguments) == answer
 
 
 def test_a_refusal_names_its_number_and_does_not_close(gateway: Gateway, venue: VenuePeer) -> None:

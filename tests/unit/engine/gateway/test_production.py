@@ -167,7 +167,7 @@ def test_a_ticket_that_was_changed_after_signing_is_refused(site: Site) -> None:
 def test_a_binary_outside_the_approved_set_and_another_holder_cannot_claim(site: Site) -> None:
     epoch = site.fence().epoch
     for field in ("artifact", "config", "limits"):
-        engine, answer = site.connect(**{field: "sha256:" + "0" * 64})
+        engine, answer = site.connect(None, **{field: "sha256:" + "0" * 64})
         assert "code" not in answer, "it is who it says; whether it may trade is asked at the claim"
         assert engine.claim(epoch)["code"] == "not_approved"
     engine, _ = site.connect()

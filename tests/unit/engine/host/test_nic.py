@@ -110,7 +110,8 @@ def test_what_is_no_network_device_is_refused(machine: Machine, address: str) ->
 def test_binding_goes_by_override_unbind_and_probe_and_release_goes_the_same_way_back(
     machine: Machine, tmp_path: Path
 ) -> None:
-    kernel, given = Kernel(machine), []
+    kernel = Kernel(machine)
+    given: list[str] = []
     loaded: list[str] = []
     said = bind(machine.port(), kernel, tmp_path / "state", lambda: loaded.append(VFIO), given.append)
     assert said == f"{ADDRESS} from ice to {VFIO}"

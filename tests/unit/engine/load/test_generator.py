@@ -53,7 +53,7 @@ def run_pair(
 ) -> tuple[Run, dict[str, Any], dict[str, Any]]:
     """One run of hft-load against hft-relay; the parsed run, the raw file, the relay's own counts."""
     lines = ",".join(f"127.0.0.1:{port}" for port in free_ports())
-    load = [
+    load: list[str | Path] = [
         native / "bin" / "hft-load",
         "--lines",
         lines,
@@ -126,7 +126,7 @@ def test_nothing_begins_before_the_word_to_go_and_the_warm_up_ends_with_a_rest(
 ) -> None:
     lines = ",".join(f"127.0.0.1:{port}" for port in free_ports())
     out = tmp_path / "run.json"
-    argv = [
+    argv: list[str | Path] = [
         native / "bin" / "hft-load", "--lines", lines, "--out", out, "--go", "--settle-ms", "10",
         "--triggers", "60", "--warmup", "20", "--rate", "200", "--rest-ms", "400",
     ]  # fmt: skip
@@ -147,7 +147,14 @@ def test_nothing_begins_before_the_word_to_go_and_the_warm_up_ends_with_a_rest(
 
 
 def test_generator_that_will_never_be_told_to_go_ends(native: Path, tmp_path: Path) -> None:
-    argv = [native / "bin" / "hft-load", "--lines", "127.0.0.1:9", "--out", tmp_path / "x", "--go"]
+    argv: list[str | Path] = [
+        native / "bin" / "hft-load",
+        "--lines",
+        "127.0.0.1:9",
+        "--out",
+        tmp_path / "x",
+        "--go",
+    ]
     done = subprocess.run(
         argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=20
     )
@@ -169,7 +176,7 @@ def test_datagrams_nobody_hears_are_missing_orders_not_silence(native: Path, tmp
     """The relay listens on another pair of ports: nothing comes back, and the file says so."""
     lines, deaf = (",".join(f"127.0.0.1:{port}" for port in free_ports()) for _ in range(2))
     out = tmp_path / "run.json"
-    argv = [
+    argv: list[str | Path] = [
         native / "bin" / "hft-load",
         "--lines",
         lines,
@@ -198,7 +205,7 @@ def test_behind_the_link_each_kind_of_answer_is_counted_as_what_it_is(native: Pa
         feed.bind(("127.0.0.1", 0))
         feed.settimeout(PATIENCE_S)
         line = f"127.0.0.1:{feed.getsockname()[1]}"
-        argv = [
+        argv: list[str | Path] = [
             native / "bin" / "hft-load",
             "--lines",
             line,

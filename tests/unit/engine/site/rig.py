@@ -49,8 +49,13 @@ with socket.socket(socket.AF_UNIX) as peer:
 class Place(Protocol):
     """A host, or what stands for one."""
 
-    name: str
-    folder: str  # of the test's own files there
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def folder(self) -> str:
+        """Where the test's own files are there."""
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = 120) -> str:
         """Run a command there; raises unless it ends with 0."""

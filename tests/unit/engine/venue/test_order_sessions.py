@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 import subprocess
 from collections import Counter
@@ -171,7 +172,8 @@ def test_profiles_differ_in_lengths_and_in_what_they_know(make_venue: Callable[.
             (answer,) = bob.expect("X")
             assert (len(answer), answer[13:17]) == (27, b"BETA")
         else:
-            assert until(lambda v=venue: v.log("malformed"), "a log line")[0]["code"] == "unknown_type"
+            malformed = until(functools.partial(venue.log, "malformed"), "a log line")
+            assert malformed[0]["code"] == "unknown_type"
 
 
 def test_mass_cancel_and_disable_from_another_session_of_the_firm_stop_it(

@@ -20,17 +20,19 @@ from itch.parser import MessageParser
 from meatpy.itch50 import ITCH50MarketProcessor
 from meatpy.itch50.itch50_market_message import ITCH50MarketMessage
 
+from tests.cases.data import DATA, missing
 from tests.unit.engine.venue.rig import Client, Listener, VenueRig, blocks, cancel, enter, replace, until
 
-CAPTURES = Path("/work/shared/data/itch")
+CAPTURES = DATA / "itch"
 REAL_BURST = CAPTURES / "nasdaq_20191230_open_burst.itch50"
 ZERO_PREFIXED = CAPTURES / "ritch_synthetic_day.itch50.gz"
 SYNTHETIC = {"kind": "synthetic", "live": 300, "messages": 3000, "messages_per_s": 30_000, "mix": "burst"}
 
 
 def needs_captures() -> None:
-    if not REAL_BURST.exists():
-        pytest.skip("shared/data/itch is not on this machine; the captures are not ours to ship")
+    for path in (REAL_BURST, ZERO_PREFIXED):
+        if not path.exists():
+            pytest.skip(missing(path))
 
 
 def whole_stream(venue: VenueRig, line: str = "A") -> list[bytes]:
@@ -260,7 +262,15 @@ def test_replay_is_never_ahead_of_its_schedule_and_ends(
     make_venue: Callable[..., VenueRig], native: Path, tmp_path: Path, speed: int
 ) -> None:
     capture = tmp_path / "made.itch50"
-    argv = [native / "bin" / "hft-venue", "--generate", capture, "--messages", "600", "--symbols", "5"]
+    argv: list[str | Path] = [
+        native / "bin" / "hft-venue",
+        "--generate",
+        capture,
+        "--messages",
+        "600",
+        "--symbols",
+        "5",
+    ]
     subprocess.run(argv, check=True, capture_output=True)
     raw = bytearray(capture.read_bytes())
     times, at, count = [], 0, 0
@@ -290,7 +300,7 @@ def test_broken_capture_is_a_configuration_error_that_says_where(native: Path, t
     (tmp_path / "venue.json").write_text(
         json.dumps({"source": {"kind": "capture", "path": str(tmp_path / "cut.itch50")}})
     )
-    argv = [native / "bin" / "hft-venue", "--config", tmp_path / "venue.json"]
+    argv: list[str | Path] = [native / "bin" / "hft-venue", "--config", tmp_path / "venue.json"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 64
     assert "cut inside a message at byte 0" in done.stderr
@@ -310,7 +320,7 @@ def test_wrong_configuration_is_named_and_exits_64(
     native: Path, tmp_path: Path, config: str, complaint: str
 ) -> None:
     (tmp_path / "venue.json").write_text(config)
-    argv = [native / "bin" / "hft-venue", "--config", tmp_path / "venue.json", "--check"]
+    argv: list[str | Path] = [native / "bin" / "hft-venue", "--config", tmp_path / "venue.json", "--check"]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (done.returncode, complaint in done.stderr) == (64, True), done.stderr
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.cases.data import DATA, missing
+
 Itch = Callable[..., list[Any]]
-DATA = Path(os.environ.get("HFT_TEST_DATA", Path(__file__).resolve().parents[5] / "shared" / "data")) / "itch"
+SAMPLES = DATA / "itch"
 
 
 @pytest.fixture
@@ -37,9 +38,9 @@ def itch(itch_text: Callable[..., list[str]]) -> Itch:
 
 def data_file(name: str) -> Path:
     """A sample file; a machine without the sample folder skips the test and says so."""
-    if not (DATA / name).is_file():
-        pytest.skip(f"the ITCH samples are not here ({DATA}); they are test input outside the checkout")
-    return DATA / name
+    if not (SAMPLES / name).is_file():
+        pytest.skip(missing(SAMPLES / name))
+    return SAMPLES / name
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def agrees(ours: object, model: object) -> bool:
 @pytest.mark.parametrize("case", [case for case in CASES if kind(case) != "OrderCanceled"], ids=kind)
 def test_fields_and_options_read_as_the_crate_wrote_them(case: dict[str, Any], itch: Itch) -> None:
     (read,) = itch("ouch", case["direction"], "--profile", PROFILE, lines_in=by_the_text(case) + "\n")
-    fields = dict(next(iter(case["model"].values())))
+    fields: dict[str, Any] = dict(next(iter(case["model"].values())))
     options = fields.pop("appendages", {})
     for name, value in fields.items():
         ours = read[OUR_NAMES.get(name, name)]
