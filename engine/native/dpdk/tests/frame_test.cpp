@@ -1,4 +1,6 @@
 // Frames as a port gives them: what is taken, what is not and why, and that no byte beyond the frame is read.
+#include "dpdk/frame.h"
+
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -6,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "dpdk/frame.h"
 #include "dpdk/stamp.h"
 
 namespace hft::dpdk {
@@ -177,9 +178,11 @@ TEST(Frame, RandomBytesAndRandomDamageNeverReadBeyondTheFrame) {
   int taken = 0;
   for (int round = 0; round < 200'000; ++round) {
     auto frame = whole;
-    for (unsigned hits = random() % 4; hits > 0; --hits) frame[random() % frame.size()] = static_cast<std::uint8_t>(random());
+    for (unsigned hits = random() % 4; hits > 0; --hits)
+      frame[random() % frame.size()] = static_cast<std::uint8_t>(random());
     frame.resize(random() % 3 == 0 ? random() % (frame.size() + 1) : frame.size());
-    taken += parse_exact(frame, static_cast<Judged>(random() % 3), static_cast<Judged>(random() % 3)).what == Frame::data;
+    taken +=
+        parse_exact(frame, static_cast<Judged>(random() % 3), static_cast<Judged>(random() % 3)).what == Frame::data;
   }
   EXPECT_GT(taken, 1000);
 }
