@@ -35,8 +35,8 @@ drill-engine: setup-engine  ## the engine's long campaign: interleavings, saniti
 fuzz: setup-engine  ## 10 million seeded inputs into every decoder and into arbitration with its book (sanitizers on)
 	@bash scripts/fuzz.sh
 
-lint: setup  ## ruff, mypy, import arrows, sizes (all of it runs inside pytest too)
-	@.venv/bin/pytest -q tests/test_tidy.py
+lint: setup  ## ruff, mypy, import and include arrows, clang-format, shellcheck, sizes (all of it runs inside pytest too)
+	@.venv/bin/pytest -q tests/test_tidy*.py
 
 clean:  ## remove what setup made inside this folder
 	rm -rf .venv .setup build
