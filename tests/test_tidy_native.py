@@ -17,6 +17,7 @@ NATIVE = ROOT / "engine/native"
 HEADER, SOURCE = ".h", ".cpp"
 BUILD_LIST = "CMakeLists.txt"
 FILE_LINES_MAX = 400
+WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 # Which room of engine/native may include which; a room may always include itself. What is not here is
 # forbidden: the core knows neither the engine around it nor the gateway, which shares the wire alone.
 MAY_INCLUDE: dict[str, frozenset[str]] = {
@@ -86,6 +87,20 @@ def test_native_code_has_one_suffix() -> None:
 def test_native_files_stay_small() -> None:
     lines = {path: path.read_text().count("\n") for path in native(HEADER, SOURCE)}
     assert not {str(path): count for path, count in lines.items() if count > FILE_LINES_MAX}
+
+
+def test_warnings_are_on_and_errors_in_every_room() -> None:
+    """One list of flags for all rooms; no room and no file takes a warning back."""
+    lists = {path: path.read_text() for path in tracked("engine/native") if path.name == BUILD_LIST}
+    top = lists.pop(NATIVE / BUILD_LIST)
+    assert set(WARNINGS) <= set(re.findall(r"-W[\w-]+", top))
+    assert re.findall(r"-Wno-[\w-]+", top) == ["-Wno-restrict"]
+    assert not [str(path) for path, text in lists.items() if re.search(r"-Wno-|-w\b", text)]
+    assert not [
+        str(path)
+        for path in native(HEADER, SOURCE)
+        if re.search(r"#\s*pragma\s+(?:GCC|clang)\s+(?:diagnostic|system_header)", path.read_text())
+    ]
 
 
 def test_every_native_source_is_in_its_rooms_build_list() -> None:

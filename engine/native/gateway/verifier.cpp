@@ -56,10 +56,10 @@ pid_t start(const Signed& claim) {
 
 class Verifier::Child : public Source {
  public:
-  Child(Verifier& owner, pid_t pid, Answer answer)
-      : pid(pid),
-        pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))),
-        answer(std::move(answer)),
+  Child(Verifier& owner, pid_t started, Answer then)
+      : pid(started),
+        pidfd(static_cast<int>(::syscall(SYS_pidfd_open, started, 0))),
+        answer(std::move(then)),
         owner_(owner) {}
 
   void on_events(std::uint32_t) override {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <memory>
 #include <random>
 #include <string>
@@ -108,7 +109,7 @@ TEST(Frame, LengthsThatContradictTheFrameAreMalformed) {
     store_be<2>(&frame[kUdp + 4], udp);
     EXPECT_EQ(parse_exact(frame).what, Frame::malformed) << udp;
   }
-  for (const std::uint8_t version : {0x40, 0x44, 0x4f, 0x65, 0x05}) {
+  for (const std::uint8_t version : std::to_array<std::uint8_t>({0x40, 0x44, 0x4f, 0x65, 0x05})) {
     auto frame = frame_of("payload");
     frame[kIp] = version;
     EXPECT_EQ(parse_exact(frame).what, Frame::malformed) << static_cast<int>(version);
@@ -125,7 +126,7 @@ TEST(Frame, OptionsAreSteppedOver) {
 }
 
 TEST(Frame, FragmentsAreNotTaken) {
-  for (const std::uint16_t field : {0x2000, 0x0001, 0x1fff, 0x3fff}) {
+  for (const std::uint16_t field : std::to_array<std::uint16_t>({0x2000, 0x0001, 0x1fff, 0x3fff})) {
     auto frame = frame_of("payload");
     store_be<2>(&frame[kIp + 6], field);
     sum_up(frame);
@@ -150,7 +151,7 @@ TEST(Frame, OtherGroupsPortsAddressesAndProtocolsAreForeign) {
   tcp[kIp + 9] = 6;
   sum_up(tcp);
   EXPECT_EQ(parse_exact(tcp).what, Frame::foreign);
-  for (const std::uint16_t type : {0x0806, 0x8100, 0x86dd, 0x88cc, 0x0010}) {
+  for (const std::uint16_t type : std::to_array<std::uint16_t>({0x0806, 0x8100, 0x86dd, 0x88cc, 0x0010})) {
     auto frame = frame_of("x");
     store_be<2>(&frame[12], type);
     EXPECT_EQ(parse_exact(frame).what, Frame::foreign) << type;
