@@ -35,7 +35,7 @@ drill-engine: setup-engine  ## the engine's long campaign: interleavings, saniti
 fuzz: setup-engine  ## 10 million seeded inputs into every decoder and into arbitration with its book (sanitizers on)
 	@bash scripts/fuzz.sh
 
-lint: setup  ## ruff, mypy, import arrows, sizes, packages, paths (all of it runs inside pytest too)
+lint: setup  ## ruff, mypy, arrows of imports and includes, clang-format, shellcheck, sizes, packages, paths (all of it runs inside pytest too)
 	@.venv/bin/pytest -q tests/test_tidy*.py
 
 clean:  ## remove what setup made inside this folder

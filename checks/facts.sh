@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Everything the checks read of one host, in one round trip: POSIX sh, no agent, read only.
 # $1 is a mark chosen by the controller; a line that starts with it opens a section, and the last one says "end",
 # so that an answer cut short is noticed. Files travel as "path NUL line", because a path may contain a colon.
@@ -60,10 +61,13 @@ for path in /proc/irq/[0-9]*/smp_affinity_list /proc/irq/[0-9]*/effective_affini
 done
 
 section present
+# shellcheck disable=SC2086 # a list of paths without blanks: one word each
 printf '%s\n' $present
 section absent
+# shellcheck disable=SC2086 # as above
 printf '%s\n' $absent
 section files
+# shellcheck disable=SC2086 # as above
 { refused=$(printf '%s\0' $present | xargs -0 grep -aHZ '' 2>&1 >&3); } 3>&1
 section unreadable
 printf '%s\n' "$refused"
@@ -76,6 +80,7 @@ printf '%s\0' /proc/[0-9]*/task/[0-9]*/stat | xargs -0 grep -aHZs ''
 section cgroup
 printf '%s\0' /proc/[0-9]*/task/[0-9]*/cgroup | xargs -0 grep -aHZs '^0::'
 section units
+# shellcheck disable=SC2046 # one unit a word
 systemctl show --property=Id,LoadState,ActiveState,UnitFileState,AllowedCPUs $(units "$@" | sort -u) 2>&1
 section boot
 ls /boot 2>&1

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What the engines deployed on a host are and do, in one round trip: POSIX sh, no agent, read only.
 # $1 is the mark of facts.sh, $2 how long to watch the threads in seconds (0: one look), $3... the slots.
 # What runs is asked of the kernel: the bytes behind /proc/PID/exe, wherever its path leads by now.

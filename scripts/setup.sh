@@ -14,6 +14,7 @@ step() { printf '[setup %3ds] %s\n' "$SECONDS" "$*" >&2; }
 
 missing_packages() {
   local name
+  # shellcheck disable=SC2013 # words on purpose: a line may be empty
   for name in $(sed 's/#.*//' "${lists[@]}"); do
     [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || printf '%s\n' "$name"
   done

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.checkout import ROOT, tracked
+
 ROOMS = ("agent", "checks", "deploys", "engine", "hft", "inventory", "lab", "scripts", "tuning")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
@@ -20,14 +21,11 @@ FILE_NAMES_BANNED = {"utils.py", "helpers.py", "helper.py", "manager.py", "misc.
 REGISTRY_HOSTS = re.compile(
     r"\b(?:pypi\.org|files\.pythonhosted\.org|deb\.debian\.org|registry\.npmjs\.org)\b"
 )
+READ_FOR_LEFTOVERS = (
+    *("*.py", "*.md", "*.sh", "*.toml", "*.lock", "*.txt", "*.c", "*.h", "*.cpp", "*.j2", "*.css"),
+    *("Makefile", ".clang-format", ".ci/run"),
+)
 LEFTOVERS = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
-
-
-def tracked(*patterns: str) -> list[Path]:
-    """Files of the checkout that match, whether committed or new, without what git ignores."""
-    argv = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
-    listed = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
-    return [ROOT / name for name in listed if name and (ROOT / name).is_file()]
 
 
 def run_tool(*argv: str) -> None:
@@ -99,7 +97,7 @@ def test_no_file_is_named_after_nothing() -> None:
 
 def test_no_leftovers_and_no_registry_names() -> None:
     found: list[str] = []
-    for path in tracked("*.py", "*.md", "*.sh", "*.toml", "*.lock", "*.txt", "*.c", "*.j2", "Makefile"):
+    for path in tracked(*READ_FOR_LEFTOVERS):
         for number, line in enumerate(path.read_text().splitlines(), start=1):
             if path != Path(__file__).resolve() and (LEFTOVERS.search(line) or REGISTRY_HOSTS.search(line)):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()}")

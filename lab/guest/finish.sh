@@ -11,6 +11,7 @@ for node in null zero urandom; do : > "$root/dev/$node"; mount --bind "/dev/$nod
 mkdir -p "$root/dev/disk/by-uuid"; : > "$root/dev/disk/by-uuid/$uuid"; : > "$root/dev/vda1"
 
 # The other kernel goes, package and all: the host then looks like one that was installed with a single kernel.
+# shellcheck disable=SC2016 # dpkg-query fills this in, not the shell
 versioned=$(chroot "$root" dpkg-query --show --showformat '${Depends}' "$remove" | cut -d ' ' -f 1)
 chroot "$root" env DEBIAN_FRONTEND=noninteractive dpkg --purge "$remove" "$versioned"
 

@@ -32,7 +32,10 @@ start() {
 }
 
 case $verb in
-  enable | disable | mask | unmask | is-enabled | list-unit-files | cat) exec /run/systemctl.real $words ;;
+  enable | disable | mask | unmask | is-enabled | list-unit-files | cat)
+    # shellcheck disable=SC2086 # the words of the command, one each
+    exec /run/systemctl.real $words
+    ;;
   show)
     first=1
     for unit in $units; do
@@ -41,7 +44,12 @@ case $verb in
       echo "ActiveState=$(state "$unit")"
     done
     ;;
-  is-active) for unit in $units; do state "$unit"; done | grep -qx active && echo active || { echo inactive; exit 3; } ;;
+  is-active)
+    if for unit in $units; do state "$unit"; done | grep -qx active; then echo active; else
+      echo inactive
+      exit 3
+    fi
+    ;;
   start | restart) for unit in $units; do start "$unit"; done ;;
   stop | kill) for unit in $units; do rm -rf "$(group "$unit")"; done ;;
   is-system-running) echo running ;;

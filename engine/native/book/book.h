@@ -50,8 +50,8 @@ class Book {
 
   // Decode one message and apply it.
   Result apply(Bytes message, Hint hint = {}) {
-    const Result result = itch::check(message) == Reject::none ? apply_checked(message.data(), hint)
-                                                               : Result{Applied::malformed};
+    const Result result =
+        itch::check(message) == Reject::none ? apply_checked(message.data(), hint) : Result{Applied::malformed};
     ++counters_.applied[static_cast<std::size_t>(result.what)];
     return result;
   }
@@ -211,22 +211,17 @@ class Book {
     const auto reference = [message] { return itch::order_reference.load(message); };
     switch (static_cast<char>(message[0])) {
       case itch::AddOrder::type:
-      case itch::AddOrderMpid::type:
-        return decode_add(View<itch::AddOrder>(message), hint);
+      case itch::AddOrderMpid::type: return decode_add(View<itch::AddOrder>(message), hint);
       case itch::OrderExecuted::type:
       case itch::OrderExecutedPrice::type:
         return reduce(reference(), itch::OrderExecuted::shares.load(message), locate, hint);
-      case itch::OrderCancel::type:
-        return reduce(reference(), itch::OrderCancel::shares.load(message), locate, hint);
-      case itch::OrderDelete::type:
-        return remove(reference(), locate, hint);
-      case itch::OrderReplace::type:
-        return decode_replace(View<itch::OrderReplace>(message), hint);
+      case itch::OrderCancel::type: return reduce(reference(), itch::OrderCancel::shares.load(message), locate, hint);
+      case itch::OrderDelete::type: return remove(reference(), locate, hint);
+      case itch::OrderReplace::type: return decode_replace(View<itch::OrderReplace>(message), hint);
       case itch::StockDirectory::type:
         name(locate, itch::StockDirectory::stock.load(message));
         return {Applied::irrelevant};
-      default:
-        return {Applied::irrelevant};
+      default: return {Applied::irrelevant};
     }
   }
 

@@ -15,9 +15,7 @@ namespace hft::book {
 class RefIndex {
  public:
   RefIndex(std::size_t orders_max, std::pmr::memory_resource* memory)
-      : bits_(bits_for(orders_max)),
-        mask_((std::size_t{1} << bits_) - 1),
-        entries_(mask_ + 1, Entry{}, memory) {}
+      : bits_(bits_for(orders_max)), mask_((std::size_t{1} << bits_) - 1), entries_(mask_ + 1, Entry{}, memory) {}
 
   static std::size_t bytes_for(std::size_t orders_max) { return sizeof(Entry) << bits_for(orders_max); }
 

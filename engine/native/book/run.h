@@ -34,8 +34,7 @@ class Stretch {
     switch (static_cast<char>(message[0])) {
       case itch::AddOrder::type:
       case itch::AddOrderMpid::type:
-        return waves_.add(itch::locate.load(at),
-                          itch::AddOrder::side.load(at) == itch::kBuy ? Side::bid : Side::ask,
+        return waves_.add(itch::locate.load(at), itch::AddOrder::side.load(at) == itch::kBuy ? Side::bid : Side::ask,
                           itch::AddOrder::price.load(at));
       case itch::OrderReplace::type:
         return waves_.replace(itch::order_reference.load(at), itch::locate.load(at),

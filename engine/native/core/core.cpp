@@ -30,9 +30,7 @@ std::string_view text(std::span<const std::byte> bytes) {
 }  // namespace
 
 Core::Core(Sink& sink, const book::Limits& book_limits, std::pmr::memory_resource* memory)
-    : sink_(sink),
-      orders_(kOrdersCapacity),
-      market_(book_limits, memory) {}
+    : sink_(sink), orders_(kOrdersCapacity), market_(book_limits, memory) {}
 
 bool Core::apply(const RecordView& record) {
   adopting_ = false;
@@ -51,9 +49,7 @@ bool Core::adopt(const RecordView& record) {
   switch (record.kind()) {
     case Kind::market_full:
     case Kind::market_ref:
-    case Kind::digest:
-      stamp_.input_seq = record.header.input_seq;
-      return true;
+    case Kind::digest: stamp_.input_seq = record.header.input_seq; return true;
     case Kind::state:
       fold(Kind::state, record.payload);
       state_ = state_after(text(record.payload)).value_or(state_);
@@ -68,8 +64,7 @@ bool Core::adopt(const RecordView& record) {
       const bool enter = !record.payload.empty() && wire(record.payload)[0] == 'O';
       return enter ? commit_enter(record.payload) : commit_cancel(record.payload);
     }
-    default:
-      return dispatch(record);
+    default: return dispatch(record);
   }
 }
 
@@ -79,20 +74,13 @@ bool Core::dispatch(const RecordView& record) {
   FeedEvent feed{};
   std::array<std::uint32_t, 2> dropped{};
   switch (record.kind()) {
-    case Kind::start:
-      return on_start(record.payload);
-    case Kind::market_full:
-      return on_market(wire(record.payload));
-    case Kind::response:
-      return on_response(wire(record.payload));
-    case Kind::tick:
-      return on_tick();
-    case Kind::limits:
-      return on_limits(record.payload);
-    case Kind::feed:
-      return payload_as(record, feed) && on_feed(feed);
-    case Kind::egress:
-      return payload_as(record, dropped) && on_egress_drop(dropped[0], dropped[1] != 0);
+    case Kind::start: return on_start(record.payload);
+    case Kind::market_full: return on_market(wire(record.payload));
+    case Kind::response: return on_response(wire(record.payload));
+    case Kind::tick: return on_tick();
+    case Kind::limits: return on_limits(record.payload);
+    case Kind::feed: return payload_as(record, feed) && on_feed(feed);
+    case Kind::egress: return payload_as(record, dropped) && on_egress_drop(dropped[0], dropped[1] != 0);
     case Kind::epoch: {
       std::uint64_t epoch = 0;
       if (!payload_as(record, epoch)) return false;
@@ -107,8 +95,7 @@ bool Core::dispatch(const RecordView& record) {
       const auto event = parse_link_record(text(record.payload));
       return event && on_link(*event);
     }
-    default:
-      return false;
+    default: return false;
   }
 }
 
@@ -212,14 +199,9 @@ bool Core::on_feed(const FeedEvent& event) {
       feed_.gapped = true;
       ++counters_.feed_gaps;
       break;
-    case FeedEvent::gap_closed:
-      feed_.gapped = false;
-      break;
-    case FeedEvent::lost:
-      feed_.lost = true;
-      break;
-    default:
-      break;
+    case FeedEvent::gap_closed: feed_.gapped = false; break;
+    case FeedEvent::lost: feed_.lost = true; break;
+    default: break;
   }
   return true;
 }

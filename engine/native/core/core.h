@@ -75,7 +75,7 @@ class Core {
   [[nodiscard]] std::uint64_t epoch() const { return epoch_; }
   [[nodiscard]] std::uint64_t highest_epoch() const { return highest_epoch_; }
   [[nodiscard]] std::uint64_t pending_epoch() const { return pending_epoch_; }
-  [[nodiscard]] const Answer& answer() const { return answer_; }       // of the last command
+  [[nodiscard]] const Answer& answer() const { return answer_; }        // of the last command
   [[nodiscard]] const Answer& promotion() const { return promotion_; }  // why the last one failed
   [[nodiscard]] const Latch& latch() const { return latch_; }
   [[nodiscard]] const Limits* limits() const { return limits_ ? &*limits_ : nullptr; }

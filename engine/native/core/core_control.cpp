@@ -13,30 +13,16 @@ void Core::refuse_command(std::string_view code, std::string_view detail) {
 bool Core::on_command(const Command& command) {
   answer_ = Answer{};
   switch (command.verb) {
-    case Verb::promote:
-      promote(command);
-      return true;
-    case Verb::demote:
-      demote(Trigger::demote);
-      return true;
-    case Verb::drain:
-      drain();
-      return true;
-    case Verb::force:
-      force();
-      return true;
-    case Verb::kill:
-      kill(command);
-      return true;
-    case Verb::unkill:
-      unkill(command);
-      return true;
+    case Verb::promote: promote(command); return true;
+    case Verb::demote: demote(Trigger::demote); return true;
+    case Verb::drain: drain(); return true;
+    case Verb::force: force(); return true;
+    case Verb::kill: kill(command); return true;
+    case Verb::unkill: unkill(command); return true;
     case Verb::reduce:
       if (!move(Trigger::reduce)) refuse_command("illegal_state", "only ACTIVE can be reduced");
       return true;
-    case Verb::resume:
-      resume(command);
-      return true;
+    case Verb::resume: resume(command); return true;
     case Verb::journal_broken:
       journal_broken_ = true;
       move(Trigger::reduce);
@@ -68,8 +54,7 @@ bool Core::on_command(const Command& command) {
       return true;
     case Verb::snapshot:
     case Verb::stall:
-    case Verb::none:
-      return true;
+    case Verb::none: return true;
   }
   return false;
 }
@@ -155,9 +140,7 @@ void Core::resume(const Command& command) {
 
 bool Core::on_link(const LinkEvent& event) {
   switch (event.what) {
-    case LinkEvent::What::up:
-      link_came_up(event);
-      break;
+    case LinkEvent::What::up: link_came_up(event); break;
     case LinkEvent::What::down:
       link_up_ = false;
       if (pending_epoch_ != 0 && pending_epoch_ == event.epoch) {
@@ -166,9 +149,7 @@ bool Core::on_link(const LinkEvent& event) {
         epoch_ = 0;
       }
       break;
-    case LinkEvent::What::refused:
-      link_refused(event);
-      break;
+    case LinkEvent::What::refused: link_refused(event); break;
   }
   return true;
 }

@@ -18,8 +18,18 @@ Bytes wire(std::span<const std::byte> bytes) {
 RiskView Core::risk_view(SymbolId symbol) const {
   const bool allowed = symbol < allowed_.size() && allowed_[symbol];
   const bool stale = !feed_.heard || stamp_.monotonic_ns - feed_.heard_ns > config_.feed_stale_ms * 1'000'000;
-  return RiskView{*limits_, ledger_, orders_, rate_, recent_, market_.last_good(symbol), allowed, stale,
-                  feed_.gapped || feed_.lost, executions_since_resume_, stamp_.monotonic_ns, stamp_.utc_ns};
+  return RiskView{*limits_,
+                  ledger_,
+                  orders_,
+                  rate_,
+                  recent_,
+                  market_.last_good(symbol),
+                  allowed,
+                  stale,
+                  feed_.gapped || feed_.lost,
+                  executions_since_resume_,
+                  stamp_.monotonic_ns,
+                  stamp_.utc_ns};
 }
 
 // Empty when the order may leave now; the state is asked first, then the rules, then what REDUCING allows.
@@ -226,8 +236,7 @@ bool Core::on_egress_drop(std::uint32_t urn, bool is_cancel) {
 
 void Core::run_strategy(SymbolId symbol) {
   if (adopting_ || !strategy_.trades() || !may_trade(state_) || latch_.set || !limits_) return;
-  const auto wish =
-      strategy_.decide(symbol, market_.last_good(symbol), ledger_.of(symbol), stamp_.monotonic_ns);
+  const auto wish = strategy_.decide(symbol, market_.last_good(symbol), ledger_.of(symbol), stamp_.monotonic_ns);
   if (wish) request(*wish);
 }
 

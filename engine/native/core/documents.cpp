@@ -73,8 +73,7 @@ bool critical_known(const Json& json, std::initializer_list<std::string_view> kn
   const auto critical = json.find("critical");
   if (critical == json.end() || !critical->is_array()) return true;
   for (const Json& name : *critical) {
-    const bool ours = name.is_string() &&
-                      std::find(known.begin(), known.end(), name.get<std::string>()) != known.end();
+    const bool ours = name.is_string() && std::find(known.begin(), known.end(), name.get<std::string>()) != known.end();
     if (ours) continue;
     if (why != nullptr) *why = "critical field " + name.dump() + " is not known here";
     return false;
@@ -96,9 +95,17 @@ struct VerbName {
   Verb verb;
 };
 constexpr auto kVerbs = std::to_array<VerbName>({
-    {"promote", Verb::promote}, {"demote", Verb::demote}, {"drain", Verb::drain}, {"force", Verb::force},
-    {"kill", Verb::kill}, {"unkill", Verb::unkill}, {"reduce", Verb::reduce}, {"resume", Verb::resume},
-    {"intent", Verb::enter}, {"snapshot", Verb::snapshot}, {"stall", Verb::stall},
+    {"promote", Verb::promote},
+    {"demote", Verb::demote},
+    {"drain", Verb::drain},
+    {"force", Verb::force},
+    {"kill", Verb::kill},
+    {"unkill", Verb::unkill},
+    {"reduce", Verb::reduce},
+    {"resume", Verb::resume},
+    {"intent", Verb::enter},
+    {"snapshot", Verb::snapshot},
+    {"stall", Verb::stall},
     {"journal_broken", Verb::journal_broken},
 });
 
@@ -135,8 +142,10 @@ std::optional<Command> parse_intent(const Json& json, Command command, std::stri
 }
 
 bool request_critical_known(const Json& json, std::string* why) {
-  return critical_known(json, {"verb", "critical", "epoch", "scope", "id", "reason", "operator", "type", "side",
-                               "quantity", "symbol", "price_e4", "urn", "ms"}, why);
+  return critical_known(json,
+                        {"verb", "critical", "epoch", "scope", "id", "reason", "operator", "type", "side", "quantity",
+                         "symbol", "price_e4", "urn", "ms"},
+                        why);
 }
 
 std::optional<Command> parse_command(const Json& json, std::string* why) {
@@ -207,21 +216,27 @@ std::optional<Limits> parse_limits(std::string_view text, std::string* why) {
   return std::nullopt;
 }
 
-std::string start_record(const CoreConfig& config, std::string_view artifact, std::string_view config_digest,
-                         int pid) {
+std::string start_record(const CoreConfig& config, std::string_view artifact, std::string_view config_digest, int pid) {
   const auto& strategy = config.strategy;
-  return Json{{"artifact", artifact}, {"config", config_digest}, {"pid", pid},
-              {"core", {{"profile", ouch::to_text(config.profile)},
-                        {"egress", kEgressNames[static_cast<std::size_t>(config.egress)]},
-                        {"feed_stale_ms", config.feed_stale_ms}, {"drain_timeout_ms", config.drain_timeout_ms},
-                        {"trading_day_start_utc_s", config.trading_day_start_utc_s},
-                        {"digest_every_inputs", config.digest_every_inputs},
-                        {"book_orders_max", config.book_orders_max},
-                        {"book_levels_max", config.book_levels_max},
-                        {"strategy", {{"name", strategy.name}, {"clip", strategy.clip},
-                                      {"threshold_permille", strategy.threshold_permille},
-                                      {"cooldown_us", strategy.cooldown_us},
-                                      {"order_timeout_ms", strategy.order_timeout_ms}}}}}}.dump();
+  return Json{{"artifact", artifact},
+              {"config", config_digest},
+              {"pid", pid},
+              {"core",
+               {{"profile", ouch::to_text(config.profile)},
+                {"egress", kEgressNames[static_cast<std::size_t>(config.egress)]},
+                {"feed_stale_ms", config.feed_stale_ms},
+                {"drain_timeout_ms", config.drain_timeout_ms},
+                {"trading_day_start_utc_s", config.trading_day_start_utc_s},
+                {"digest_every_inputs", config.digest_every_inputs},
+                {"book_orders_max", config.book_orders_max},
+                {"book_levels_max", config.book_levels_max},
+                {"strategy",
+                 {{"name", strategy.name},
+                  {"clip", strategy.clip},
+                  {"threshold_permille", strategy.threshold_permille},
+                  {"cooldown_us", strategy.cooldown_us},
+                  {"order_timeout_ms", strategy.order_timeout_ms}}}}}}
+      .dump();
 }
 
 std::optional<CoreConfig> parse_start_record(std::string_view text) {
@@ -275,7 +290,8 @@ std::optional<Command> parse_admin_record(std::string_view text) {
 
 std::string admin_record(std::uint32_t uid, std::string_view request) {
   auto json = object_of(request);
-  return Json{{"uid", uid}, {"request", json ? *json : Json::object()}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return Json{{"uid", uid}, {"request", json ? *json : Json::object()}}.dump(-1, ' ', false,
+                                                                             Json::error_handler_t::replace);
 }
 
 std::string kill_record(std::string_view scope, std::string_view id, std::string_view reason) {

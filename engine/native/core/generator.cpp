@@ -44,7 +44,8 @@ class Feed {
   };
 
   std::uint32_t price(std::uint16_t locate, char side) {
-    const std::uint32_t middle = 1'000'000U * locate + static_cast<std::uint32_t>(drift_ % 16) * 10;  // never crosses: sides stay 100 away
+    const std::uint32_t middle =
+        1'000'000U * locate + static_cast<std::uint32_t>(drift_ % 16) * 10;  // never crosses: sides stay 100 away
     const auto away = static_cast<std::uint32_t>(100 + random_() % 10 * 100);
     if (random_() % 64 == 0) ++drift_;
     return side == 'B' ? middle - away : middle + away;
@@ -121,8 +122,8 @@ class Day : public IntentQueue {
     }
     while (!waiting_.empty()) answer_one();
     const auto& counters = core_.counters();
-    Generated made{recorder_.last_input_seq(), counters.orders_sent, counters.cancels_sent, counters.executions,
-                   counters.refused, core_.state_digest(), core_.decision_digest(), false};
+    Generated made{recorder_.last_input_seq(), counters.orders_sent, counters.cancels_sent,   counters.executions,
+                   counters.refused,           core_.state_digest(), core_.decision_digest(), false};
     made.durable = persister_.stop();
     return made;
   }
@@ -143,8 +144,8 @@ class Day : public IntentQueue {
     config.digest_every_inputs = options_.digest_every_inputs;
     config.book_orders_max = 1 << 12;
     config.book_levels_max = 1 << 10;
-    config.strategy = {.name = "imbalance", .clip = 100, .threshold_permille = 200, .cooldown_us = 20,
-                       .order_timeout_ms = 1};
+    config.strategy = {
+        .name = "imbalance", .clip = 100, .threshold_permille = 200, .cooldown_us = 20, .order_timeout_ms = 1};
     return config;
   }
 
@@ -158,8 +159,15 @@ class Day : public IntentQueue {
 
   void link_up() {
     link_ = true;
-    input(Kind::link, link_record({.what = LinkEvent::What::up, .epoch = 1, .session = "GEN", .next_urn = answered_ + 1,
-                                   .urn = 0, .code = {}, .detail = {}, .has_positions = false, .positions = {}}));
+    input(Kind::link, link_record({.what = LinkEvent::What::up,
+                                   .epoch = 1,
+                                   .session = "GEN",
+                                   .next_urn = answered_ + 1,
+                                   .urn = 0,
+                                   .code = {},
+                                   .detail = {},
+                                   .has_positions = false,
+                                   .positions = {}}));
   }
 
   void reconnect() {

@@ -34,16 +34,13 @@ class Market {
         follow_up(message, result, find, touched);
       });
     } else {
-      mold::for_each(packet, [&](std::uint64_t, Bytes message) {
-        follow_up(message, book_.apply(message), find, touched);
-      });
+      mold::for_each(packet,
+                     [&](std::uint64_t, Bytes message) { follow_up(message, book_.apply(message), find, touched); });
     }
     messages_ += packet.count;
   }
 
-  [[nodiscard]] Bbo last_good(SymbolId symbol) const {
-    return symbol < last_good_.size() ? last_good_[symbol] : Bbo{};
-  }
+  [[nodiscard]] Bbo last_good(SymbolId symbol) const { return symbol < last_good_.size() ? last_good_[symbol] : Bbo{}; }
   [[nodiscard]] const book::Book& book() const { return book_; }
   [[nodiscard]] std::uint64_t messages() const { return messages_; }
 
@@ -74,7 +71,8 @@ class Market {
   void learn(Bytes message, Find& find) {
     if (itch::check(message) != Reject::none) return;
     const std::uint16_t locate = itch::locate.load(message.data());
-    if (locate < symbol_of_.size()) symbol_of_[locate] = find(trimmed(itch::StockDirectory::stock.load(message.data())));
+    if (locate < symbol_of_.size())
+      symbol_of_[locate] = find(trimmed(itch::StockDirectory::stock.load(message.data())));
   }
 
   book::Book book_;

@@ -20,8 +20,8 @@ namespace hft::core {
 bool restore(Core& core, JournalReader& reader, std::uint64_t records_max = UINT64_MAX);
 
 // Where the messages of `market_ref` records are found again: MoldUDP64 packets by first sequence.
-using MarketStore = std::function<std::vector<std::byte>(const std::string& session, std::uint64_t first,
-                                                         std::uint32_t count)>;
+using MarketStore =
+    std::function<std::vector<std::byte>(const std::string& session, std::uint64_t first, std::uint32_t count)>;
 
 struct ReplayResult {
   JournalEnd end;
@@ -30,10 +30,10 @@ struct ReplayResult {
   std::uint64_t mismatches = 0;  // recorded otherwise than decided now
   std::uint64_t unrecorded = 0;  // decided at the last inputs before a death, and not in the journal
   std::uint64_t input_seq = 0;
-  std::uint64_t runs = 0;        // start records
+  std::uint64_t runs = 0;  // start records
   std::string first_mismatch;
   std::string state_digest, decision_digest;
-  bool readable = true;          // false: a record the core cannot read, or market data that is not there
+  bool readable = true;  // false: a record the core cannot read, or market data that is not there
 };
 
 // The core is made as large as each start record says.

@@ -13,8 +13,23 @@ enum class State : std::uint8_t { init, syncing, standby, active, reducing, halt
 constexpr std::size_t kStates = 8;
 
 enum class Trigger : std::uint8_t {
-  start, feed_fresh, feed_lost, promote, reduce, daily_loss, repeated_executions, resume, demote, stale_epoch,
-  kill, latch_unreadable, unkill, drain, drained, drain_timeout, force,
+  start,
+  feed_fresh,
+  feed_lost,
+  promote,
+  reduce,
+  daily_loss,
+  repeated_executions,
+  resume,
+  demote,
+  stale_epoch,
+  kill,
+  latch_unreadable,
+  unkill,
+  drain,
+  drained,
+  drain_timeout,
+  force,
 };
 
 struct Edge {
@@ -64,9 +79,9 @@ constexpr std::string_view name_of(State state) {
 
 constexpr std::string_view name_of(Trigger trigger) {
   constexpr std::array<std::string_view, 17> names{
-      "start",  "feed_fresh", "feed_lost",   "promote", "reduce",           "daily_loss",
-      "repeated_executions", "resume", "demote", "stale_epoch", "kill", "latch_unreadable",
-      "unkill", "drain",      "drained",     "drain_timeout",    "SIGTERM"};
+      "start",   "feed_fresh",    "feed_lost",   "promote", "reduce",           "daily_loss", "repeated_executions",
+      "resume",  "demote",        "stale_epoch", "kill",    "latch_unreadable", "unkill",     "drain",
+      "drained", "drain_timeout", "SIGTERM"};
   return names[static_cast<std::size_t>(trigger)];
 }
 

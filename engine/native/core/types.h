@@ -58,7 +58,20 @@ struct CoreConfig {
 };
 
 enum class Verb : std::uint8_t {
-  none, promote, demote, drain, force, kill, unkill, reduce, resume, enter, cancel, snapshot, stall, journal_broken,
+  none,
+  promote,
+  demote,
+  drain,
+  force,
+  kill,
+  unkill,
+  reduce,
+  resume,
+  enter,
+  cancel,
+  snapshot,
+  stall,
+  journal_broken,
 };
 
 struct Command {

@@ -45,8 +45,8 @@ class RecentOrders {
     for (std::uint64_t back = 1; back <= known; ++back) {
       const Sent& sent = recent_[(count_ - back) % recent_.size()];
       if (now_ns - sent.at_ns >= window_ns) return false;
-      if (sent.order.symbol == order.symbol && sent.order.side == order.side &&
-          sent.order.quantity == order.quantity && sent.order.price_e4 == order.price_e4) {
+      if (sent.order.symbol == order.symbol && sent.order.side == order.side && sent.order.quantity == order.quantity &&
+          sent.order.price_e4 == order.price_e4) {
         return true;
       }
     }

@@ -38,7 +38,11 @@ inline constexpr std::uint8_t kProtocolUdp = 17;
 
 // 01:00:5e and the group's low 23 bits (RFC 1112 6.4): 32 groups share one address, so the IP is looked at too.
 constexpr Mac multicast_mac(std::uint32_t group) {
-  return {0x01, 0x00, 0x5e, static_cast<std::uint8_t>(group >> 16 & 0x7f), static_cast<std::uint8_t>(group >> 8),
+  return {0x01,
+          0x00,
+          0x5e,
+          static_cast<std::uint8_t>(group >> 16 & 0x7f),
+          static_cast<std::uint8_t>(group >> 8),
           static_cast<std::uint8_t>(group)};
 }
 

@@ -12,10 +12,10 @@
 
 namespace hft::dpdk {
 
-inline constexpr std::uint32_t kAllHosts = 0xE0000001;      // 224.0.0.1: general queries
-inline constexpr std::uint32_t kAllRouters = 0xE0000002;    // 224.0.0.2: v2 leaves
-inline constexpr std::uint32_t kV3Reports = 0xE0000016;     // 224.0.0.22: v3 reports
-inline constexpr std::size_t kReportFrameBytes = 60;        // shortest Ethernet frame without its checksum
+inline constexpr std::uint32_t kAllHosts = 0xE0000001;    // 224.0.0.1: general queries
+inline constexpr std::uint32_t kAllRouters = 0xE0000002;  // 224.0.0.2: v2 leaves
+inline constexpr std::uint32_t kV3Reports = 0xE0000016;   // 224.0.0.22: v3 reports
+inline constexpr std::size_t kReportFrameBytes = 60;      // shortest Ethernet frame without its checksum
 
 using ReportFrame = std::array<std::uint8_t, kReportFrameBytes>;
 

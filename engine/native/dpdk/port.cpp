@@ -50,8 +50,8 @@ Port::~Port() {
   if (membership_) {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
-    const std::uint64_t now_ns = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-                                 static_cast<std::uint64_t>(now.tv_nsec);
+    const std::uint64_t now_ns =
+        static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
     send(membership_->leave(now_ns));
   }
   rte_pktmbuf_free_bulk(burst_.data(), got_);
@@ -84,9 +84,10 @@ void Port::set_up_queues(const rte_eth_dev_info& info, const Options& options) {
   const int socket = rte_eth_dev_socket_id(port_);
   // Twice the ring: the device's half, and what a burst, a virtual device and the reports hold.
   const unsigned frames = 2U * receive + 2U * reports + kBurst;
-  pool_ = rte_pktmbuf_pool_create(("hft-" + std::to_string(port_)).c_str(), frames, 0, 0,
-                                  RTE_MBUF_DEFAULT_BUF_SIZE, socket);
-  if (pool_ == nullptr) fail(name_ + ": " + std::to_string(frames) + " buffers on node " + std::to_string(socket), rte_errno);
+  pool_ = rte_pktmbuf_pool_create(("hft-" + std::to_string(port_)).c_str(), frames, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE,
+                                  socket);
+  if (pool_ == nullptr)
+    fail(name_ + ": " + std::to_string(frames) + " buffers on node " + std::to_string(socket), rte_errno);
   int error = rte_eth_rx_queue_setup(port_, 0, receive, static_cast<unsigned>(socket), nullptr, pool_);
   if (error != 0) fail(name_ + ": receive queue", error);
   rte_eth_txconf queue = info.default_txconf;
@@ -131,10 +132,10 @@ std::optional<feed::Datagram> Port::look_at(const rte_mbuf& frame) {
   ++counted_.frames;
   // A frame of several buffers is longer than any MTU this port was set up for.
   const Bytes bytes(rte_pktmbuf_mtod(&frame, const std::uint8_t*), frame.nb_segs == 1 ? frame.data_len : 0);
-  const Judged ip = judged(frame.ol_flags, RTE_MBUF_F_RX_IP_CKSUM_MASK, RTE_MBUF_F_RX_IP_CKSUM_GOOD,
-                           RTE_MBUF_F_RX_IP_CKSUM_BAD);
-  const Judged udp = judged(frame.ol_flags, RTE_MBUF_F_RX_L4_CKSUM_MASK, RTE_MBUF_F_RX_L4_CKSUM_GOOD,
-                            RTE_MBUF_F_RX_L4_CKSUM_BAD);
+  const Judged ip =
+      judged(frame.ol_flags, RTE_MBUF_F_RX_IP_CKSUM_MASK, RTE_MBUF_F_RX_IP_CKSUM_GOOD, RTE_MBUF_F_RX_IP_CKSUM_BAD);
+  const Judged udp =
+      judged(frame.ol_flags, RTE_MBUF_F_RX_L4_CKSUM_MASK, RTE_MBUF_F_RX_L4_CKSUM_GOOD, RTE_MBUF_F_RX_L4_CKSUM_BAD);
   const bool was_tagged = (frame.ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0;
   const Parsed parsed = was_tagged ? Parsed{Frame::foreign, {}} : parse(bytes, wanted_, ip, udp);
   switch (parsed.what) {

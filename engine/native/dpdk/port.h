@@ -1,12 +1,12 @@
 // One poll-mode port: its device, its queue, and the membership of its group.
 #pragma once
 
-#include <atomic>
-#include <memory>
-
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_mbuf_dyn.h>
+
+#include <atomic>
+#include <memory>
 
 #include "dpdk/frame.h"
 #include "dpdk/igmp.h"

@@ -23,8 +23,7 @@ struct Receiver::Parts {
 
 bool built_in() { return true; }
 
-Receiver::Receiver(const LineWishes& lines, const Options& options)
-    : parts_(std::make_unique<Parts>(lines, options)) {}
+Receiver::Receiver(const LineWishes& lines, const Options& options) : parts_(std::make_unique<Parts>(lines, options)) {}
 Receiver::~Receiver() = default;
 
 // A registered thread has a logical core's number, which buffer pools ask for.

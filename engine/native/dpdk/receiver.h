@@ -36,8 +36,8 @@ struct Options {
 // Of one line since the start. Frames = data + igmp + foreign + malformed + bad_checksum + fragments.
 struct Counters {
   std::uint64_t frames = 0, data = 0, igmp = 0, foreign = 0, malformed = 0, bad_checksum = 0, fragments = 0;
-  std::uint64_t device_stamps = 0;  // of `data`, those that carry the device's own receive stamp
-  std::uint64_t reports = 0;        // IGMP frames sent
+  std::uint64_t device_stamps = 0;                    // of `data`, those that carry the device's own receive stamp
+  std::uint64_t reports = 0;                          // IGMP frames sent
   std::uint64_t missed = 0, errors = 0, no_mbuf = 0;  // rte_eth_stats: ring full, bad at the device, pool empty
   bool link_up = false;
 };

@@ -8,8 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cerrno>
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
@@ -51,8 +51,8 @@ void Admin::open() {
   listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   unlink(path.c_str());
   const mode_t before = umask(0177);
-  const bool ok = bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
-                  listen(listener_, 16) == 0;
+  const bool ok =
+      bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 && listen(listener_, 16) == 0;
   umask(before);
   if (!ok) throw std::system_error(errno, std::generic_category(), path);
 }
@@ -154,7 +154,8 @@ void Admin::serve(Peer& peer, std::string_view line) {
 }
 
 void Admin::serve_verb(Peer& peer, const std::string& verb, std::string_view line) {
-  if (verb == "status" || verb == "role" || verb == "limits") return submit(peer, Request::What::look, core::Verb::none, "");
+  if (verb == "status" || verb == "role" || verb == "limits")
+    return submit(peer, Request::What::look, core::Verb::none, "");
   if (verb == "digest") return submit(peer, Request::What::digest, core::Verb::none, "");
   if (verb == "histograms") {
     peer.out += histograms_text() + "\n";
@@ -223,20 +224,31 @@ std::string Admin::answer_text(const Peer& peer, const Request& request) {
     return dump({{"ok", false}, {"code", request.answer.code}, {"detail", request.answer.detail}});
   }
   if (peer.verb == "status") return status_text(request);
-  if (peer.verb == "role") return dump({{"ok", true}, {"role", now.epoch != 0 ? "leader" : "standby"}, {"epoch", now.epoch}});
+  if (peer.verb == "role")
+    return dump({{"ok", true}, {"role", now.epoch != 0 ? "leader" : "standby"}, {"epoch", now.epoch}});
   if (peer.verb == "limits") {
-    return dump({{"ok", true}, {"serial", now.limits_serial}, {"digest", "sha256:" + now.limits_digest},
-                 {"refused", limits_refused_}, {"not_after_utc_ns", now.limits_not_after_utc_ns}});
+    return dump({{"ok", true},
+                 {"serial", now.limits_serial},
+                 {"digest", "sha256:" + now.limits_digest},
+                 {"refused", limits_refused_},
+                 {"not_after_utc_ns", now.limits_not_after_utc_ns}});
   }
   if (request.what == Request::What::digest) {
-    return dump({{"ok", true}, {"input_seq", now.input_seq}, {"state_digest", "sha256:" + request.state_digest},
+    return dump({{"ok", true},
+                 {"input_seq", now.input_seq},
+                 {"state_digest", "sha256:" + request.state_digest},
                  {"decision_digest", "sha256:" + request.decision_digest},
-                 {"book_digest", request.book_digest}, {"next_sequence", now.feed_next_sequence}});
+                 {"book_digest", request.book_digest},
+                 {"next_sequence", now.feed_next_sequence}});
   }
   if (request.verb == core::Verb::kill) {
-    return dump({{"ok", true}, {"open_before", now.cleanup.open_before}, {"cancels_sent", now.cleanup.cancels_sent},
-                 {"cancels_acked", now.cleanup.cancels_acked}, {"fills_since", now.cleanup.fills_since},
-                 {"positions", now.positions}, {"flattened", false}});
+    return dump({{"ok", true},
+                 {"open_before", now.cleanup.open_before},
+                 {"cancels_sent", now.cleanup.cancels_sent},
+                 {"cancels_acked", now.cleanup.cancels_acked},
+                 {"fills_since", now.cleanup.fills_since},
+                 {"positions", now.positions},
+                 {"flattened", false}});
   }
   if (request.verb == core::Verb::enter) {
     return dump({{"ok", true}, {"urn", request.answer.urn}, {"clordid", request.answer.clordid}});
@@ -251,17 +263,36 @@ std::string Admin::status_text(const Request& request) {
   Json latch = nullptr;
   if (now.latch.set) latch = {{"scope", now.latch.scope}, {"id", now.latch.id}, {"reason", now.latch.reason}};
   return dump({
-      {"ok", true}, {"state", core::name_of(now.state)}, {"ready", true}, {"level", kLevel}, {"contract", kContract},
-      {"egress", parts_.config.egress}, {"conformance", parts_.conformance}, {"pid", getpid()}, {"epoch", now.epoch},
-      {"highest_epoch", now.highest_epoch}, {"latch", latch},
-      {"limits", {{"ok", true}, {"serial", now.limits_serial}, {"digest", "sha256:" + now.limits_digest},
-                  {"refused", limits_refused_}, {"not_after_utc_ns", now.limits_not_after_utc_ns}}},
-      {"artifact_digest", "sha256:" + parts_.artifact_digest}, {"config_digest", "sha256:" + parts_.config.digest},
+      {"ok", true},
+      {"state", core::name_of(now.state)},
+      {"ready", true},
+      {"level", kLevel},
+      {"contract", kContract},
+      {"egress", parts_.config.egress},
+      {"conformance", parts_.conformance},
+      {"pid", getpid()},
+      {"epoch", now.epoch},
+      {"highest_epoch", now.highest_epoch},
+      {"latch", latch},
+      {"limits",
+       {{"ok", true},
+        {"serial", now.limits_serial},
+        {"digest", "sha256:" + now.limits_digest},
+        {"refused", limits_refused_},
+        {"not_after_utc_ns", now.limits_not_after_utc_ns}}},
+      {"artifact_digest", "sha256:" + parts_.artifact_digest},
+      {"config_digest", "sha256:" + parts_.config.digest},
       {"feed", {{"fresh", now.feed_fresh}, {"gapped", now.feed_gapped}, {"next_sequence", now.feed_next_sequence}}},
-      {"connected", now.connected}, {"positions", now.positions}, {"open_orders", now.open_orders},
-      {"journal", {{"appended", now.input_seq}, {"durable", shared.durable_input_seq.load()},
-                   {"recovered_records", parts_.recovered_records}, {"dropped_bytes", parts_.dropped_bytes},
-                   {"broken_errno", shared.broken_errno.load()}, {"durability", parts_.config.durability.text()}}},
+      {"connected", now.connected},
+      {"positions", now.positions},
+      {"open_orders", now.open_orders},
+      {"journal",
+       {{"appended", now.input_seq},
+        {"durable", shared.durable_input_seq.load()},
+        {"recovered_records", parts_.recovered_records},
+        {"dropped_bytes", parts_.dropped_bytes},
+        {"broken_errno", shared.broken_errno.load()},
+        {"durability", parts_.config.durability.text()}}},
       {"host", Json::parse(parts_.host_facts)},
   });
 }

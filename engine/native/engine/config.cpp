@@ -23,12 +23,38 @@ struct Wrong : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-const std::set<std::string> kKnown{
-    "contract", "critical", "name", "slot", "egress", "venue_profile", "feeds", "rerequest", "feed_stale_ms",
-    "gateway", "dropcopy", "ticket_socket", "admin_socket", "metrics_page", "journal_directory", "latch_file",
-    "limits_file", "allowed_signers", "ring_bytes", "durability", "idle", "cpus", "drain_timeout_ms", "strategy",
-    "journal_market", "segment_bytes", "digest_every_inputs", "trading_day_start_utc_s", "book_orders_max",
-    "book_levels_max", "memory", "dpdk"};
+const std::set<std::string> kKnown{"contract",
+                                   "critical",
+                                   "name",
+                                   "slot",
+                                   "egress",
+                                   "venue_profile",
+                                   "feeds",
+                                   "rerequest",
+                                   "feed_stale_ms",
+                                   "gateway",
+                                   "dropcopy",
+                                   "ticket_socket",
+                                   "admin_socket",
+                                   "metrics_page",
+                                   "journal_directory",
+                                   "latch_file",
+                                   "limits_file",
+                                   "allowed_signers",
+                                   "ring_bytes",
+                                   "durability",
+                                   "idle",
+                                   "cpus",
+                                   "drain_timeout_ms",
+                                   "strategy",
+                                   "journal_market",
+                                   "segment_bytes",
+                                   "digest_every_inputs",
+                                   "trading_day_start_utc_s",
+                                   "book_orders_max",
+                                   "book_levels_max",
+                                   "memory",
+                                   "dpdk"};
 
 const Json& field(const Json& object, const std::string& key) {
   const auto found = object.find(key);
@@ -98,7 +124,8 @@ std::optional<dpdk::Device> read_device(const Json& feed, const std::string& gro
   if (wanted == nullptr) return std::nullopt;
   if (!dpdk::built_in()) throw Wrong("feeds: dpdk is wanted, and this build has none");
   if (wanted->contains("pci") == wanted->contains("vdev")) throw Wrong("feeds: dpdk names one of pci and vdev");
-  if (!IN_MULTICAST(ntohl(inet_addr(group.c_str())))) throw Wrong("feeds: dpdk needs a multicast group: it answers no ARP");
+  if (!IN_MULTICAST(ntohl(inet_addr(group.c_str()))))
+    throw Wrong("feeds: dpdk needs a multicast group: it answers no ARP");
   dpdk::Device device;
   if (wanted->contains("pci")) {
     device.pci = text(*wanted, "pci");
@@ -125,7 +152,9 @@ void read_dpdk(const Json& document, EngineConfig& config) {
 
 bool on_same_device(const FeedLine& one, const FeedLine& other) {
   if (!one.device || !other.device) return false;
-  const auto name = [](const dpdk::Device& device) { return device.pci + device.vdev.substr(0, device.vdev.find(',')); };
+  const auto name = [](const dpdk::Device& device) {
+    return device.pci + device.vdev.substr(0, device.vdev.find(','));
+  };
   return name(*one.device) == name(*other.device);
 }
 
@@ -250,7 +279,8 @@ EngineConfig from(const Json& document) {
   if (document.contains("journal_market")) {
     config.market_as_reference = one_of(document, "journal_market", {"full", "ref"}) == "ref";
   }
-  if (document.contains("memory")) config.memory_required = one_of(document, "memory", {"try", "required"}) == "required";
+  if (document.contains("memory"))
+    config.memory_required = one_of(document, "memory", {"try", "required"}) == "required";
   const std::string canonical = document.dump();
   config.digest = hex(sha256(std::as_bytes(std::span(canonical))));
   return config;

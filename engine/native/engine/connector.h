@@ -16,16 +16,16 @@ namespace hft::engine {
 
 struct ConnectOrder {
   std::uint64_t epoch = 0;
-  std::string session;         // of which `next_response` counts
+  std::string session;  // of which `next_response` counts
   std::uint64_t next_response = 1;
-  bool is_retry = false;       // the session was up before: try until it is again, or the epoch is stale
+  bool is_retry = false;  // the session was up before: try until it is again, or the epoch is stale
 };
 
 struct Connected {
   core::LinkEvent event;
-  int fd = -1;                 // -1: it did not come up
+  int fd = -1;  // -1: it did not come up
   std::vector<std::uint8_t> unread;
-  bool was_refused = false;    // a gateway answered, and said no
+  bool was_refused = false;  // a gateway answered, and said no
 };
 
 class Connector {

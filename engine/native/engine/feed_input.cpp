@@ -140,7 +140,9 @@ void FeedInput::look_after() {
   if (ports_) ports_->look_after();
 }
 
-dpdk::Counters FeedInput::counters(std::size_t line) const { return ports_ ? ports_->counters(line) : dpdk::Counters{}; }
+dpdk::Counters FeedInput::counters(std::size_t line) const {
+  return ports_ ? ports_->counters(line) : dpdk::Counters{};
+}
 
 void FeedInput::request(const mold::Request& request) {
   const int fd = fds_[static_cast<std::size_t>(feed::Line::rerequest)];

@@ -1,9 +1,8 @@
 // What the engine asks of its host: clocks, thread names and CPUs, locked and huge memory, the service manager.
 #pragma once
 
-#include <ctime>
-
 #include <cstdint>
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -204,9 +204,7 @@ bool Hot::send_out(const EgressQueue::Waiting& waiting) {
   return true;
 }
 
-bool Hot::journal_is_broken() const {
-  return parts_.ring.shared().broken_errno.load(std::memory_order_relaxed) != 0;
-}
+bool Hot::journal_is_broken() const { return parts_.ring.shared().broken_errno.load(std::memory_order_relaxed) != 0; }
 
 // The last gate: cancels pass while this process holds its epoch, orders only while nothing blocks them. A broken
 // journal records nothing any more: its cancels must not wait for it, a kill on a full disk would cancel nothing.
@@ -265,9 +263,19 @@ void Hot::publish_ports() {
   if (!parts_.feed.is_polled()) return;
   for (std::size_t line = 0; line < dpdk::kLines; ++line) {
     const dpdk::Counters seen = parts_.feed.counters(line);
-    const std::array<std::uint64_t, kPortMetrics> values{
-        seen.frames, seen.data, seen.foreign, seen.malformed, seen.bad_checksum, seen.fragments, seen.igmp,
-        seen.reports, seen.device_stamps, seen.missed, seen.errors, seen.no_mbuf, seen.link_up ? 1ULL : 0ULL};
+    const std::array<std::uint64_t, kPortMetrics> values{seen.frames,
+                                                         seen.data,
+                                                         seen.foreign,
+                                                         seen.malformed,
+                                                         seen.bad_checksum,
+                                                         seen.fragments,
+                                                         seen.igmp,
+                                                         seen.reports,
+                                                         seen.device_stamps,
+                                                         seen.missed,
+                                                         seen.errors,
+                                                         seen.no_mbuf,
+                                                         seen.link_up ? 1ULL : 0ULL};
     for (std::size_t i = 0; i < values.size(); ++i) parts_.metrics.set_port(line, i, values[i]);
   }
 }

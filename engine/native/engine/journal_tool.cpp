@@ -53,9 +53,14 @@ hft::core::Generated generate(const Options& options) {
   std::filesystem::create_directories(options.directory);
   if (!std::filesystem::is_empty(options.directory)) throw std::invalid_argument(options.directory + " is not empty");
   const auto made = hft::core::generate_journal(options.directory, options.generator);
-  const nlohmann::json line{{"messages", options.generator.messages}, {"inputs", made.inputs}, {"orders", made.orders},
-                            {"cancels", made.cancels}, {"executions", made.executions}, {"refused", made.refused},
-                            {"state_digest", made.state_digest}, {"decision_digest", made.decision_digest}};
+  const nlohmann::json line{{"messages", options.generator.messages},
+                            {"inputs", made.inputs},
+                            {"orders", made.orders},
+                            {"cancels", made.cancels},
+                            {"executions", made.executions},
+                            {"refused", made.refused},
+                            {"state_digest", made.state_digest},
+                            {"decision_digest", made.decision_digest}};
   std::printf("%s\n", line.dump().c_str());
   return made;
 }
@@ -76,7 +81,8 @@ int prove(const Options& options) {
 }
 
 int show(const Options& options) {
-  if (!std::filesystem::is_directory(options.directory)) throw std::invalid_argument(options.directory + ": no such directory");
+  if (!std::filesystem::is_directory(options.directory))
+    throw std::invalid_argument(options.directory + ": no such directory");
   std::map<std::uint16_t, std::uint64_t> kinds;
   hft::JournalReader reader(options.directory);
   while (const auto record = reader.next()) ++kinds[record->header.kind];

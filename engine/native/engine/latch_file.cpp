@@ -50,7 +50,9 @@ std::array<char, kCopyBytes> encode(const core::Latch& latch, std::uint64_t gene
           -1, ' ', true, nlohmann::json::error_handler_t::replace);
   std::array<char, kCopyBytes> copy{};
   const std::size_t length = std::min(text.size(), kTextBytesMax);
-  CopyHead head{{'H', 'F', 'T', 'L', 'A', 'T', 'C', 'H'}, generation, static_cast<std::uint32_t>(length),
+  CopyHead head{{'H', 'F', 'T', 'L', 'A', 'T', 'C', 'H'},
+                generation,
+                static_cast<std::uint32_t>(length),
                 crc_of(generation, text.data(), length)};
   std::memcpy(copy.data(), &head, sizeof head);
   std::memcpy(copy.data() + sizeof head, text.data(), length);

@@ -26,8 +26,9 @@ bool signature_is_good(const std::string& path, const std::string& bytes, const 
   const bool fed = write(ends[1], bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
   close(ends[1]);
   const std::string signature = path + ".sig";
-  std::array<const char*, 12> argv{"ssh-keygen", "-Y", "verify", "-n", "hft-limits", "-I", "limits", "-f",
-                                   allowed_signers.c_str(), "-s", signature.c_str(), nullptr};
+  std::array<const char*, 12> argv{
+      "ssh-keygen",      "-Y",   "verify", "-n", "hft-limits", "-I", "limits", "-f", allowed_signers.c_str(), "-s",
+      signature.c_str(), nullptr};
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[0], 0);

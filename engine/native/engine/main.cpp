@@ -39,10 +39,14 @@ int complain(const std::string& what, int code = kExitConfiguration) {
 }
 
 bool parse(int count, char** words, Options& options) {
-  constexpr option kLong[] = {{"config", required_argument, nullptr, 'c'}, {"check", no_argument, nullptr, 'k'},
-                              {"conformance", no_argument, nullptr, 'f'},  {"replay", required_argument, nullptr, 'r'},
-                              {"version", no_argument, nullptr, 'v'},      {"json", no_argument, nullptr, 'j'},
-                              {"manifest", no_argument, nullptr, 'm'},     {"help", no_argument, nullptr, 'h'},
+  constexpr option kLong[] = {{"config", required_argument, nullptr, 'c'},
+                              {"check", no_argument, nullptr, 'k'},
+                              {"conformance", no_argument, nullptr, 'f'},
+                              {"replay", required_argument, nullptr, 'r'},
+                              {"version", no_argument, nullptr, 'v'},
+                              {"json", no_argument, nullptr, 'j'},
+                              {"manifest", no_argument, nullptr, 'm'},
+                              {"help", no_argument, nullptr, 'h'},
 #ifdef HFT_DRILL
                               {"drill-no-risk", no_argument, nullptr, 'n'},
 #endif
@@ -73,7 +77,8 @@ int check(const EngineConfig& config) {
   const auto limits = load_limits(config.limits_file, config.allowed_signers, {}, utc_ns());
   if (const auto* why = std::get_if<std::string>(&limits)) return complain(*why);
   const auto& loaded = std::get<LimitsFile>(limits).limits;
-  return print({{"config_digest", "sha256:" + config.digest}, {"limits_digest", "sha256:" + loaded.digest},
+  return print({{"config_digest", "sha256:" + config.digest},
+                {"limits_digest", "sha256:" + loaded.digest},
                 {"limits_serial", loaded.serial}});
 }
 
@@ -82,13 +87,19 @@ int replay_journal(const std::string& directory) {
   const core::ReplayResult result = core::replay(directory);
   std::fprintf(stderr, "%s\n", result.end.text().c_str());
   if (result.end.ending == Ending::refused || result.end.ending == Ending::corrupt) return kExitInvariantBroken;
-  if (!result.readable) return complain("a record cannot be replayed (market data by reference, or foreign)", kExitInvariantBroken);
+  if (!result.readable)
+    return complain("a record cannot be replayed (market data by reference, or foreign)", kExitInvariantBroken);
   if (result.mismatches != 0) {
-    return complain(std::to_string(result.mismatches) + " decisions differ: " + result.first_mismatch, kExitInvariantBroken);
+    return complain(std::to_string(result.mismatches) + " decisions differ: " + result.first_mismatch,
+                    kExitInvariantBroken);
   }
-  return print({{"input_seq", result.input_seq}, {"state_digest", "sha256:" + result.state_digest},
-                {"decision_digest", "sha256:" + result.decision_digest}, {"inputs", result.inputs},
-                {"decisions", result.decisions}, {"runs", result.runs}, {"unrecorded", result.unrecorded},
+  return print({{"input_seq", result.input_seq},
+                {"state_digest", "sha256:" + result.state_digest},
+                {"decision_digest", "sha256:" + result.decision_digest},
+                {"inputs", result.inputs},
+                {"decisions", result.decisions},
+                {"runs", result.runs},
+                {"unrecorded", result.unrecorded},
                 {"ending", ending_name(result.end.ending)}});
 }
 

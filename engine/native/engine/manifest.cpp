@@ -24,29 +24,45 @@ Json thread_row(const char* name, const char* role, const char* wants) {
 // GNU build id of the running program: the linker's hash of its content, first 16 digits of its SHA-256 here, since
 // both say the same and only one needs no ELF reader.
 Json made_from(const std::string& sha256_hex) {
-  Json threads = Json::array({thread_row("hft-hot", "hot", "isolated"), thread_row("hft-journal", "journal", "housekeeping"),
-                              thread_row("hft-link", "other", "housekeeping"),
-                              thread_row("hft-admin", "admin", "housekeeping")});
+  Json threads =
+      Json::array({thread_row("hft-hot", "hot", "isolated"), thread_row("hft-journal", "journal", "housekeeping"),
+                   thread_row("hft-link", "other", "housekeeping"), thread_row("hft-admin", "admin", "housekeeping")});
   threads[0]["numa"] = "nic";
   // DPDK's own thread for link interrupts; it runs where the environment was started, on housekeeping CPUs.
   if (dpdk::built_in()) threads.push_back(thread_row("eal-intr-thread", "other", "housekeeping"));
-  return {{"contract", kContract},
-          {"identity", {{"name", kName}, {"version", kVersion}, {"build", sha256_hex.substr(0, 16)}}},
-          {"level", kLevel},
-          {"exec", {{"interpreter", Json::array()}, {"program", "hft-engine"}, {"arguments", Json::array()}}},
-          {"files", Json::array({{{"path", "hft-engine"}, {"sha256", sha256_hex}, {"executable", true}}})},
-          {"compat", {{"cpu", "x86-64-v2"}, {"libc", "2.36"}, {"journal_version_min", 1}, {"journal_version_max", 1},
-                      {"replication_min", 0}, {"replication_max", 0}, {"state_digest", "sha256"}}},
-          {"venue_profiles", {"ouch5-2023-05", "ouch5-later"}},
-          {"threads", threads},
-          {"memory", {{"hugepages_2m", 16 + (dpdk::built_in() ? kPortPages : 0)}, {"hugepages_1g", 0}, {"locked_bytes", 256 << 20}}},
-          {"nic", {{"mode", dpdk::built_in() ? "dpdk" : "kernel"}, {"feed", {"multicast", "unicast"}}}},
-          {"ports", Json::array()},
-          {"budgets", {{"startup_ms", 5000}, {"drain_ms", 5000}, {"kill_ms", 100}, {"replication_lag_max", 0},
-                       {"latency_ns", Json::object()}}},
-          {"pre_deploy_limits", {{"instruments_max", 64}, {"order_price_max_e4", 1'999'999'900},
-                                 {"order_value_max_e4", 1'000'000'000'000}, {"orders_per_day_max", 10'000'000},
-                                 {"position_max", 1'000'000}, {"venues_max", 1}}}};
+  return {
+      {"contract", kContract},
+      {"identity", {{"name", kName}, {"version", kVersion}, {"build", sha256_hex.substr(0, 16)}}},
+      {"level", kLevel},
+      {"exec", {{"interpreter", Json::array()}, {"program", "hft-engine"}, {"arguments", Json::array()}}},
+      {"files", Json::array({{{"path", "hft-engine"}, {"sha256", sha256_hex}, {"executable", true}}})},
+      {"compat",
+       {{"cpu", "x86-64-v2"},
+        {"libc", "2.36"},
+        {"journal_version_min", 1},
+        {"journal_version_max", 1},
+        {"replication_min", 0},
+        {"replication_max", 0},
+        {"state_digest", "sha256"}}},
+      {"venue_profiles", {"ouch5-2023-05", "ouch5-later"}},
+      {"threads", threads},
+      {"memory",
+       {{"hugepages_2m", 16 + (dpdk::built_in() ? kPortPages : 0)}, {"hugepages_1g", 0}, {"locked_bytes", 256 << 20}}},
+      {"nic", {{"mode", dpdk::built_in() ? "dpdk" : "kernel"}, {"feed", {"multicast", "unicast"}}}},
+      {"ports", Json::array()},
+      {"budgets",
+       {{"startup_ms", 5000},
+        {"drain_ms", 5000},
+        {"kill_ms", 100},
+        {"replication_lag_max", 0},
+        {"latency_ns", Json::object()}}},
+      {"pre_deploy_limits",
+       {{"instruments_max", 64},
+        {"order_price_max_e4", 1'999'999'900},
+        {"order_value_max_e4", 1'000'000'000'000},
+        {"orders_per_day_max", 10'000'000},
+        {"position_max", 1'000'000},
+        {"venues_max", 1}}}};
 }
 
 }  // namespace

@@ -30,23 +30,43 @@ struct Row {
   Type type;
 };
 constexpr std::array<Row, kMetrics> kRows{{
-    {"engine_state", kGauge}, {"engine_epoch", kGauge}, {"engine_latched", kGauge},
-    {"engine_hot_turns_total", kCounter}, {"engine_input_seq", kCounter}, {"engine_journal_durable_seq", kCounter},
-    {"engine_feed_messages_total", kCounter}, {"engine_feed_gaps_total", kCounter},
-    {"engine_orders_sent_total", kCounter}, {"engine_cancels_sent_total", kCounter},
-    {"engine_executions_total", kCounter}, {"engine_risk_refused_total", kCounter}, {"engine_open_orders", kGauge},
-    {"engine_feed_rejected_total", kCounter}, {"engine_feed_requests_total", kCounter},
-    {"engine_feed_lost_total", kCounter}, {"engine_egress_dropped_total", kCounter},
-    {"engine_journal_stalls_total", kCounter}, {"engine_orders_resent_total", kCounter},
+    {"engine_state", kGauge},
+    {"engine_epoch", kGauge},
+    {"engine_latched", kGauge},
+    {"engine_hot_turns_total", kCounter},
+    {"engine_input_seq", kCounter},
+    {"engine_journal_durable_seq", kCounter},
+    {"engine_feed_messages_total", kCounter},
+    {"engine_feed_gaps_total", kCounter},
+    {"engine_orders_sent_total", kCounter},
+    {"engine_cancels_sent_total", kCounter},
+    {"engine_executions_total", kCounter},
+    {"engine_risk_refused_total", kCounter},
+    {"engine_open_orders", kGauge},
+    {"engine_feed_rejected_total", kCounter},
+    {"engine_feed_requests_total", kCounter},
+    {"engine_feed_lost_total", kCounter},
+    {"engine_egress_dropped_total", kCounter},
+    {"engine_journal_stalls_total", kCounter},
+    {"engine_orders_resent_total", kCounter},
     {"engine_gateway_refused_total", kCounter},
 }};
 constexpr std::array<const char*, kHistograms> kHistogramNames{"engine_user_span_ns", "engine_decision_ns"};
 // Behind "engine_dpdk_a_" and "engine_dpdk_b_".
 constexpr std::array<Row, kPortMetrics> kPortRows{{
-    {"frames_total", kCounter}, {"datagrams_total", kCounter}, {"foreign_total", kCounter},
-    {"malformed_total", kCounter}, {"bad_checksum_total", kCounter}, {"fragments_total", kCounter},
-    {"igmp_total", kCounter}, {"reports_sent_total", kCounter}, {"device_stamps_total", kCounter},
-    {"missed_total", kCounter}, {"errors_total", kCounter}, {"no_mbuf_total", kCounter}, {"link_up", kGauge},
+    {"frames_total", kCounter},
+    {"datagrams_total", kCounter},
+    {"foreign_total", kCounter},
+    {"malformed_total", kCounter},
+    {"bad_checksum_total", kCounter},
+    {"fragments_total", kCounter},
+    {"igmp_total", kCounter},
+    {"reports_sent_total", kCounter},
+    {"device_stamps_total", kCounter},
+    {"missed_total", kCounter},
+    {"errors_total", kCounter},
+    {"no_mbuf_total", kCounter},
+    {"link_up", kGauge},
 }};
 
 struct Entry {
@@ -80,8 +100,8 @@ MetricsPage::MetricsPage(const std::string& path) {
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) throw std::system_error(errno, std::generic_category(), path);
   const int error = posix_fallocate(fd, 0, kPageBytes);
-  void* page = error == 0 ? mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0)
-                          : MAP_FAILED;
+  void* page =
+      error == 0 ? mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0) : MAP_FAILED;
   close(fd);
   if (page == MAP_FAILED) throw std::system_error(error != 0 ? error : errno, std::generic_category(), path);
   page_ = static_cast<char*>(page);

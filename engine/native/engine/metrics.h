@@ -9,9 +9,27 @@
 namespace hft::engine {
 
 enum class Metric : std::uint8_t {
-  state, epoch, latched, turns, input_seq, durable_seq, feed_messages, feed_gaps, orders_sent, cancels_sent,
-  executions, risk_refused, open_orders, feed_rejected, feed_requests, feed_lost, egress_dropped, journal_stalls,
-  resent, gateway_refused, count_,
+  state,
+  epoch,
+  latched,
+  turns,
+  input_seq,
+  durable_seq,
+  feed_messages,
+  feed_gaps,
+  orders_sent,
+  cancels_sent,
+  executions,
+  risk_refused,
+  open_orders,
+  feed_rejected,
+  feed_requests,
+  feed_lost,
+  egress_dropped,
+  journal_stalls,
+  resent,
+  gateway_refused,
+  count_,
 };
 enum class Histogram : std::uint8_t { user_span, decision, count_ };
 

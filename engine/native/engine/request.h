@@ -37,7 +37,7 @@ struct Request {
   core::Answer answer;
   Snapshot after;
   std::string state_digest, decision_digest;
-  std::uint64_t book_digest = 0;  // of full depth with order priority (book/book.h)
+  std::uint64_t book_digest = 0;     // of full depth with order priority (book/book.h)
   std::uint64_t journal_offset = 0;  // everything up to here should be written before the answer is told
   std::uint64_t since_ns = 0;
   std::atomic<bool> done{false};

@@ -61,8 +61,11 @@ std::optional<Ring> adopt_ring(const JournalEnd& end) {
 
 PersisterOptions persister_options(const EngineConfig& config, const JournalReader& reader) {
   const JournalEnd& end = reader.end();
-  return {.directory = config.journal_directory, .segment_bytes = config.segment_bytes,
-          .first_segment = end.segment + 1, .next_input_seq = end.last_input_seq + 1, .chain_crc = end.chain_crc,
+  return {.directory = config.journal_directory,
+          .segment_bytes = config.segment_bytes,
+          .first_segment = end.segment + 1,
+          .next_input_seq = end.last_input_seq + 1,
+          .chain_crc = end.chain_crc,
           .open_block = reader.open_block()};
 }
 
@@ -91,8 +94,11 @@ Recovered make_whole(const EngineConfig& config) {
 std::string lock_facts(const EngineConfig& config, const book::Arena& arena) {
   const MemoryLock lock = lock_memory();
   if (!lock.locked && config.memory_required) throw Exit{kExitRetry, lock.why_not};
-  return nlohmann::json{{"memory_locked", lock.locked}, {"why_not", lock.why_not}, {"arena_bytes", arena.bytes()},
-                        {"arena_huge", arena.huge()}}.dump();
+  return nlohmann::json{{"memory_locked", lock.locked},
+                        {"why_not", lock.why_not},
+                        {"arena_bytes", arena.bytes()},
+                        {"arena_huge", arena.huge()}}
+      .dump();
 }
 
 int finish(Hot& hot, Persister& persister, bool forced) {
@@ -100,9 +106,11 @@ int finish(Hot& hot, Persister& persister, bool forced) {
   const bool durable = persister.stop();
   const bool clean = core.drained_in_time() && core.orders().count() == 0 && durable && !forced;
   const int code = clean ? kExitOk : kExitOrdersMaybeOpen;
-  const nlohmann::json line{{"exit", code}, {"open_orders", core.orders().count()},
+  const nlohmann::json line{{"exit", code},
+                            {"open_orders", core.orders().count()},
                             {"cancels_sent", core.cleanup().cancels_sent},
-                            {"cancels_acked", core.cleanup().cancels_acked}, {"journal_durable", durable},
+                            {"cancels_acked", core.cleanup().cancels_acked},
+                            {"journal_durable", durable},
                             {"state_digest", "sha256:" + core.state_digest()},
                             {"decision_digest", "sha256:" + core.decision_digest()}};
   std::printf("%s\n", line.dump().c_str());
@@ -123,8 +131,7 @@ int run(const EngineConfig& config, bool conformance) {
   MetricsPage metrics(config.metrics_page);
   FeedInput feed(config);
   Connector connector(config);
-  Hot hot({config, ring, gate, feed, connector, metrics, wake_fd}, reader.end().last_input_seq, book,
-          arena.resource());
+  Hot hot({config, ring, gate, feed, connector, metrics, wake_fd}, reader.end().last_input_seq, book, arena.resource());
   JournalReader again(config.journal_directory);
   must_be_readable(again.end(), core::restore(hot.core(), again));
   recovered.end = again.end();

@@ -30,11 +30,11 @@ inline void prepare_signals() {
   sigemptyset(&taken);
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&taken, number);
   sigprocmask(SIG_BLOCK, &taken, nullptr);
-  struct sigaction kill_action {};
+  struct sigaction kill_action{};
   kill_action.sa_handler = on_kill_signal;
   kill_action.sa_flags = SA_RESTART;
   sigaction(SIGUSR1, &kill_action, nullptr);
-  struct sigaction ignore {};
+  struct sigaction ignore{};
   ignore.sa_handler = SIG_IGN;
   for (const int number : {SIGXFSZ, SIGPIPE}) sigaction(number, &ignore, nullptr);
 }

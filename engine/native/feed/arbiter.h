@@ -32,9 +32,9 @@ enum class Phase : std::uint8_t {
 // What became of one datagram.
 enum class Outcome : std::uint8_t {
   delivered,
-  duplicate,      // all of it came before
-  kept,           // early: waits in the window
-  window_full,    // early and no room: will be re-requested
+  duplicate,    // all of it came before
+  kept,         // early: waits in the window
+  window_full,  // early and no room: will be re-requested
   heartbeat,
   end_of_session,
   rejected,       // not a MoldUDP64 packet; see Counters::rejects
@@ -45,7 +45,7 @@ enum class Outcome : std::uint8_t {
 
 struct Config {
   std::optional<mold::Session> session = std::nullopt;  // the only one to take; without it, the first one heard
-  std::uint64_t start_sequence = 1;        // 0: join at whatever comes first
+  std::uint64_t start_sequence = 1;                     // 0: join at whatever comes first
   std::uint64_t gap_wait_ns = 1'000'000;
   std::uint64_t request_timeout_ns = 20'000'000;
   unsigned requests_max = 5;
@@ -75,8 +75,7 @@ struct Counters {
 
 class Arbiter {
  public:
-  explicit Arbiter(const Config& config)
-      : config_(config), window_(config.window_slots, config.datagram_bytes_max) {}
+  explicit Arbiter(const Config& config) : config_(config), window_(config.window_slots, config.datagram_bytes_max) {}
 
   template <class Sink>
   Outcome on_datagram(Line line, Bytes datagram, std::uint64_t now_ns, Sink& sink) {
@@ -138,12 +137,9 @@ class Arbiter {
     if (end <= expected_) return Outcome::duplicate;
     if (packet.sequence > expected_) {
       switch (window_.keep(packet)) {
-        case Window::Kept::kept:
-          return Outcome::kept;
-        case Window::Kept::already:
-          return Outcome::duplicate;
-        case Window::Kept::full:
-          return Outcome::window_full;
+        case Window::Kept::kept: return Outcome::kept;
+        case Window::Kept::already: return Outcome::duplicate;
+        case Window::Kept::full: return Outcome::window_full;
       }
     }
     const auto seen = static_cast<std::uint16_t>(expected_ - packet.sequence);
@@ -186,8 +182,7 @@ class Arbiter {
 
   mold::Request ask(std::uint64_t now_ns) {
     const std::uint64_t missing = gap_end_ - expected_;
-    const auto wanted =
-        static_cast<std::uint16_t>(std::min<std::uint64_t>(missing, config_.request_count_max));
+    const auto wanted = static_cast<std::uint16_t>(std::min<std::uint64_t>(missing, config_.request_count_max));
     asked_until_ = expected_ + wanted;
     progress_ns_ = now_ns;
     answered_ = false;

@@ -13,8 +13,8 @@ constexpr std::size_t REQUEST_BYTES_MAX = 1 << 20;
 
 class AdminServer::Caller : public Source {
  public:
-  Caller(AdminServer& server, Fd socket, std::uint64_t number)
-      : number(number), server_(server), socket_(std::move(socket)) {}
+  Caller(AdminServer& server, Fd socket, std::uint64_t its_number)
+      : number(its_number), server_(server), socket_(std::move(socket)) {}
   ~Caller() override { server_.hub_.loop.remove(socket_.get()); }
 
   bool start() { return server_.hub_.loop.add(socket_.get(), EPOLLIN, *this); }

@@ -33,10 +33,10 @@ struct Config {
   std::string log_directory;
   std::string profile;  // ouch5-2023-05 or ouch5-later
   OnFence on_fence = OnFence::cancel;
-  std::string limits_file;       // empty: none, which only a test gateway may do
-  std::string host_signers;      // allowed_signers of the hosts' tickets
-  std::string authority_signers; // allowed_signers of fences and limits
-  std::string epoch_source;      // the authority's file; empty: fences come by the admin socket alone
+  std::string limits_file;        // empty: none, which only a test gateway may do
+  std::string host_signers;       // allowed_signers of the hosts' tickets
+  std::string authority_signers;  // allowed_signers of fences and limits
+  std::string epoch_source;       // the authority's file; empty: fences come by the admin socket alone
   std::uint64_t reconnect_ms = 500;
   std::uint64_t heartbeat_ms = 1000;  // SoupBinTCP 3.00: one second
   std::uint64_t silence_ms = 15000;   // and fifteen

@@ -6,9 +6,8 @@
 namespace hft::gateway {
 
 std::string to_text(const DurableState& state) {
-  Json object{{"fence", to_json(state.fence)},
-              {"limits_serial", state.limits_serial},
-              {"limits_digest", state.limits_digest}};
+  Json object{
+      {"fence", to_json(state.fence)}, {"limits_serial", state.limits_serial}, {"limits_digest", state.limits_digest}};
   return canonical(object) + "\n";
 }
 
@@ -25,8 +24,6 @@ std::variant<DurableState, Failure> load_state(const std::string& path) {
   return DurableState{*fence, *serial, *digest};
 }
 
-Failure save_state(const std::string& path, const DurableState& state) {
-  return replace_durably(path, to_text(state));
-}
+Failure save_state(const std::string& path, const DurableState& state) { return replace_durably(path, to_text(state)); }
 
 }  // namespace hft::gateway

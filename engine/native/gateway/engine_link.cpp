@@ -87,10 +87,8 @@ void EngineLink::process() {
   while (phase_ != Phase::ended && phase_ != Phase::verifying && held_.empty()) {
     const auto result = reader_.next(packet);
     if (result == soup::Got::need_more) break;
-    if (result == soup::Got::broken)
-      refuse_link(Reason::protocol);
-    else
-      on_packet(packet);
+    if (result == soup::Got::broken) refuse_link(Reason::protocol);
+    else on_packet(packet);
   }
   is_processing_ = false;
   if (phase_ != Phase::ended) watch();
@@ -145,8 +143,7 @@ void EngineLink::on_claim(const soup::Packet& packet) {
   const auto epoch = link::parse_claim(packet);
   if (!epoch) return refuse_link(Reason::protocol);
   auto reason = judge_claim(hub_.gate, party_, *epoch, {party_.holder, "", ""});
-  if (reason == Reason::ok && party_.egress != Egress::shadow &&
-      hub_.is_promotion_barred(slot_, party_.holder, *epoch))
+  if (reason == Reason::ok && party_.egress != Egress::shadow && hub_.is_promotion_barred(slot_, party_.holder, *epoch))
     reason = Reason::latched;
   Failure failure;
   const bool raises = hub_.gate.house.is_test && *epoch > hub_.gate.epoch.highest();

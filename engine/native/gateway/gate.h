@@ -21,9 +21,7 @@ namespace hft::gateway {
 
 enum class Kind : std::uint8_t { enter, replace, cancel, modify, mass_cancel, disable, enable, query };
 
-constexpr bool opens_risk(Kind kind) {
-  return kind == Kind::enter || kind == Kind::replace || kind == Kind::enable;
-}
+constexpr bool opens_risk(Kind kind) { return kind == Kind::enter || kind == Kind::replace || kind == Kind::enable; }
 
 // One inbound OUCH message as far as a decision needs it.
 struct Message {
@@ -77,8 +75,8 @@ struct Account {
 inline Reason judge_claim(const Gate& gate, const Party& party, std::uint64_t epoch, const Origin& origin) {
   if (party.is_claimed) return Reason::claim_twice;
   if (party.egress == Egress::shadow) return Reason::ok;
-  const auto reason = gate.house.is_test ? gate.epoch.claim_unsigned(epoch)
-                                         : gate.epoch.claim(epoch, party.holder, party.runs);
+  const auto reason =
+      gate.house.is_test ? gate.epoch.claim_unsigned(epoch) : gate.epoch.claim(epoch, party.holder, party.runs);
   const bool is_stale = reason == Reason::stale_epoch;
   // Stale before latched: who is both must hear that he is no leader any more, or he asks for ever.
   if (is_stale && gate.is_epoch_enforced) return reason;

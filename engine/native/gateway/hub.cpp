@@ -24,7 +24,9 @@ constexpr bool IS_DRILL_BUILD = false;
 }  // namespace
 
 Hub::Hub(Config read_config, const Options& options)
-    : config(std::move(read_config)), profile(*ouch::profile_of(config.profile)), verifier(loop),
+    : config(std::move(read_config)),
+      profile(*ouch::profile_of(config.profile)),
+      verifier(loop),
       is_active(!config.is_standby) {
   gate.house = {options.is_test, IS_DRILL_BUILD};
   gate.is_epoch_enforced = options.is_epoch_enforced || !IS_DRILL_BUILD;
@@ -80,7 +82,10 @@ std::size_t Hub::cancel_where(VenueSession& session, std::string_view why,
   for (const auto& order : session.account.orders.open()) {
     if (!is_meant(order) || !session.cancel(order)) continue;
     ++sent;
-    ledger.event(why, {.session = session.account.name, .epoch = gate.epoch.highest(), .urn = order.urn, .type = 'X',
+    ledger.event(why, {.session = session.account.name,
+                       .epoch = gate.epoch.highest(),
+                       .urn = order.urn,
+                       .type = 'X',
                        .clordid = trimmed(order.clordid)});
   }
   return sent;

@@ -23,9 +23,7 @@ inline std::optional<Json> parse_object(std::string_view text) {
   return parsed;
 }
 
-inline std::string canonical(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+inline std::string canonical(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 inline std::optional<std::string> text_at(const Json& object, const char* key) {
   const auto found = object.find(key);

@@ -85,8 +85,7 @@ std::optional<Copy> unseal(std::string_view copy) {
 
 bool put(int fd, const std::string& copy, std::size_t index) {
   const auto offset = static_cast<off_t>(index * LatchBlock::COPY_BYTES);
-  return ::pwrite(fd, copy.data(), copy.size(), offset) == static_cast<ssize_t>(copy.size()) &&
-         ::fdatasync(fd) == 0;
+  return ::pwrite(fd, copy.data(), copy.size(), offset) == static_cast<ssize_t>(copy.size()) && ::fdatasync(fd) == 0;
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // The latch on disk: one preallocated file that holds the latch twice, so that a full disk cannot stop a kill.
 //
 // Each copy is COPY_BYTES long: "HFTLATCH", generation, length, SHA-256 of all the rest, then the entries as
-// JSON. A write overwrites copy one, syncs, overwrites copy two, syncs; no block is allocated for it. Reading believes only
-// two whole copies: whatever either of them latches is latched, and a copy that cannot be read latches the site.
+// JSON. A write overwrites copy one, syncs, overwrites copy two, syncs; no block is allocated for it. Reading believes
+// only two whole copies: whatever either of them latches is latched, and a copy that cannot be read latches the site.
 #pragma once
 
 #include <cstdint>

@@ -24,9 +24,7 @@ struct Limits {
   std::vector<std::string> symbols;         // sorted, without the wire's padding
   std::string digest;
 
-  bool allows(std::string_view symbol) const {
-    return std::binary_search(symbols.begin(), symbols.end(), symbol);
-  }
+  bool allows(std::string_view symbol) const { return std::binary_search(symbols.begin(), symbols.end(), symbol); }
 };
 
 // May FRESH replace what is loaded? Serials rise, across restarts too: an older, looser file stays valid by its

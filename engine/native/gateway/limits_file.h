@@ -22,8 +22,13 @@ inline std::optional<Limits> limits_from(const std::string& text) {
   const auto symbols = part.find("symbols");
   if (!serial || !not_after || !rate || !quantity || !notional) return std::nullopt;
   if (symbols == part.end() || !symbols->is_array() || *rate > 1'000'000 || *quantity > UINT32_MAX) return std::nullopt;
-  Limits limits{*serial, static_cast<std::int64_t>(*not_after), static_cast<std::uint32_t>(*rate),
-                static_cast<std::uint32_t>(*quantity), *notional, {}, digest_of(text)};
+  Limits limits{*serial,
+                static_cast<std::int64_t>(*not_after),
+                static_cast<std::uint32_t>(*rate),
+                static_cast<std::uint32_t>(*quantity),
+                *notional,
+                {},
+                digest_of(text)};
   for (const auto& symbol : *symbols) {
     if (!symbol.is_string()) return std::nullopt;
     limits.symbols.push_back(symbol.get<std::string>());

@@ -15,8 +15,7 @@ constexpr off_t TAIL_BYTES = 65536;
 void put_text(std::string& line, std::string_view key, std::string_view text) {
   line.append(",\"").append(key).append("\":\"");
   for (const char character : text) {
-    if (character == '"' || character == '\\')
-      line.push_back('\\');
+    if (character == '"' || character == '\\') line.push_back('\\');
     line.push_back(character < ' ' || character > '~' ? '?' : character);
   }
   line.push_back('"');
@@ -47,7 +46,7 @@ std::uint64_t last_seq_in(std::string_view tail) {
 Failure LineLog::open(const std::string& path) {
   file_ = Fd(::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
   if (!file_) return failed("cannot open log", path);
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file_.get(), &status) != 0) return failed("cannot read log", path);
   const auto from = status.st_size > TAIL_BYTES ? status.st_size - TAIL_BYTES : 0;
   std::string tail(static_cast<std::size_t>(status.st_size - from), '\0');

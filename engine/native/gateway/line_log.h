@@ -19,7 +19,7 @@ struct LogLine {
   std::uint64_t seq = 0;
   std::string_view event = {};
   std::string_view session = {};  // the account
-  std::uint64_t link = 0;    // the engine connection, 0 when none
+  std::uint64_t link = 0;         // the engine connection, 0 when none
   std::string_view party = {};    // HOST/SLOT
   std::uint64_t epoch = 0;
   std::uint32_t urn = 0;

@@ -3,8 +3,8 @@
 #include <cstring>
 #include <string>
 
-#include "gateway/program.h"
 #include "gateway/json.h"
+#include "gateway/program.h"
 
 namespace {
 
@@ -61,8 +61,10 @@ int print_version(bool is_json) {
 #else
   const bool is_drill = false;
 #endif
-  const hft::gateway::Json version{{"name", "hft-gateway"}, {"version", VERSION},
-                                   {"contract", hft::gateway::CONTRACT_VERSION}, {"drill_build", is_drill}};
+  const hft::gateway::Json version{{"name", "hft-gateway"},
+                                   {"version", VERSION},
+                                   {"contract", hft::gateway::CONTRACT_VERSION},
+                                   {"drill_build", is_drill}};
   if (is_json) std::printf("%s\n", hft::gateway::canonical(version).c_str());
   else std::printf("hft-gateway %s%s\n", VERSION, is_drill ? " (drill build)" : "");
   return 0;

@@ -56,10 +56,8 @@ class Orders {
   void accepted(OpenOrder order, bool is_live) {
     answered(order.urn);
     order.is_answered = true;
-    if (is_live)
-      open_[order.urn] = std::move(order);
-    else
-      open_.erase(order.urn);
+    if (is_live) open_[order.urn] = std::move(order);
+    else open_.erase(order.urn);
   }
 
   void replaced(std::uint32_t original, OpenOrder order, bool is_live) {
@@ -110,10 +108,8 @@ class Orders {
   void reduce(std::uint32_t urn, std::uint32_t shares) {
     const auto found = open_.find(urn);
     if (found == open_.end()) return;
-    if (found->second.quantity <= shares)
-      open_.erase(found);
-    else
-      found->second.quantity -= shares;
+    if (found->second.quantity <= shares) open_.erase(found);
+    else found->second.quantity -= shares;
   }
 
   std::unordered_map<std::uint32_t, OpenOrder> open_;

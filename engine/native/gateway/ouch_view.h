@@ -14,13 +14,14 @@ struct ToMessage {
 
   void operator()(View<ouch::EnterOrder> view) const {
     using M = ouch::EnterOrder;
-    read = {Kind::enter,         M::type,        view[M::urn],           0, view[M::side], view[M::quantity],
-            view[M::price], trimmed(view[M::symbol]), view[M::clordid]};
+    read = {Kind::enter,     M::type,           view[M::urn],   0,
+            view[M::side],   view[M::quantity], view[M::price], trimmed(view[M::symbol]),
+            view[M::clordid]};
   }
   void operator()(View<ouch::ReplaceOrder> view) const {
     using M = ouch::ReplaceOrder;
-    read = {Kind::replace, M::type, view[M::urn], view[M::original_urn], 'B', view[M::quantity],
-            view[M::price],   {},      view[M::clordid]};
+    read = {Kind::replace,     M::type,        view[M::urn], view[M::original_urn], 'B',
+            view[M::quantity], view[M::price], {},           view[M::clordid]};
   }
   void operator()(View<ouch::AccountQuery> view) const {
     read = {};
@@ -47,8 +48,13 @@ struct ToOrders {
 
   template <class M>
   static OpenOrder order_of(View<M> view) {
-    return {view[M::urn],  view[M::quantity], view[M::price], view[M::side], true,
-            std::string(trimmed(view[M::symbol])), std::string(view[M::clordid])};
+    return {view[M::urn],
+            view[M::quantity],
+            view[M::price],
+            view[M::side],
+            true,
+            std::string(trimmed(view[M::symbol])),
+            std::string(view[M::clordid])};
   }
   // Order state: L live, D dead on arrival (OUCH 5.0, Order Accepted).
   void operator()(View<ouch::Accepted> view) const {

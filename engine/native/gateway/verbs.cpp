@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "gateway/engine_link.h"
-#include "gateway/venue_session.h"
 #include "gateway/ouch_view.h"
+#include "gateway/venue_session.h"
 
 namespace hft::gateway {
 namespace {
@@ -18,8 +18,12 @@ Json refusal(Reason reason, const std::string& detail = {}) {
 }
 
 Json to_json(const OpenOrder& order) {
-  return {{"urn", order.urn},           {"clordid", trimmed(order.clordid)}, {"symbol", order.symbol},
-          {"side", std::string(1, order.side)}, {"quantity", order.quantity},  {"price_e4", order.price_e4},
+  return {{"urn", order.urn},
+          {"clordid", trimmed(order.clordid)},
+          {"symbol", order.symbol},
+          {"side", std::string(1, order.side)},
+          {"quantity", order.quantity},
+          {"price_e4", order.price_e4},
           {"in_flight", !order.is_answered}};
 }
 
@@ -83,9 +87,8 @@ void run_fence(Hub& hub, const Json& request, const Reply& reply) {
   const auto signature = text_at(request, "signature").value_or("");
   if (hub.gate.house.is_test && signature.empty()) return apply_fence(hub, *fence, true, reply);
   const Signed claim{hub.config.authority_signers, "epoch", "hft-fence", canonical(to_json(*fence)), signature};
-  hub.verifier.check(claim, [&hub, fence = *fence, reply](bool is_signed) {
-    apply_fence(hub, fence, is_signed, reply);
-  });
+  hub.verifier.check(claim,
+                     [&hub, fence = *fence, reply](bool is_signed) { apply_fence(hub, fence, is_signed, reply); });
 }
 
 bool is_known(const Hub& hub, Scope scope, const std::string& id) {
@@ -104,7 +107,8 @@ void run_latch(Hub& hub, const Json& request, const Reply& reply) {
   const auto reason = text_at(request, "reason").value_or("");
   const auto before = open_orders(hub);
   Failure failure;
-  const auto cancels = hub.latch({*scope, *scope == Scope::site ? "" : id, reason, utc_ns(), hub.gate.epoch.highest()}, failure);
+  const auto cancels =
+      hub.latch({*scope, *scope == Scope::site ? "" : id, reason, utc_ns(), hub.gate.epoch.highest()}, failure);
   reply({{"ok", true},
          {"durable", failure.empty()},
          {"detail", failure.empty() ? "latched" : "latched in memory and tried again every second: " + failure},
@@ -179,11 +183,16 @@ Json status_of(const Hub& hub) {
           {"test", hub.gate.house.is_test},
           {"drill_build", hub.gate.house.is_drill_build},
           {"epoch_enforced", hub.gate.is_epoch_enforced},
-          {"epoch", {{"highest", hub.gate.epoch.highest()}, {"durable", hub.gate.epoch.is_durable()},
-                     {"holder", hub.gate.epoch.fence().holder}}},
+          {"epoch",
+           {{"highest", hub.gate.epoch.highest()},
+            {"durable", hub.gate.epoch.is_durable()},
+            {"holder", hub.gate.epoch.fence().holder}}},
           {"latch", {{"clear", hub.gate.latch.is_clear()}, {"durable", hub.is_latch_saved}, {"entries", latched}}},
-          {"limits", {{"loaded", limits.has_value()}, {"code", code_of(hub.limits_reason)},
-                      {"serial", hub.state.limits_serial}, {"digest", limits ? limits->digest : ""}}},
+          {"limits",
+           {{"loaded", limits.has_value()},
+            {"code", code_of(hub.limits_reason)},
+            {"serial", hub.state.limits_serial},
+            {"digest", limits ? limits->digest : ""}}},
           {"log_seq", hub.ledger.seq()},
           {"accounts", accounts_of(hub)},
           {"hop", {{"to_venue", to_json(hub.to_venue)}, {"to_engine", to_json(hub.to_engine)}}}};

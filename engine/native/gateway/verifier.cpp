@@ -36,8 +36,9 @@ pid_t start(const Signed& claim) {
   ::posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   ::posix_spawn_file_actions_adddup2(&actions, signature.get(), SIGNATURE_FD);
-  const char* argv[] = {"ssh-keygen", "-Y", "verify", "-f", claim.signers.c_str(), "-I", claim.principal.c_str(),
-                        "-n", claim.space.c_str(), "-s", "/dev/fd/3", nullptr};
+  const char* argv[] = {
+      "ssh-keygen",        "-Y", "verify",    "-f",   claim.signers.c_str(), "-I", claim.principal.c_str(), "-n",
+      claim.space.c_str(), "-s", "/dev/fd/3", nullptr};
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   sigset_t none;
@@ -45,8 +46,7 @@ pid_t start(const Signed& claim) {
   ::posix_spawnattr_setsigmask(&attributes, &none);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
   pid_t pid = -1;
-  const int error =
-      ::posix_spawnp(&pid, argv[0], &actions, &attributes, const_cast<char* const*>(argv), environ);
+  const int error = ::posix_spawnp(&pid, argv[0], &actions, &attributes, const_cast<char* const*>(argv), environ);
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   return error == 0 ? pid : -1;
@@ -56,14 +56,15 @@ pid_t start(const Signed& claim) {
 
 class Verifier::Child : public Source {
  public:
-  Child(Verifier& owner, pid_t pid, Answer answer)
-      : pid(pid), pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))), answer(std::move(answer)),
+  Child(Verifier& owner, pid_t started, Answer then)
+      : pid(started),
+        pidfd(static_cast<int>(::syscall(SYS_pidfd_open, started, 0))),
+        answer(std::move(then)),
         owner_(owner) {}
 
   void on_events(std::uint32_t) override {
     int status = 0;
-    if (::waitpid(pid, &status, WNOHANG) == pid)
-      owner_.finish(*this, WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    if (::waitpid(pid, &status, WNOHANG) == pid) owner_.finish(*this, WIFEXITED(status) && WEXITSTATUS(status) == 0);
   }
 
   const pid_t pid;

@@ -23,12 +23,9 @@ std::string DurabilityLevel::text() const {
 
 std::uint64_t DurabilityGate::acked() const {
   switch (level_.kind) {
-    case Durability::durable:
-      return ring_.shared().durable.load(std::memory_order_acquire);
-    case Durability::replica:
-      return replicated(level_.replicas);
-    case Durability::none:
-      break;
+    case Durability::durable: return ring_.shared().durable.load(std::memory_order_acquire);
+    case Durability::replica: return replicated(level_.replicas);
+    case Durability::none: break;
   }
   return ring_.shared().appended.load(std::memory_order_relaxed);
 }

@@ -25,13 +25,13 @@ enum class Ending : std::uint8_t {
 
 struct JournalEnd {
   Ending ending = Ending::clean;
-  std::uint64_t records = 0;        // without seals
+  std::uint64_t records = 0;  // without seals
   std::uint64_t last_input_seq = 0;
-  std::uint64_t ring_offset = 0;    // what the ring counted up to here
+  std::uint64_t ring_offset = 0;  // what the ring counted up to here
   std::uint32_t chain_crc = 0;
-  std::uint64_t segment = 0;        // where it ended; 0 when there is none
-  std::uint64_t file_offset = 0;    // in that segment, behind the last whole record
-  std::uint64_t lost_bytes = 0;     // behind it, up to the last byte that is not zero
+  std::uint64_t segment = 0;      // where it ended; 0 when there is none
+  std::uint64_t file_offset = 0;  // in that segment, behind the last whole record
+  std::uint64_t lost_bytes = 0;   // behind it, up to the last byte that is not zero
   std::uint64_t seals = 0;
   std::uint64_t unknown_skipped = 0;
 

@@ -22,23 +22,23 @@ constexpr std::uint16_t kRecordVersion = 1;
 enum RecordFlags : std::uint32_t { kSkippable = 1, kInput = 2 };
 
 enum class Kind : std::uint16_t {
-  start = 1,        // JSON; first record of every run, not an input
-  market_full = 2,  // one MoldUDP64 packet after arbitration
-  market_ref = 3,   // session, first sequence, count, CRC of the message blocks
-  response = 4,     // one sequenced OUCH message
-  tick = 5,         // u64 nanoseconds
-  admin = 6,        // JSON {"uid":..,"request":{..}}
-  limits = 7,       // the limits file's bytes
-  epoch = 8,        // u64, the highest epoch from now on
-  state = 9,        // JSON {"from":..,"to":..,"why":..}
-  intent = 10,      // the OUCH message, before it is sent
-  seal = 11,        // SHA-256 of the record bytes since the seal before; the persister's
-  link = 12,        // JSON, a change of the session at the gateway
-  feed = 100,       // a gap opened or closed, the feed went silent or came back
-  egress = 101,     // an intent that the last gate did not let out
-  refusal = 102,    // an intent that a rule refused (skippable)
-  digest = 103,     // both digests at this input (skippable)
-  reconciled = 104, // what the drop copy said
+  start = 1,         // JSON; first record of every run, not an input
+  market_full = 2,   // one MoldUDP64 packet after arbitration
+  market_ref = 3,    // session, first sequence, count, CRC of the message blocks
+  response = 4,      // one sequenced OUCH message
+  tick = 5,          // u64 nanoseconds
+  admin = 6,         // JSON {"uid":..,"request":{..}}
+  limits = 7,        // the limits file's bytes
+  epoch = 8,         // u64, the highest epoch from now on
+  state = 9,         // JSON {"from":..,"to":..,"why":..}
+  intent = 10,       // the OUCH message, before it is sent
+  seal = 11,         // SHA-256 of the record bytes since the seal before; the persister's
+  link = 12,         // JSON, a change of the session at the gateway
+  feed = 100,        // a gap opened or closed, the feed went silent or came back
+  egress = 101,      // an intent that the last gate did not let out
+  refusal = 102,     // an intent that a rule refused (skippable)
+  digest = 103,      // both digests at this input (skippable)
+  reconciled = 104,  // what the drop copy said
 };
 
 constexpr bool is_known(std::uint16_t kind) { return (kind >= 1 && kind <= 12) || (kind >= 100 && kind <= 104); }
@@ -48,14 +48,11 @@ constexpr std::uint32_t flags_of(Kind kind) {
   switch (kind) {
     case Kind::start:
     case Kind::state:
-    case Kind::intent:
-      return 0;
+    case Kind::intent: return 0;
     case Kind::seal:
     case Kind::refusal:
-    case Kind::digest:
-      return kSkippable;
-    default:
-      return kInput;
+    case Kind::digest: return kSkippable;
+    default: return kInput;
   }
 }
 
@@ -103,8 +100,18 @@ inline std::uint32_t record_crc(RecordHeader header, const void* payload) {
 
 // Puts header and padding around a payload that already lies behind the header; both CRC fields stay zero.
 inline void frame_record(std::byte* out, Kind kind, std::uint32_t flags, std::uint32_t length, const Stamp& stamp) {
-  const RecordHeader header{kRecordMagic,    kRecordVersion,     static_cast<std::uint16_t>(kind), flags, length,
-                            stamp.epoch,     stamp.input_seq,    stamp.monotonic_ns, stamp.utc_ns, 0, 0, 0};
+  const RecordHeader header{kRecordMagic,
+                            kRecordVersion,
+                            static_cast<std::uint16_t>(kind),
+                            flags,
+                            length,
+                            stamp.epoch,
+                            stamp.input_seq,
+                            stamp.monotonic_ns,
+                            stamp.utc_ns,
+                            0,
+                            0,
+                            0};
   std::memcpy(out, &header, sizeof header);
   std::memset(out + sizeof header + length, 0, padded(length) - length);
 }

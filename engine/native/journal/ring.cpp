@@ -18,8 +18,7 @@ constexpr std::uint64_t kHeaderBytes = 4096;
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
 void* map(void* at, std::uint64_t size, int fd, std::uint64_t offset, int extra) {
-  void* got = mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE | extra, fd,
-                   static_cast<off_t>(offset));
+  void* got = mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE | extra, fd, static_cast<off_t>(offset));
   if (got == MAP_FAILED) fail("journal ring: mmap");
   return got;
 }
@@ -66,7 +65,7 @@ Ring Ring::create(std::uint64_t capacity, std::uint64_t first_offset) {
 }
 
 Ring Ring::adopt(int fd) {
-  struct stat seen {};
+  struct stat seen{};
   if (fstat(fd, &seen) != 0) fail("journal ring: fstat");
   const auto capacity = static_cast<std::uint64_t>(seen.st_size) - kHeaderBytes;
   if (seen.st_size <= static_cast<off_t>(kHeaderBytes) || (capacity & (capacity - 1)) != 0) {

@@ -25,7 +25,8 @@ class Histogram {
   }
 
   [[nodiscard]] static std::size_t index_of(std::uint64_t value) {
-    const int bucket = std::max(0, static_cast<int>(std::bit_width(value)) - sub_bits);  // doublings beyond the first span
+    const int bucket =
+        std::max(0, static_cast<int>(std::bit_width(value)) - sub_bits);  // doublings beyond the first span
     const std::uint64_t sub = value >> bucket;
     return bucket == 0 ? sub : static_cast<std::size_t>(bucket) * half + sub;
   }
@@ -53,7 +54,7 @@ class Histogram {
   [[nodiscard]] std::uint64_t max_ns() const { return max_ns_; }
 
  private:
-  static constexpr int sub_bits = 11;                    // 2^11 >= 2 * 10^3 significant values
+  static constexpr int sub_bits = 11;  // 2^11 >= 2 * 10^3 significant values
   static constexpr std::size_t half = 1U << (sub_bits - 1);
 
   std::vector<std::uint64_t> counts_;

@@ -98,12 +98,31 @@ int run(const Arguments& arguments) {
 
 int main(int count, char** words) {
   try {
-    const Arguments arguments(
-        count, words,
-        {"--lines", "--out", "--orders", "--profile", "--triggers", "--rate", "--warmup", "--trigger-symbols",
-         "--noise-symbols", "--noise-rate", "--noise-per-datagram", "--noise-live", "--seed", "--stamp", "--idle",
-         "--cpu", "--interface", "--label", "--settle-ms", "--grace-ms", "--peers-file", "--rest-ms", "--noise-cycle"},
-        {"--go", "--link", "--no-fill", "--version", "--json", "--help"});
+    const Arguments arguments(count, words,
+                              {"--lines",
+                               "--out",
+                               "--orders",
+                               "--profile",
+                               "--triggers",
+                               "--rate",
+                               "--warmup",
+                               "--trigger-symbols",
+                               "--noise-symbols",
+                               "--noise-rate",
+                               "--noise-per-datagram",
+                               "--noise-live",
+                               "--seed",
+                               "--stamp",
+                               "--idle",
+                               "--cpu",
+                               "--interface",
+                               "--label",
+                               "--settle-ms",
+                               "--grace-ms",
+                               "--peers-file",
+                               "--rest-ms",
+                               "--noise-cycle"},
+                              {"--go", "--link", "--no-fill", "--version", "--json", "--help"});
     if (arguments.has("--help")) return std::cout << usage, 0;
     if (arguments.has("--version")) {
       std::cout << (arguments.has("--json") ? R"({"name":"hft-load","version":"0.1.0"})" : "hft-load 0.1.0") << '\n';

@@ -190,9 +190,12 @@ nlohmann::json to_json(const Histogram& histogram) {
   for (std::size_t index = 0; index < histogram.counts().size(); ++index) {
     if (histogram.counts()[index] != 0) counts.push_back({index, histogram.counts()[index]});
   }
-  return {{"unit", "ns"},          {"lowest", 1},
-          {"highest", Histogram::highest_ns}, {"significant_digits", 3},
-          {"total", histogram.total()},       {"max", histogram.max_ns()},
+  return {{"unit", "ns"},
+          {"lowest", 1},
+          {"highest", Histogram::highest_ns},
+          {"significant_digits", 3},
+          {"total", histogram.total()},
+          {"max", histogram.max_ns()},
           {"counts", counts}};
 }
 
@@ -201,31 +204,44 @@ nlohmann::json to_json(const Histogram& histogram) {
 std::string to_json(const LoadPlan& plan, const LoadResult& result) {
   const bool kernel = plan.venue_end.kernel_stamps;
   const std::string_view idle = plan.idle == Idle::spin ? "spin" : plan.idle == Idle::yield ? "yield" : "backoff";
-  const nlohmann::json out{
-      {"program", "hft-load"},
-      {"label", plan.label},
-      {"plan",
-       {{"triggers", plan.triggers}, {"triggers_per_s", plan.triggers_per_s}, {"warmup", plan.warmup},
-        {"noise_messages_per_s", noise_datagrams(plan) * plan.stimulus.noise_per_datagram},
-        {"lines", plan.lines.size()}, {"stamp", kernel ? "kernel" : "user"}, {"idle", idle}, {"cpu", plan.cpu}}},
-      {"latency_ns", to_json(result.latency)},
-      {"backlog_ns", to_json(result.backlog)},
-      {"orders",
-       {{"received", result.orders}, {"answered", result.answered}, {"matched", result.matched},
-        {"unmatched", result.unmatched}, {"repeated", result.repeated}, {"missing", result.missing},
-        {"other_messages", result.other_messages}}},
-      {"sent",
-       {{"datagrams", result.datagrams}, {"messages", result.messages}, {"bytes", result.bytes},
-        {"largest_bytes", result.largest_bytes}, {"failed", result.send_failed}}},
-      {"next_sequence", result.next_sequence},
-      {"rerequests", result.rerequests},
-      {"receiver_drops", result.drops < 0 ? nlohmann::json() : nlohmann::json(result.drops)},
-      {"duration_ns", result.duration_ns},
-      {"others_cpu_share", result.others_cpu},
-      {"peer_lost", result.peer_lost},
-      {"own_thread",
-       {{"voluntary_switches", result.switches.voluntary}, {"involuntary_switches", result.switches.involuntary},
-        {"minor_faults", result.switches.minor_faults}, {"major_faults", result.switches.major_faults}}}};
+  const nlohmann::json out{{"program", "hft-load"},
+                           {"label", plan.label},
+                           {"plan",
+                            {{"triggers", plan.triggers},
+                             {"triggers_per_s", plan.triggers_per_s},
+                             {"warmup", plan.warmup},
+                             {"noise_messages_per_s", noise_datagrams(plan) * plan.stimulus.noise_per_datagram},
+                             {"lines", plan.lines.size()},
+                             {"stamp", kernel ? "kernel" : "user"},
+                             {"idle", idle},
+                             {"cpu", plan.cpu}}},
+                           {"latency_ns", to_json(result.latency)},
+                           {"backlog_ns", to_json(result.backlog)},
+                           {"orders",
+                            {{"received", result.orders},
+                             {"answered", result.answered},
+                             {"matched", result.matched},
+                             {"unmatched", result.unmatched},
+                             {"repeated", result.repeated},
+                             {"missing", result.missing},
+                             {"other_messages", result.other_messages}}},
+                           {"sent",
+                            {{"datagrams", result.datagrams},
+                             {"messages", result.messages},
+                             {"bytes", result.bytes},
+                             {"largest_bytes", result.largest_bytes},
+                             {"failed", result.send_failed}}},
+                           {"next_sequence", result.next_sequence},
+                           {"rerequests", result.rerequests},
+                           {"receiver_drops", result.drops < 0 ? nlohmann::json() : nlohmann::json(result.drops)},
+                           {"duration_ns", result.duration_ns},
+                           {"others_cpu_share", result.others_cpu},
+                           {"peer_lost", result.peer_lost},
+                           {"own_thread",
+                            {{"voluntary_switches", result.switches.voluntary},
+                             {"involuntary_switches", result.switches.involuntary},
+                             {"minor_faults", result.switches.minor_faults},
+                             {"major_faults", result.switches.major_faults}}}};
   return out.dump();
 }
 

@@ -24,20 +24,20 @@ struct LoadPlan {
   std::uint64_t triggers = 10'000;
   std::uint64_t triggers_per_s = 1'000;
   std::uint64_t noise_messages_per_s = 0;
-  std::uint64_t warmup = 500;            // first triggers that are sent and answered but not counted
-  std::uint64_t rest_ms = 0;             // without triggers, between the warm-up and what counts
-  bool wait_go = false;                  // begin only when a line arrives on standard input
-  std::uint64_t settle_ms = 300;         // between login, opening and the first trigger
-  std::uint64_t grace_ms = 500;          // for the last answers; over when all are in
+  std::uint64_t warmup = 500;     // first triggers that are sent and answered but not counted
+  std::uint64_t rest_ms = 0;      // without triggers, between the warm-up and what counts
+  bool wait_go = false;           // begin only when a line arrives on standard input
+  std::uint64_t settle_ms = 300;  // between login, opening and the first trigger
+  std::uint64_t grace_ms = 500;   // for the last answers; over when all are in
   std::uint64_t login_timeout_s = 30;
   Idle idle = Idle::yield;
   int cpu = -1;
-  std::string peers_file;                // pids that belong to the run; read when measuring begins
+  std::string peers_file;  // pids that belong to the run; read when measuring begins
 };
 
 struct LoadResult {
-  Histogram latency;      // order in, minus intended time of its trigger
-  Histogram backlog;      // how late each trigger left
+  Histogram latency;  // order in, minus intended time of its trigger
+  Histogram backlog;  // how late each trigger left
   std::uint64_t matched = 0, unmatched = 0, repeated = 0, missing = 0;
   std::uint64_t datagrams = 0, messages = 0, bytes = 0, largest_bytes = 0, send_failed = 0;
   std::uint64_t next_sequence = 0;  // of the feed, behind everything sent

@@ -8,9 +8,9 @@
 namespace hft::load {
 
 struct CpuTimes {
-  std::uint64_t busy = 0;   // of all CPUs, all processes, in clock ticks
+  std::uint64_t busy = 0;  // of all CPUs, all processes, in clock ticks
   std::uint64_t total = 0;
-  std::uint64_t ours = 0;   // of this process and the ones named
+  std::uint64_t ours = 0;  // of this process and the ones named
 };
 
 // Pids from a file, separated by blanks; none when there is no such file.

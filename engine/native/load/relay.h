@@ -1,8 +1,9 @@
 // The loopback floor: the engine's sockets, CPUs and schedule without its logic. UDP in on two lines, TCP out.
 //
-// The feed sockets are the engine's own class, so both pay for the same stamps, buffers and system calls. A trigger is known by one look at fixed bytes; the order is a template with the trigger's symbol and price
-// copied in, sent as the engine sends its own, and the answers are read and thrown away. What a run of the
-// engine takes above a run of the relay is the engine's own.
+// The feed sockets are the engine's own class, so both pay for the same stamps, buffers and system calls. A trigger is
+// known by one look at fixed bytes; the order is a template with the trigger's symbol and price copied in, sent as the
+// engine sends its own, and the answers are read and thrown away. What a run of the engine takes above a run of the
+// relay is the engine's own.
 #pragma once
 
 #include <array>

@@ -10,7 +10,7 @@ namespace hft::load {
 struct Due {
   enum class Kind : std::uint8_t { trigger, prime, noise, end };
   Kind kind;
-  std::uint64_t at_ns;   // since the schedule's start
+  std::uint64_t at_ns;  // since the schedule's start
   std::uint64_t index;
 };
 
@@ -31,9 +31,7 @@ class Schedule {
     // 128 bits: index * 10^9 leaves 64 after five hours at a million a second.
     return static_cast<std::uint64_t>(static_cast<unsigned __int128>(index) * 1'000'000'000U / per_s);
   }
-  [[nodiscard]] std::uint64_t trigger_at(std::uint64_t index) const {
-    return at(index, trigger_rate_) + rested(index);
-  }
+  [[nodiscard]] std::uint64_t trigger_at(std::uint64_t index) const { return at(index, trigger_rate_) + rested(index); }
 
   [[nodiscard]] Due peek() const {
     if (next_trigger_ == triggers_ && next_prime_ == triggers_) {

@@ -13,7 +13,8 @@ constexpr std::uint64_t noise_reference_step = 1ULL << 40;  // between cycles; t
 
 std::vector<std::string> all_symbols(const StimulusPlan& plan) {
   std::vector<std::string> names;
-  for (std::uint16_t i = 0; i < plan.trigger_symbols; ++i) names.push_back(std::string("TRG").append(std::to_string(i)));
+  for (std::uint16_t i = 0; i < plan.trigger_symbols; ++i)
+    names.push_back(std::string("TRG").append(std::to_string(i)));
   for (std::string& name : venue::synthetic_symbols(plan.noise_symbols)) names.push_back(std::move(name));
   return names;
 }
@@ -118,9 +119,8 @@ Bytes Stimulus::prime(std::uint64_t index, MutableBytes out, std::uint64_t now_n
   const std::uint64_t turn = index / plan_.trigger_symbols;
   const std::uint16_t locate = directory_.locate(static_cast<venue::Symbol>(symbol));
   mold::Builder builder(out, session_, next_);
-  builder.add(Made<itch::OrderDelete>(locate, now_ns)
-                  .set(itch::OrderDelete::reference, reference(symbol, turn, 2))
-                  .bytes());
+  builder.add(
+      Made<itch::OrderDelete>(locate, now_ns).set(itch::OrderDelete::reference, reference(symbol, turn, 2)).bytes());
   const auto move = [&](bool bid) {
     builder.add(Made<itch::OrderReplace>(locate, now_ns)
                     .set(itch::OrderReplace::reference, reference(symbol, turn, bid ? 0 : 1))

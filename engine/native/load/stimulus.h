@@ -32,7 +32,7 @@ struct StimulusPlan {
   std::uint32_t first_price = 1'000'000;  // $100, four decimals
   std::uint32_t noise_symbols = 0;
   std::uint64_t noise_live = 10'000;
-  std::uint64_t noise_cycle = 200'000;    // messages made beforehand; then again with other references
+  std::uint64_t noise_cycle = 200'000;  // messages made beforehand; then again with other references
   std::uint32_t noise_per_datagram = 10;
   std::uint64_t seed = 1;
 };
@@ -47,7 +47,7 @@ class Stimulus {
   Bytes trigger(std::uint64_t index, MutableBytes out, std::uint64_t now_ns);
   Bytes prime(std::uint64_t index, MutableBytes out, std::uint64_t now_ns);  // ends trigger `index`
   Bytes noise(MutableBytes out);
-  Bytes control(std::uint16_t count, MutableBytes out) const;                // heartbeat or end of session
+  Bytes control(std::uint16_t count, MutableBytes out) const;  // heartbeat or end of session
   Bytes pack(const std::vector<std::string>& messages, std::size_t& at, MutableBytes out);
 
   // The trigger that an order at this price answers: the latest one that owns it.

@@ -26,7 +26,11 @@ std::uint64_t to_monotonic(std::uint64_t realtime_ns) {
 }  // namespace
 
 VenueEnd::VenueEnd(const VenueEndPlan& plan, OnOrder on_order)
-    : plan_(plan), on_order_(std::move(on_order)), listener_(net::listen_tcp(plan.at)), buffer_(1 << 17), reader_(buffer_) {}
+    : plan_(plan),
+      on_order_(std::move(on_order)),
+      listener_(net::listen_tcp(plan.at)),
+      buffer_(1 << 17),
+      reader_(buffer_) {}
 
 bool VenueEnd::poll(std::uint64_t now_ns) {
   if (!peer_) {
@@ -102,10 +106,8 @@ void VenueEnd::take(const soup::Packet& packet, std::uint64_t stamp_ns) {
       return;
     }
     case link::kHello:
-    case link::kClaim:
-      return put(link::kWelcome, as_bytes(R"({"next_urn":1,"session":"LOAD000001"})"));
-    default:
-      return;
+    case link::kClaim: return put(link::kWelcome, as_bytes(R"({"next_urn":1,"session":"LOAD000001"})"));
+    default: return;
   }
 }
 

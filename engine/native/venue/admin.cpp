@@ -55,8 +55,8 @@ Json accounts_of(Venue& venue) {
 Json status(Venue& venue, const Json&) {
   Json lines = Json::object();
   for (const LineCounts& line : venue.lines()) {
-    lines[line.name] = {{"datagrams", line.datagrams}, {"sent", line.sent},
-                        {"failed", line.failed},       {"lost", line.lost},
+    lines[line.name] = {{"datagrams", line.datagrams},   {"sent", line.sent},
+                        {"failed", line.failed},         {"lost", line.lost},
                         {"duplicated", line.duplicated}, {"reordered", line.reordered}};
   }
   const Source* source = venue.source();

@@ -202,8 +202,8 @@ Config parse_config(const std::string& text) {
   }
   const Node venue(json, "venue");
   venue.only({"session", "profile", "self_trade", "symbols", "first_locate", "references", "reference_seed",
-              "reference_first", "accounts", "drop_copies", "orders", "peer_timeout_ms", "feed", "source",
-              "admin", "log", "cpu"});
+              "reference_first", "accounts", "drop_copies", "orders", "peer_timeout_ms", "feed", "source", "admin",
+              "log", "cpu"});
   Config config;
   config.session = venue.text("session", config.session);
   const auto profile = ouch::profile_of(venue.text("profile", "ouch5-2023-05"));

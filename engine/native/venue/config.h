@@ -30,13 +30,13 @@ enum class SourceKind : std::uint8_t { none, capture, synthetic };
 
 struct SourceConfig {
   SourceKind kind = SourceKind::none;
-  bool autostart = true;          // false waits for the admin verb `start`
-  std::string path;               // capture
-  double speed = 1;               // 1, 2, 8: times as fast as it happened; 0 as fast as it goes
-  std::uint64_t window_us = 20;   // messages this close share a datagram
-  std::optional<Mix> mix;         // synthetic
+  bool autostart = true;         // false waits for the admin verb `start`
+  std::string path;              // capture
+  double speed = 1;              // 1, 2, 8: times as fast as it happened; 0 as fast as it goes
+  std::uint64_t window_us = 20;  // messages this close share a datagram
+  std::optional<Mix> mix;        // synthetic
   std::uint64_t live = 10'000;
-  std::uint64_t messages = 0;     // 0 goes on until the end
+  std::uint64_t messages = 0;  // 0 goes on until the end
   std::uint64_t messages_per_s = 10'000;
   std::uint32_t per_datagram = 10;
   std::uint64_t seed = 1;
@@ -64,7 +64,7 @@ struct Config {
   int cpu = -1;
 };
 
-Config parse_config(const std::string& text);      // throws ConfigError
+Config parse_config(const std::string& text);  // throws ConfigError
 Config read_config(const std::string& path);
 std::vector<std::string> firms_of(const Config& config);
 

@@ -22,9 +22,7 @@ class Directory {
 
   [[nodiscard]] Symbol size() const { return static_cast<Symbol>(symbols_.size()); }
   [[nodiscard]] std::string_view name(Symbol symbol) const { return symbols_[symbol]; }
-  [[nodiscard]] std::uint16_t locate(Symbol symbol) const {
-    return static_cast<std::uint16_t>(first_locate_ + symbol);
-  }
+  [[nodiscard]] std::uint16_t locate(Symbol symbol) const { return static_cast<std::uint16_t>(first_locate_ + symbol); }
   [[nodiscard]] std::optional<Symbol> find(std::string_view padded) const {
     const auto found = index_.find(std::string(trimmed(padded)));
     return found == index_.end() ? std::nullopt : std::optional(found->second);

@@ -149,9 +149,8 @@ void Exchange::enter(AccountId id, const ouch::Message& message) {
   const Verdict done = core_.enter(order, events_, &ref);
   if (done != Verdict::done) return reject(id, EnterOrder::type, urn, reason::of(done), clordid, entry);
   ++account.accepted;
-  details_[ref] = {request[EnterOrder::side],       request[EnterOrder::time_in_force],
-                   request[EnterOrder::display],    request[EnterOrder::capacity],
-                   request[EnterOrder::sweep],      std::string(clordid)};
+  details_[ref] = {request[EnterOrder::side],     request[EnterOrder::time_in_force], request[EnterOrder::display],
+                   request[EnterOrder::capacity], request[EnterOrder::sweep],         std::string(clordid)};
   by_urn_[owned(id, urn)] = ref;
   entry.order_ref = ref;
   verdict("accepted", id, entry);

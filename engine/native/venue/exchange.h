@@ -51,8 +51,8 @@ struct AccountState {
 
 class Exchange {
  public:
-  Exchange(const Directory& directory, std::vector<AccountConfig> accounts, ouch::Profile profile,
-           SelfTrade self_trade, ReferenceSource references, Outlet& outlet);
+  Exchange(const Directory& directory, std::vector<AccountConfig> accounts, ouch::Profile profile, SelfTrade self_trade,
+           ReferenceSource references, Outlet& outlet);
 
   void set_time(std::uint64_t now_ns) { now_ns_ = now_ns; }
   void start_of_day();
@@ -64,8 +64,8 @@ class Exchange {
 
   void set_enabled(AccountId account, bool enabled);
   void set_paused(bool paused) { paused_ = paused; }
-  std::size_t mass_cancel(std::optional<AccountId> account, std::optional<FirmId> firm,
-                          std::optional<Symbol> symbol, char reason);
+  std::size_t mass_cancel(std::optional<AccountId> account, std::optional<FirmId> firm, std::optional<Symbol> symbol,
+                          char reason);
 
   [[nodiscard]] Matching& core() { return core_; }
   [[nodiscard]] const Matching& core() const { return core_; }

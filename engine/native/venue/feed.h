@@ -21,8 +21,8 @@ class Feed {
 
   void add_line(Line data, Line control) { lines_.push_back({std::move(data), std::move(control)}); }
   void publish(Bytes message);
-  void flush();                 // sends what is packed, however little
-  void heartbeat();             // only what is flushed counts
+  void flush();      // sends what is packed, however little
+  void heartbeat();  // only what is flushed counts
   void end_of_session();
   // The answer to a request, empty when nothing of it is kept; never more than one datagram.
   Bytes answer(Bytes request);
@@ -52,7 +52,7 @@ class Feed {
   std::array<std::uint8_t, 2048> answer_{};
   std::size_t used_ = 0;
   std::uint16_t packed_ = 0;
-  std::uint64_t next_ = 1;       // sequence of the next message published
+  std::uint64_t next_ = 1;  // sequence of the next message published
   std::uint64_t datagrams_ = 0;
 };
 

@@ -18,7 +18,7 @@ struct Generation {
   std::uint64_t live = 10'000;
   std::uint64_t seed = 1;
   References references = References::gapped;
-  std::uint64_t gap_ns = 1'000;      // between commands
+  std::uint64_t gap_ns = 1'000;  // between commands
 };
 
 // Calls `take` for each ITCH message: day start, directory, then the market. Returns how many there were.

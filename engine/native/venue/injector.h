@@ -17,7 +17,7 @@
 namespace hft::venue {
 
 struct FaultPlan {
-  double loss = 0;       // probabilities per datagram
+  double loss = 0;  // probabilities per datagram
   double duplicate = 0;
   double reorder = 0;
   std::uint32_t reorder_depth = 2;

@@ -14,9 +14,9 @@ namespace hft::venue {
 
 struct LogEntry {
   std::string_view event;
-  std::string_view session;        // account or drop copy user; for faults the line
-  char type = 0;                   // letter of the OUCH or SoupBinTCP message
-  std::uint64_t urn = 0;           // 0 = none: user reference numbers start at 1
+  std::string_view session;  // account or drop copy user; for faults the line
+  char type = 0;             // letter of the OUCH or SoupBinTCP message
+  std::uint64_t urn = 0;     // 0 = none: user reference numbers start at 1
   std::uint64_t original_urn = 0;
   std::string_view clordid;
   std::uint64_t order_ref = 0;

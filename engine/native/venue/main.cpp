@@ -58,8 +58,7 @@ int dispatch(const Arguments& arguments) {
   if (arguments.has("--help")) {
     std::cout << usage;
   } else if (arguments.has("--version")) {
-    std::cout << (arguments.has("--json") ? R"({"name":"hft-venue","version":"0.1.0"})" : "hft-venue 0.1.0")
-              << '\n';
+    std::cout << (arguments.has("--json") ? R"({"name":"hft-venue","version":"0.1.0"})" : "hft-venue 0.1.0") << '\n';
   } else if (arguments.has("--generate")) {
     const std::uint64_t made = generate_file(generation_of(arguments), arguments.text("--generate"));
     std::cout << R"({"messages":)" << made << "}\n";
@@ -77,10 +76,10 @@ int dispatch(const Arguments& arguments) {
 
 int main(int count, char** words) {
   try {
-    return dispatch(Arguments(count, words,
-                              {"--config", "--generate", "--mix", "--messages", "--symbols", "--live", "--seed",
-                               "--references"},
-                              {"--check", "--version", "--json", "--help"}));
+    return dispatch(
+        Arguments(count, words,
+                  {"--config", "--generate", "--mix", "--messages", "--symbols", "--live", "--seed", "--references"},
+                  {"--check", "--version", "--json", "--help"}));
   } catch (const UsageError& error) {
     std::cerr << "hft-venue: " << error.what() << '\n' << usage;
     return exit_configuration;

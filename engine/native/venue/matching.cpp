@@ -81,8 +81,7 @@ Verdict Matching::replace(OrderRef old, const Replacement& request, Events& even
   remove(slot);
   // An ITCH replace keeps the attribution of the original (ITCH 5.0, Order Replace): a change of it needs
   // delete and add, as does a replacement that trades before it rests.
-  const bool in_place =
-      !crosses(order) && !request.immediate && order.attributable == previous.attributable;
+  const bool in_place = !crosses(order) && !request.immediate && order.attributable == previous.attributable;
   Event replaced = about(What::replaced, order, order.open);
   replaced.other = previous.ref;
   replaced.other_urn = previous.urn;

@@ -82,9 +82,7 @@ std::uint16_t port_of(const Fd& socket) {
   return ntohs(address.sin_port);
 }
 
-bool is_multicast(const Endpoint& endpoint) {
-  return (ntohl(to_sockaddr(endpoint).sin_addr.s_addr) >> 28) == 0xE;
-}
+bool is_multicast(const Endpoint& endpoint) { return (ntohl(to_sockaddr(endpoint).sin_addr.s_addr) >> 28) == 0xE; }
 
 Fd listen_tcp(const Endpoint& at) {
   Fd fd = open_socket(AF_INET, SOCK_STREAM);

@@ -7,8 +7,8 @@
 
 namespace hft::venue {
 
-using OrderRef = std::uint64_t;   // the venue's day-unique order reference number
-using Price = std::uint32_t;      // four implied decimals, as ITCH and OUCH 5.0 carry it
+using OrderRef = std::uint64_t;  // the venue's day-unique order reference number
+using Price = std::uint32_t;     // four implied decimals, as ITCH and OUCH 5.0 carry it
 using Quantity = std::uint32_t;
 using Symbol = std::uint16_t;     // ITCH stock locate
 using AccountId = std::uint16_t;  // index of the venue's account list; house_account is the synthetic flow
@@ -48,17 +48,17 @@ struct Replacement {
 enum class What : std::uint8_t {
   // for the order's owner
   accepted,
-  replaced,       // other = previous reference, other_urn = previous number
-  executed,       // maker says which end of the trade
-  canceled,       // quantity taken off, reason; the rest may live on
-  self_matched,   // canceled by self match prevention; other_quantity = what would have traded
+  replaced,      // other = previous reference, other_urn = previous number
+  executed,      // maker says which end of the trade
+  canceled,      // quantity taken off, reason; the rest may live on
+  self_matched,  // canceled by self match prevention; other_quantity = what would have traded
   modified,
   // for everybody: each one is one ITCH message
   book_add,
   book_execute,
   book_reduce,
   book_delete,
-  book_replace,   // other = previous reference; never changes side or symbol
+  book_replace,  // other = previous reference; never changes side or symbol
 };
 
 struct Event {
@@ -85,11 +85,11 @@ using Events = std::vector<Event>;
 
 enum class Verdict : std::uint8_t {
   done,
-  not_live,          // no such order any more: a late or repeated request
+  not_live,  // no such order any more: a late or repeated request
   invalid_symbol,
   invalid_quantity,
   invalid_price,
-  not_allowed,       // an increase where only a decrease may be
+  not_allowed,  // an increase where only a decrease may be
 };
 
 constexpr std::string_view name_of(Verdict verdict) {

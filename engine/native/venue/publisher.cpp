@@ -51,8 +51,7 @@ Bytes Publisher::encode(const Event& event, std::uint64_t now_ns) {
           .set(itch::OrderReplace::shares, event.quantity)
           .set(itch::OrderReplace::price, event.price)
           .bytes();
-    default:
-      return add(event, now_ns);
+    default: return add(event, now_ns);
   }
 }
 

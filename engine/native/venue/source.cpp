@@ -66,8 +66,8 @@ class SyntheticSource : public Source {
     }
     feed.flush();
     sent_ += feed.next_sequence() - before;
-    const auto offset_ns = static_cast<std::uint64_t>(static_cast<double>(sent_) * 1e9 /
-                                                      static_cast<double>(config_.messages_per_s));
+    const auto offset_ns =
+        static_cast<std::uint64_t>(static_cast<double>(sent_) * 1e9 / static_cast<double>(config_.messages_per_s));
     due_ns_ = config_.messages != 0 && sent_ >= config_.messages ? never : started_ns_ + offset_ns;
   }
 

@@ -6,7 +6,7 @@
 namespace hft::venue {
 
 namespace {
-constexpr Price tick = 100;            // one cent
+constexpr Price tick = 100;  // one cent
 constexpr std::size_t recent_span = 4096;
 }  // namespace
 

@@ -20,7 +20,7 @@ namespace hft::venue {
 struct Mix {
   std::string_view name;
   std::uint32_t add, remove, replace, take, reduce;  // weights
-  double recent;  // share of removals and replacements that hit a recent order
+  double recent;                                     // share of removals and replacements that hit a recent order
 };
 
 inline constexpr std::array<Mix, 3> mixes{{{"burst", 568, 169, 228, 28, 6, 0.9},

@@ -139,8 +139,8 @@ void Venue::answer_requests() {
   sockaddr_in from{};
   while (true) {
     socklen_t length = sizeof from;
-    const ssize_t got = ::recvfrom(retransmit_.get(), bytes.data(), bytes.size(), 0,
-                                   reinterpret_cast<sockaddr*>(&from), &length);
+    const ssize_t got =
+        ::recvfrom(retransmit_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<sockaddr*>(&from), &length);
     if (got < 0) return;
     const Bytes request(bytes.data(), static_cast<std::size_t>(got));
     const Bytes answer = feed_.answer(request);

@@ -76,8 +76,8 @@ class Venue : public Outlet {
   std::vector<std::vector<net::Fd>> senders_;
   std::vector<LineCounts> counts_;
   std::vector<std::unique_ptr<Injector>> injectors_;
-  std::uint64_t now_ns_ = 0;       // real time: what is logged and published
-  std::uint64_t steady_ns_ = 0;    // monotonic: what schedules follow
+  std::uint64_t now_ns_ = 0;     // real time: what is logged and published
+  std::uint64_t steady_ns_ = 0;  // monotonic: what schedules follow
   std::uint64_t tick_due_ns_ = 0;
   std::uint64_t heartbeat_due_ns_ = 0;
   std::uint64_t datagrams_seen_ = 0;

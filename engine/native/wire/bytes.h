@@ -35,8 +35,7 @@ enum class Reject : std::uint8_t {
 
 constexpr std::string_view to_text(Reject why) {
   constexpr std::array<std::string_view, static_cast<std::size_t>(Reject::count_)> kTexts{
-      "none",     "empty",      "unknown_type",  "too_short",
-      "too_long", "bad_length", "bad_appendage", "bad_field"};
+      "none", "empty", "unknown_type", "too_short", "too_long", "bad_length", "bad_appendage", "bad_field"};
   const auto at = static_cast<std::size_t>(why);
   return at < kTexts.size() ? kTexts[at] : "unknown";
 }
@@ -73,9 +72,7 @@ inline Bytes as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-inline std::string_view as_text(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline std::string_view as_text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 // Fixed-width text is left-justified and padded with spaces; this is what a person would call it.
 constexpr std::string_view trimmed(std::string_view text) {
@@ -97,9 +94,7 @@ struct Number {
   std::string_view name;
   std::size_t offset;
 
-  Value load(const std::uint8_t* message) const {
-    return static_cast<Value>(load_be<Width>(message + offset));
-  }
+  Value load(const std::uint8_t* message) const { return static_cast<Value>(load_be<Width>(message + offset)); }
   void store(std::uint8_t* message, Value value) const {
     store_be<Width>(message + offset, static_cast<std::uint64_t>(value));
   }
@@ -119,9 +114,7 @@ struct Letter {
   std::size_t offset;
 
   constexpr char load(const std::uint8_t* message) const { return static_cast<char>(message[offset]); }
-  constexpr void store(std::uint8_t* message, char value) const {
-    message[offset] = static_cast<std::uint8_t>(value);
-  }
+  constexpr void store(std::uint8_t* message, char value) const { message[offset] = static_cast<std::uint8_t>(value); }
 };
 
 // Text of `Width` bytes, as it lies there: padding included (see trimmed).
@@ -135,9 +128,7 @@ struct Text {
   std::string_view load(const std::uint8_t* message) const {
     return {reinterpret_cast<const char*>(message) + offset, Width};
   }
-  void store(std::uint8_t* message, std::string_view value) const {
-    store_text(message + offset, Width, value);
-  }
+  void store(std::uint8_t* message, std::string_view value) const { store_text(message + offset, Width, value); }
 };
 
 // Do the fields of a message, in order, fill bytes [first, length) without a hole or an overlap?

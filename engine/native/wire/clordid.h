@@ -11,8 +11,8 @@ namespace hft::clordid {
 inline constexpr std::size_t kEpochCharacters = 5;
 inline constexpr std::size_t kSequenceCharacters = 8;
 inline constexpr std::size_t kBytes = 14;
-inline constexpr std::uint64_t kEpochLimit = 60'466'176;             // 36^5
-inline constexpr std::uint64_t kSequenceLimit = 2'821'109'907'456;   // 36^8
+inline constexpr std::uint64_t kEpochLimit = 60'466'176;            // 36^5
+inline constexpr std::uint64_t kSequenceLimit = 2'821'109'907'456;  // 36^8
 
 using ClOrdId = std::array<char, kBytes>;
 

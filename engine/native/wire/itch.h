@@ -42,10 +42,10 @@ struct StockDirectory {
   static constexpr Letter etp_flag{"etp_flag", 33};
   static constexpr U32 etp_leverage{"etp_leverage_factor", 34};
   static constexpr Letter inverse{"inverse_indicator", 38};
-  static constexpr std::tuple fields{stock,          market_category,      financial_status, round_lot_size,
-                                     round_lots_only, issue_classification, issue_sub_type,   authenticity,
-                                     short_sale_threshold, ipo_flag,        luld_tier,        etp_flag,
-                                     etp_leverage,   inverse};
+  static constexpr std::tuple fields{
+      stock,          market_category, financial_status,     round_lot_size, round_lots_only, issue_classification,
+      issue_sub_type, authenticity,    short_sale_threshold, ipo_flag,       luld_tier,       etp_flag,
+      etp_leverage,   inverse};
 };
 
 struct TradingAction {
@@ -158,8 +158,8 @@ struct OrderExecutedPrice {
   static constexpr std::size_t length = 36;
   static constexpr Letter printable{"printable", 31};
   static constexpr U32 price{"execution_price", 32};
-  static constexpr std::tuple fields{OrderExecuted::reference, OrderExecuted::shares, OrderExecuted::match,
-                                     printable, price};
+  static constexpr std::tuple fields{OrderExecuted::reference, OrderExecuted::shares, OrderExecuted::match, printable,
+                                     price};
 };
 
 struct OrderCancel {
@@ -256,10 +256,9 @@ struct DirectListing {
                                      near_price, near_time_ns,     lower,     upper};
 };
 
-using AllMessages =
-    MessageList<SystemEvent, StockDirectory, TradingAction, RegSho, ParticipantPosition, MwcbLevels, MwcbStatus,
-                IpoQuotingPeriod, LuldCollar, OperationalHalt, AddOrder, AddOrderMpid, OrderExecuted,
-                OrderExecutedPrice, OrderCancel, OrderDelete, OrderReplace, Trade, CrossTrade, BrokenTrade,
-                Imbalance, RetailInterest, DirectListing>;
+using AllMessages = MessageList<SystemEvent, StockDirectory, TradingAction, RegSho, ParticipantPosition, MwcbLevels,
+                                MwcbStatus, IpoQuotingPeriod, LuldCollar, OperationalHalt, AddOrder, AddOrderMpid,
+                                OrderExecuted, OrderExecutedPrice, OrderCancel, OrderDelete, OrderReplace, Trade,
+                                CrossTrade, BrokenTrade, Imbalance, RetailInterest, DirectListing>;
 
 }  // namespace hft::itch

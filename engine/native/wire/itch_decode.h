@@ -75,10 +75,8 @@ constexpr bool names_an_order(char type) {
     case OrderExecutedPrice::type:
     case OrderCancel::type:
     case OrderDelete::type:
-    case OrderReplace::type:
-      return true;
-    default:
-      return false;
+    case OrderReplace::type: return true;
+    default: return false;
   }
 }
 inline constexpr U64 order_reference{"order_reference_number", 11};

@@ -30,7 +30,7 @@ inline Session make_session(std::string_view text) {
   return made;
 }
 
-inline std::string_view to_text(const Session& session) { return {session.data(), session.size()}; }
+inline std::string_view to_text(const Session& name) { return {name.data(), name.size()}; }
 
 // One datagram that was checked whole: every block lies inside and nothing is left over.
 struct Packet {

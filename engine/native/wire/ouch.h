@@ -25,10 +25,10 @@ enum class Appendage : std::uint8_t {
   later_only  // the whole message exists only in ouch5_later, with an appendage
 };
 
-inline constexpr std::uint64_t kPriceMax = 1'999'999'900;      // $199,999.99
-inline constexpr std::uint64_t kMarketPrice = 0x7FFFFFFF;      // a market order for a cross
-inline constexpr std::uint32_t kQuantityLimit = 1'000'000;     // must be below this
-inline constexpr std::size_t kMessageBytesMax = 1024;          // fixed part and every option once is below 200
+inline constexpr std::uint64_t kPriceMax = 1'999'999'900;   // $199,999.99
+inline constexpr std::uint64_t kMarketPrice = 0x7FFFFFFF;   // a market order for a cross
+inline constexpr std::uint32_t kQuantityLimit = 1'000'000;  // must be below this
+inline constexpr std::size_t kMessageBytesMax = 1024;       // fixed part and every option once is below 200
 
 // Client to venue.
 struct EnterOrder {
@@ -149,9 +149,9 @@ struct Accepted {
   static constexpr Letter cross_type{"cross_type", 46};
   static constexpr Letter state{"order_state", 47};
   static constexpr Text<14> clordid{"cl_ord_id", 48};
-  static constexpr std::tuple fields{timestamp,     urn,     side,    quantity,        symbol,
-                                     price,         time_in_force,    display,         order_reference,
-                                     capacity,      sweep,   cross_type, state,        clordid};
+  static constexpr std::tuple fields{timestamp, urn,           side,    quantity,        symbol,
+                                     price,     time_in_force, display, order_reference, capacity,
+                                     sweep,     cross_type,    state,   clordid};
 };
 
 struct Replaced {
@@ -172,9 +172,9 @@ struct Replaced {
   static constexpr Letter cross_type{"cross_type", 50};
   static constexpr Letter state{"order_state", 51};
   static constexpr Text<14> clordid{"cl_ord_id", 52};
-  static constexpr std::tuple fields{timestamp, original_urn,  urn,     side,            quantity,
-                                     symbol,    price,         time_in_force, display,   order_reference,
-                                     capacity,  sweep,         cross_type,    state,     clordid};
+  static constexpr std::tuple fields{timestamp, original_urn, urn,           side,    quantity,
+                                     symbol,    price,        time_in_force, display, order_reference,
+                                     capacity,  sweep,        cross_type,    state,   clordid};
 };
 
 // Quantity is what was taken off the order; the order may live on with the rest.
@@ -317,10 +317,10 @@ struct EnableResponse {
   static constexpr std::tuple fields{timestamp, urn, firm};
 };
 
-using Inbound = MessageList<EnterOrder, ReplaceOrder, CancelOrder, ModifyOrder, AccountQuery, MassCancel,
-                            DisableEntry, EnableEntry>;
-using Outbound = MessageList<SystemEvent, Accepted, Replaced, Canceled, AiqCanceled, Executed, BrokenTrade,
-                             Rejected, CancelPending, CancelReject, PriorityUpdate, Modified, Restated,
-                             QueryResponse, MassCancelResponse, DisableResponse, EnableResponse>;
+using Inbound = MessageList<EnterOrder, ReplaceOrder, CancelOrder, ModifyOrder, AccountQuery, MassCancel, DisableEntry,
+                            EnableEntry>;
+using Outbound = MessageList<SystemEvent, Accepted, Replaced, Canceled, AiqCanceled, Executed, BrokenTrade, Rejected,
+                             CancelPending, CancelReject, PriorityUpdate, Modified, Restated, QueryResponse,
+                             MassCancelResponse, DisableResponse, EnableResponse>;
 
 }  // namespace hft::ouch

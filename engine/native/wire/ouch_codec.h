@@ -93,13 +93,10 @@ constexpr bool knows(Profile profile, Appendage appendage) {
 // Does a message of this kind carry an appendage length when written for this profile?
 constexpr bool carries_appendage(Profile profile, Appendage appendage) {
   switch (appendage) {
-    case Appendage::none:
-      return false;
+    case Appendage::none: return false;
     case Appendage::always:
-    case Appendage::later_only:
-      return true;
-    case Appendage::later:
-      break;
+    case Appendage::later_only: return true;
+    case Appendage::later: break;
   }
   return profile == Profile::ouch5_later;
 }
@@ -257,12 +254,9 @@ inline std::optional<Profile> profile_of(std::string_view name) {
 
 constexpr std::string_view to_text(Profile profile) {
   switch (profile) {
-    case Profile::ouch5_2023_05:
-      return "ouch5-2023-05";
-    case Profile::ouch5_later:
-      return "ouch5-later";
-    case Profile::any:
-      break;
+    case Profile::ouch5_2023_05: return "ouch5-2023-05";
+    case Profile::ouch5_later: return "ouch5-later";
+    case Profile::any: break;
   }
   return "any";
 }

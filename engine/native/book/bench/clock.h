@@ -26,9 +26,13 @@ class Stopwatch {
   }
 
   std::uint64_t wall_ns() const { return wall_ns_; }
-  double per_s(std::uint64_t items) const { return wall_ns_ == 0 ? 0 : static_cast<double>(items) * 1e9 / static_cast<double>(wall_ns_); }
+  double per_s(std::uint64_t items) const {
+    return wall_ns_ == 0 ? 0 : static_cast<double>(items) * 1e9 / static_cast<double>(wall_ns_);
+  }
   // Share of the time that went to somebody else.
-  double stolen() const { return wall_ns_ <= cpu_ns_ ? 0 : 1 - static_cast<double>(cpu_ns_) / static_cast<double>(wall_ns_); }
+  double stolen() const {
+    return wall_ns_ <= cpu_ns_ ? 0 : 1 - static_cast<double>(cpu_ns_) / static_cast<double>(wall_ns_);
+  }
 
  private:
   std::uint64_t wall_ns_ = 0;

@@ -49,7 +49,8 @@ inline Operation decoded(Bytes message) {
 
 class Stream {
  public:
-  Stream(const book::StreamPlan& plan, std::size_t datagram_bytes) : generator_(plan), datagram_bytes_(datagram_bytes) {}
+  Stream(const book::StreamPlan& plan, std::size_t datagram_bytes)
+      : generator_(plan), datagram_bytes_(datagram_bytes) {}
 
   // The next `messages` messages; the reference book, untimed, follows along.
   Chunk next(std::uint64_t messages) {

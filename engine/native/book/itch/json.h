@@ -29,7 +29,9 @@ inline std::string quoted(std::string_view text) {
 inline std::string json(std::string_view text) { return quoted(text); }
 inline std::string json(char letter) { return quoted({&letter, 1}); }
 template <std::unsigned_integral Whole>
-inline std::string json(Whole number) { return std::to_string(number); }
+inline std::string json(Whole number) {
+  return std::to_string(number);
+}
 
 inline std::string hex(Bytes bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";

@@ -41,10 +41,12 @@ std::vector<std::uint8_t> remove(std::uint64_t reference) {
 }  // namespace
 
 std::string limits_json(const Limits& limits) {
-  const nlohmann::json engine{{"symbols", limits.symbols}, {"order_quantity_max", limits.order_quantity_max},
+  const nlohmann::json engine{{"symbols", limits.symbols},
+                              {"order_quantity_max", limits.order_quantity_max},
                               {"order_notional_max_e4", limits.order_notional_max_e4},
                               {"gross_notional_max_e4", limits.gross_notional_max_e4},
-                              {"collar_bps", limits.collar_bps}, {"position_max", limits.position_max},
+                              {"collar_bps", limits.collar_bps},
+                              {"position_max", limits.position_max},
                               {"messages_per_second_max", limits.messages_per_second_max},
                               {"open_orders_max", limits.open_orders_max},
                               {"duplicate_window_ms", limits.duplicate_window_ms},
@@ -113,8 +115,15 @@ Answer Bench::command(std::string_view json) {
 }
 
 void Bench::link_up(std::uint64_t epoch, std::uint32_t next_urn, std::string_view session) {
-  LinkEvent event{.what = LinkEvent::What::up, .epoch = epoch, .session = std::string(session), .next_urn = next_urn,
-                  .urn = 0, .code = {}, .detail = {}, .has_positions = false, .positions = {}};
+  LinkEvent event{.what = LinkEvent::What::up,
+                  .epoch = epoch,
+                  .session = std::string(session),
+                  .next_urn = next_urn,
+                  .urn = 0,
+                  .code = {},
+                  .detail = {},
+                  .has_positions = false,
+                  .positions = {}};
   input(Kind::link, link_record(event));
   settle_link();
 }
@@ -132,8 +141,13 @@ void Bench::go_active(std::uint64_t epoch) {
 }
 
 Answer Bench::order(char side, std::uint32_t quantity, std::string_view symbol, std::uint64_t price_e4) {
-  return command(nlohmann::json{{"verb", "intent"}, {"side", std::string(1, side)}, {"quantity", quantity},
-                                {"symbol", symbol}, {"price_e4", price_e4}}.dump());
+  return command(nlohmann::json{
+      {"verb", "intent"},
+      {"side", std::string(1, side)},
+      {"quantity", quantity},
+      {"symbol", symbol},
+      {"price_e4",
+       price_e4}}.dump());
 }
 
 void Bench::respond(Bytes message) { input(Kind::response, std::as_bytes(message)); }

@@ -19,11 +19,20 @@ struct Emitted {
 };
 
 inline Limits loose_limits() {
-  return Limits{.serial = 1, .not_after_utc_ns = 4'000'000'000'000'000'000, .symbols = {"AAPL", "MSFT"},
-                .order_quantity_max = 1000, .order_notional_max_e4 = 10'000'000'000,
-                .gross_notional_max_e4 = 100'000'000'000, .collar_bps = 100, .position_max = 5000,
-                .messages_per_second_max = 1000, .open_orders_max = 100, .duplicate_window_ms = 0,
-                .daily_loss_max_e4 = 1'000'000'000'000, .repeated_executions_max = 1000, .digest = {}};
+  return Limits{.serial = 1,
+                .not_after_utc_ns = 4'000'000'000'000'000'000,
+                .symbols = {"AAPL", "MSFT"},
+                .order_quantity_max = 1000,
+                .order_notional_max_e4 = 10'000'000'000,
+                .gross_notional_max_e4 = 100'000'000'000,
+                .collar_bps = 100,
+                .position_max = 5000,
+                .messages_per_second_max = 1000,
+                .open_orders_max = 100,
+                .duplicate_window_ms = 0,
+                .daily_loss_max_e4 = 1'000'000'000'000,
+                .repeated_executions_max = 1000,
+                .digest = {}};
 }
 
 std::string limits_json(const Limits& limits);

@@ -1,4 +1,6 @@
 // Determinism: a generated journal replays bit-equal, cut anywhere it replays up to there, and a restart goes on.
+#include "core/replay.h"
+
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -7,7 +9,6 @@
 #include "core/documents.h"
 #include "core/generator.h"
 #include "core/recorder.h"
-#include "core/replay.h"
 #include "journal/persister.h"
 #include "journal/tests/scratch.h"
 
@@ -56,7 +57,8 @@ void forge(const std::filesystem::path& directory, Kind kind, int nth, std::size
     if (header.magic != kRecordMagic) break;
     const std::size_t size = record_bytes(header.length);
     const bool is_seal = static_cast<Kind>(header.kind) == Kind::seal;
-    if (static_cast<Kind>(header.kind) == kind && nth-- == 0) bytes[at + 64 + byte] = static_cast<char>(bytes[at + 64 + byte] ^ 1);
+    if (static_cast<Kind>(header.kind) == kind && nth-- == 0)
+      bytes[at + 64 + byte] = static_cast<char>(bytes[at + 64 + byte] ^ 1);
     if (!is_seal) {
       chain = chain_record(reinterpret_cast<std::byte*>(bytes.data() + at), chain);
       forged.insert(forged.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at),
@@ -125,8 +127,10 @@ TEST(Replay, ARestartRestoresEveryCounterAndItsJournalStillReplays) {
   EXPECT_EQ(core.counters().refused, made.refused);
   const JournalEnd end = reader.end();
   Ring next = Ring::create(1 << 20, end.ring_offset);
-  Persister persister(next, {.directory = scratch.path(), .first_segment = end.segment + 1,
-                             .next_input_seq = end.last_input_seq + 1, .chain_crc = end.chain_crc,
+  Persister persister(next, {.directory = scratch.path(),
+                             .first_segment = end.segment + 1,
+                             .next_input_seq = end.last_input_seq + 1,
+                             .chain_crc = end.chain_crc,
                              .open_block = reader.open_block()});
   Recorder second(next, queue, end.last_input_seq);
   const std::uint64_t now_ns = 900'000'000'000;

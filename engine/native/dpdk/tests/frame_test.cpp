@@ -1,12 +1,14 @@
 // Frames as a port gives them: what is taken, what is not and why, and that no byte beyond the frame is read.
+#include "dpdk/frame.h"
+
 #include <gtest/gtest.h>
 
+#include <array>
 #include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "dpdk/frame.h"
 #include "dpdk/stamp.h"
 
 namespace hft::dpdk {
@@ -107,7 +109,7 @@ TEST(Frame, LengthsThatContradictTheFrameAreMalformed) {
     store_be<2>(&frame[kUdp + 4], udp);
     EXPECT_EQ(parse_exact(frame).what, Frame::malformed) << udp;
   }
-  for (const std::uint8_t version : {0x40, 0x44, 0x4f, 0x65, 0x05}) {
+  for (const std::uint8_t version : std::to_array<std::uint8_t>({0x40, 0x44, 0x4f, 0x65, 0x05})) {
     auto frame = frame_of("payload");
     frame[kIp] = version;
     EXPECT_EQ(parse_exact(frame).what, Frame::malformed) << static_cast<int>(version);
@@ -124,7 +126,7 @@ TEST(Frame, OptionsAreSteppedOver) {
 }
 
 TEST(Frame, FragmentsAreNotTaken) {
-  for (const std::uint16_t field : {0x2000, 0x0001, 0x1fff, 0x3fff}) {
+  for (const std::uint16_t field : std::to_array<std::uint16_t>({0x2000, 0x0001, 0x1fff, 0x3fff})) {
     auto frame = frame_of("payload");
     store_be<2>(&frame[kIp + 6], field);
     sum_up(frame);
@@ -149,7 +151,7 @@ TEST(Frame, OtherGroupsPortsAddressesAndProtocolsAreForeign) {
   tcp[kIp + 9] = 6;
   sum_up(tcp);
   EXPECT_EQ(parse_exact(tcp).what, Frame::foreign);
-  for (const std::uint16_t type : {0x0806, 0x8100, 0x86dd, 0x88cc, 0x0010}) {
+  for (const std::uint16_t type : std::to_array<std::uint16_t>({0x0806, 0x8100, 0x86dd, 0x88cc, 0x0010})) {
     auto frame = frame_of("x");
     store_be<2>(&frame[12], type);
     EXPECT_EQ(parse_exact(frame).what, Frame::foreign) << type;
@@ -177,9 +179,11 @@ TEST(Frame, RandomBytesAndRandomDamageNeverReadBeyondTheFrame) {
   int taken = 0;
   for (int round = 0; round < 200'000; ++round) {
     auto frame = whole;
-    for (unsigned hits = random() % 4; hits > 0; --hits) frame[random() % frame.size()] = static_cast<std::uint8_t>(random());
+    for (unsigned hits = random() % 4; hits > 0; --hits)
+      frame[random() % frame.size()] = static_cast<std::uint8_t>(random());
     frame.resize(random() % 3 == 0 ? random() % (frame.size() + 1) : frame.size());
-    taken += parse_exact(frame, static_cast<Judged>(random() % 3), static_cast<Judged>(random() % 3)).what == Frame::data;
+    taken +=
+        parse_exact(frame, static_cast<Judged>(random() % 3), static_cast<Judged>(random() % 3)).what == Frame::data;
   }
   EXPECT_GT(taken, 1000);
 }

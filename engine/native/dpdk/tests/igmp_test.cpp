@@ -1,10 +1,10 @@
 // Membership over time: what is said, when, in which version, and to whom.
+#include "dpdk/igmp.h"
+
 #include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
-
-#include "dpdk/igmp.h"
 
 namespace hft::dpdk {
 namespace {
@@ -48,9 +48,20 @@ TEST(Igmp, ReportHasTheBytesOfTheRfc) {
   const auto frame = host.membership.due(kNow);
   ASSERT_TRUE(frame);
   const std::string hex =
-      "01005e000016" "5254004c010b" "0800"
-      "46c00028" "00000000" "010239a2" "0a4d000b" "e0000016" "94040000"
-      "2200e934" "00000001" "04000000" "efc80101" "000000000000";
+      "01005e000016"
+      "5254004c010b"
+      "0800"
+      "46c00028"
+      "00000000"
+      "010239a2"
+      "0a4d000b"
+      "e0000016"
+      "94040000"
+      "2200e934"
+      "00000001"
+      "04000000"
+      "efc80101"
+      "000000000000";
   std::string seen;
   for (const std::uint8_t byte : *frame) {
     constexpr const char* digits = "0123456789abcdef";

@@ -7,8 +7,8 @@
 
 #include "gateway/durable_state.h"
 #include "gateway/latch_block.h"
-#include "gateway/line_log.h"
 #include "gateway/limits_file.h"
+#include "gateway/line_log.h"
 
 namespace hft::gateway {
 namespace {

@@ -1,9 +1,10 @@
 // The durability gate with an acker that delays, drops and reorders.
+#include "journal/gate.h"
+
 #include <gtest/gtest.h>
 
 #include <array>
 
-#include "journal/gate.h"
 #include "journal/tests/scratch.h"
 #include "journal/tests/unkind_acker.h"
 

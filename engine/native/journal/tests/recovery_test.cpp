@@ -138,8 +138,12 @@ TEST(Recovery, AfterTheCutTheNextProcessGoesOnAndNothingThatWasCutIsLost) {
   EXPECT_EQ(cut_journal(written.scratch.path(), end), end.lost_bytes);
   EXPECT_EQ(std::filesystem::file_size(written.file.string() + ".cut"), bytes.size() - end.file_offset);
   Ring ring = Ring::create(1 << 16, end.ring_offset);
-  Persister persister(ring, {.directory = written.scratch.path(), .segment_bytes = 1 << 16, .block_bytes = 4096,
-                             .first_segment = 2, .next_input_seq = 101, .chain_crc = end.chain_crc,
+  Persister persister(ring, {.directory = written.scratch.path(),
+                             .segment_bytes = 1 << 16,
+                             .block_bytes = 4096,
+                             .first_segment = 2,
+                             .next_input_seq = 101,
+                             .chain_crc = end.chain_crc,
                              .open_block = reader.open_block()});
   for (std::uint64_t seq = 101; seq <= 120; ++seq) test::append_input(ring, seq);
   ASSERT_TRUE(persister.stop());

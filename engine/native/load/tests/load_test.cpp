@@ -148,9 +148,7 @@ class Touch {
         orders_[ref] = {add[itch::AddOrder::side], add[itch::AddOrder::shares], add[itch::AddOrder::price]};
         break;
       }
-      case 'D':
-        ASSERT_EQ(orders_.erase(ref), 1u);
-        break;
+      case 'D': ASSERT_EQ(orders_.erase(ref), 1u); break;
       case 'U': {
         const View<itch::OrderReplace> move(bytes.data());
         ASSERT_TRUE(orders_.contains(ref));

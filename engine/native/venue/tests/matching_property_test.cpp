@@ -1,11 +1,11 @@
 // Matching invariants under seeded random flows, checked against a model that shares nothing with the core:
 // a flat list of orders, rebuilt from the book events alone, searched by plain scans.
-#include "venue/matching.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <map>
+
+#include "venue/matching.h"
 
 namespace hft::venue {
 namespace {
@@ -115,9 +115,15 @@ class MatchingProperty : public ::testing::TestWithParam<std::uint64_t> {
     if (known.empty() || kind < 55) {
       OrderRef ref = 0;
       const auto account = static_cast<AccountId>(random.below(4));
-      NewOrder order{account, static_cast<FirmId>(account / 2), 1, static_cast<Symbol>(random.below(symbols)),
-                     static_cast<Side>(random.below(2)), static_cast<Quantity>(1 + random.below(500)),
-                     static_cast<Price>(100'000 + 100 * random.below(12)), random.below(6) == 0, false};
+      NewOrder order{account,
+                     static_cast<FirmId>(account / 2),
+                     1,
+                     static_cast<Symbol>(random.below(symbols)),
+                     static_cast<Side>(random.below(2)),
+                     static_cast<Quantity>(1 + random.below(500)),
+                     static_cast<Price>(100'000 + 100 * random.below(12)),
+                     random.below(6) == 0,
+                     false};
       if (core.enter(order, events, &ref) == Verdict::done) known.push_back(ref);
       return;
     }

@@ -214,9 +214,8 @@ TEST(MatchingSelfTrade, AllowedSelfTradeTrades) {
   core.enter({3, 3, 1, 0, Side::sell, 100, 10'0000, false, false}, events);
   core.enter({3, 3, 2, 0, Side::buy, 100, 10'0000, false, false}, events);
   EXPECT_EQ(core.live(), 0u);
-  EXPECT_EQ(std::count_if(events.begin(), events.end(),
-                          [](const Event& event) { return event.what == What::executed; }),
-            2);
+  EXPECT_EQ(
+      std::count_if(events.begin(), events.end(), [](const Event& event) { return event.what == What::executed; }), 2);
 }
 
 TEST_F(MatchingScenario, MassCancelTakesThePickedOrdersOldestFirst) {

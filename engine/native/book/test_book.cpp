@@ -193,10 +193,20 @@ TEST_F(BookTest, AFullBookSaysSoAndGoesOn) {
 TEST_F(BookTest, DigestTellsOrderOfArrivalApart) {
   Book other{Limits{64, 64, 16}};
   add(1, 'B', 100, 1000);
-  other.apply(Writer<itch::AddOrder>(bytes_.data()).set(itch::locate, 7).set(itch::AddOrder::reference, 2)
-                  .set(itch::AddOrder::side, 'B').set(itch::AddOrder::shares, 100).set(itch::AddOrder::price, 1000).bytes());
-  other.apply(Writer<itch::AddOrder>(bytes_.data()).set(itch::locate, 7).set(itch::AddOrder::reference, 1)
-                  .set(itch::AddOrder::side, 'B').set(itch::AddOrder::shares, 100).set(itch::AddOrder::price, 1000).bytes());
+  other.apply(Writer<itch::AddOrder>(bytes_.data())
+                  .set(itch::locate, 7)
+                  .set(itch::AddOrder::reference, 2)
+                  .set(itch::AddOrder::side, 'B')
+                  .set(itch::AddOrder::shares, 100)
+                  .set(itch::AddOrder::price, 1000)
+                  .bytes());
+  other.apply(Writer<itch::AddOrder>(bytes_.data())
+                  .set(itch::locate, 7)
+                  .set(itch::AddOrder::reference, 1)
+                  .set(itch::AddOrder::side, 'B')
+                  .set(itch::AddOrder::shares, 100)
+                  .set(itch::AddOrder::price, 1000)
+                  .bytes());
   add(2, 'B', 100, 1000);
   EXPECT_NE(book_.digest(), other.digest());
 }

@@ -43,7 +43,8 @@ void ouch_messages(const fs::path& root, const std::string& direction) {
     for (const auto profile : {ouch::Profile::ouch5_2023_05, ouch::Profile::ouch5_later}) {
       std::array<std::uint8_t, 256> bytes;
       ouch::Encoder<M> encoder(bytes, profile);
-      const std::string name = direction + std::to_string(static_cast<int>(M::type)) + std::string(ouch::to_text(profile));
+      const std::string name =
+          direction + std::to_string(static_cast<int>(M::type)) + std::string(ouch::to_text(profile));
       if (!encoder.bytes().empty()) save(root / "ouch", name, encoder.bytes());
       if (encoder.add(ouch::kFirm, as_bytes("FIRM"))) save(root / "ouch", name + "-firm", encoder.bytes());
     }
@@ -60,7 +61,8 @@ void soup_packets(const fs::path& root) {
   used += link::write_nonce(room(), {});
   used += link::write_hello(room(), "{}");
   used += link::write_claim(room(), 7);
-  for (const char type : {'J', 'S', 'H', 'Z', '+', 'U', 'R', 'O', 'w', 'x'}) used += soup::write(room(), type, as_bytes("x"));
+  for (const char type : {'J', 'S', 'H', 'Z', '+', 'U', 'R', 'O', 'w', 'x'})
+    used += soup::write(room(), type, as_bytes("x"));
   save(root / "soup", "all", Bytes(stream).first(used));
 }
 

@@ -114,9 +114,9 @@ int show_book(const Arguments& arguments) {
               << "}\n";
   }
   const auto& counters = book.counters();
-  std::cout << "{\"messages\":" << index << ",\"digest\":" << book.digest() << ",\"recomputed\":"
-            << book.recomputed_digest() << ",\"orders\":" << book.orders_live() << ",\"levels\":" << book.levels_live()
-            << ",\"changed\":" << counters.of(book::Applied::changed)
+  std::cout << "{\"messages\":" << index << ",\"digest\":" << book.digest()
+            << ",\"recomputed\":" << book.recomputed_digest() << ",\"orders\":" << book.orders_live()
+            << ",\"levels\":" << book.levels_live() << ",\"changed\":" << counters.of(book::Applied::changed)
             << ",\"unknown_reference\":" << counters.of(book::Applied::unknown_reference)
             << ",\"excess_shares\":" << counters.excess_shares << "}\n";
   return kOk;

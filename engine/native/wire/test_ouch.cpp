@@ -21,11 +21,10 @@ struct Lengths {
 // public parser has it.
 const std::map<char, Lengths> kInbound{{'O', {47, 47}}, {'U', {40, 40}}, {'X', {9, 11}}, {'M', {10, 12}},
                                        {'Q', {1, 3}},   {'C', {0, 19}},  {'D', {0, 11}}, {'E', {0, 11}}};
-const std::map<char, Lengths> kOutbound{{'S', {10, 10}}, {'A', {64, 64}}, {'U', {68, 68}}, {'C', {18, 20}},
-                                        {'D', {32, 34}}, {'E', {36, 36}}, {'B', {36, 38}}, {'J', {29, 31}},
-                                        {'P', {13, 15}}, {'I', {13, 15}}, {'T', {30, 32}}, {'M', {18, 20}},
-                                        {'R', {16, 16}}, {'Q', {13, 15}}, {'X', {0, 27}},  {'G', {0, 19}},
-                                        {'K', {0, 19}}};
+const std::map<char, Lengths> kOutbound{
+    {'S', {10, 10}}, {'A', {64, 64}}, {'U', {68, 68}}, {'C', {18, 20}}, {'D', {32, 34}}, {'E', {36, 36}},
+    {'B', {36, 38}}, {'J', {29, 31}}, {'P', {13, 15}}, {'I', {13, 15}}, {'T', {30, 32}}, {'M', {18, 20}},
+    {'R', {16, 16}}, {'Q', {13, 15}}, {'X', {0, 27}},  {'G', {0, 19}},  {'K', {0, 19}}};
 
 template <class M>
 std::vector<std::uint8_t> encoded(Profile profile) {
@@ -85,8 +84,10 @@ void expect_round_trips(Profile profile, Decode decode, Visit visit) {
 
 TEST(Ouch, EveryFieldComesBackAsItWasSetInBothProfiles) {
   for (const Profile profile : {Profile::ouch5_2023_05, Profile::ouch5_later}) {
-    expect_round_trips<ouch::Inbound>(profile, ouch::decode_inbound, [](auto& m, auto v) { ouch::visit_inbound(m, v); });
-    expect_round_trips<ouch::Outbound>(profile, ouch::decode_outbound, [](auto& m, auto v) { ouch::visit_outbound(m, v); });
+    expect_round_trips<ouch::Inbound>(profile, ouch::decode_inbound,
+                                      [](auto& m, auto v) { ouch::visit_inbound(m, v); });
+    expect_round_trips<ouch::Outbound>(profile, ouch::decode_outbound,
+                                       [](auto& m, auto v) { ouch::visit_outbound(m, v); });
   }
 }
 
@@ -109,8 +110,10 @@ TEST(Ouch, AnyProfileTakesCancelAndCanceledInBothForms) {
     EXPECT_TRUE(ouch::decode_inbound(encoded<ouch::CancelOrder>(profile)).is<ouch::CancelOrder>());
     EXPECT_TRUE(ouch::decode_outbound(encoded<ouch::Canceled>(profile)).is<ouch::Canceled>());
   }
-  EXPECT_EQ(ouch::decode_inbound(encoded<ouch::CancelOrder>(Profile::ouch5_later), Profile::ouch5_2023_05).why, Reject::too_long);
-  EXPECT_EQ(ouch::decode_inbound(encoded<ouch::CancelOrder>(Profile::ouch5_2023_05), Profile::ouch5_later).why, Reject::too_short);
+  EXPECT_EQ(ouch::decode_inbound(encoded<ouch::CancelOrder>(Profile::ouch5_later), Profile::ouch5_2023_05).why,
+            Reject::too_long);
+  EXPECT_EQ(ouch::decode_inbound(encoded<ouch::CancelOrder>(Profile::ouch5_2023_05), Profile::ouch5_later).why,
+            Reject::too_short);
 }
 
 TEST(Ouch, MassCancelDisableAndEnableAreUnknownToTheTextOf2023) {

@@ -89,20 +89,15 @@ class Venue {
     switch (script_.byte() % 8) {
       case 0:
       case 1:
-      case 2:
-        return publish();
-      case 3:
-        return land_held();
-      case 4:
-        return pass_time();
-      case 5:
-        return send(feed::Line::b, corrupted());
+      case 2: return publish();
+      case 3: return land_held();
+      case 4: return pass_time();
+      case 5: return send(feed::Line::b, corrupted());
       case 6: {
         const Bytes raw = script_.bytes(script_.byte());
         return send(feed::Line::a, Datagram(raw.begin(), raw.end()));
       }
-      default:
-        return control();
+      default: return control();
     }
   }
 
@@ -191,7 +186,8 @@ class Venue {
   void send(feed::Line line, const Datagram& datagram) {
     arbiter_.on_datagram(line, datagram, now_ns_, sink_);
     fuzz::require(arbiter_.expected() == sink_.next || arbiter_.phase() == feed::Phase::joining, "one idea of next");
-    fuzz::require(arbiter_.phase() != feed::Phase::gapped || arbiter_.expected() < arbiter_.known_end(), "a gap is one");
+    fuzz::require(arbiter_.phase() != feed::Phase::gapped || arbiter_.expected() < arbiter_.known_end(),
+                  "a gap is one");
   }
 
   Script& script_;

@@ -57,22 +57,15 @@ bool is_add(const Operation& operation) {
 void apply(book::Book& book, const Operation& operation, book::Hint hint) {
   switch (operation.type) {
     case itch::AddOrder::type:
-    case itch::AddOrderMpid::type:
-      book.add(operation.order, hint);
-      return;
-    case itch::OrderReplace::type:
-      book.replace(operation.reference, operation.order, hint);
-      return;
-    case itch::OrderDelete::type:
-      book.remove(operation.reference, operation.order.locate, hint);
-      return;
+    case itch::AddOrderMpid::type: book.add(operation.order, hint); return;
+    case itch::OrderReplace::type: book.replace(operation.reference, operation.order, hint); return;
+    case itch::OrderDelete::type: book.remove(operation.reference, operation.order.locate, hint); return;
     case itch::OrderExecuted::type:
     case itch::OrderExecutedPrice::type:
     case itch::OrderCancel::type:
       book.reduce(operation.reference, operation.order.shares, operation.order.locate, hint);
       return;
-    default:
-      return;
+    default: return;
   }
 }
 
@@ -137,7 +130,10 @@ std::string mix_text(const Stream& stream, std::uint64_t messages, bool json) {
   for (const char type : std::string_view("AFUDXECP")) {
     std::array<char, 48> part;
     const double share = 100.0 * static_cast<double>(stream.count(type)) / static_cast<double>(messages);
-    std::snprintf(part.data(), part.size(), json ? "%s\"%c\":%.2f" : "%s%c %.1f %%", text.empty() ? "" : json ? "," : ", ",
+    std::snprintf(part.data(), part.size(), json ? "%s\"%c\":%.2f" : "%s%c %.1f %%",
+                  text.empty() ? ""
+                  : json       ? ","
+                               : ", ",
                   type, share);
     text += part.data();
   }
@@ -154,15 +150,16 @@ void print(const Plan& plan, const Stream& stream, const Stages& stages, bool eq
                                stage("book", stages.book, plan.messages, plan.json),
                                stage("decode+book", stages.both, plan.messages, plan.json)};
   if (plan.json) {
-    std::printf("{\"verdict\":\"%s\",\"messages\":%llu,\"symbols\":%u,\"live_orders\":%llu,\"mix\":\"%s\",\"types\":{%s},"
-                "\"prefetch\":%s,\"digest\":\"%016llx\",\"digest_equal\":%s,%s,%s,%s}\n",
-                verdict, count, plan.stream.symbols, live, mix, mix_text(stream, plan.messages, true).c_str(),
-                plan.prefetch ? "true" : "false", static_cast<unsigned long long>(digest), equal ? "true" : "false",
-                parts[0].c_str(), parts[1].c_str(), parts[2].c_str());
+    std::printf(
+        "{\"verdict\":\"%s\",\"messages\":%llu,\"symbols\":%u,\"live_orders\":%llu,\"mix\":\"%s\",\"types\":{%s},"
+        "\"prefetch\":%s,\"digest\":\"%016llx\",\"digest_equal\":%s,%s,%s,%s}\n",
+        verdict, count, plan.stream.symbols, live, mix, mix_text(stream, plan.messages, true).c_str(),
+        plan.prefetch ? "true" : "false", static_cast<unsigned long long>(digest), equal ? "true" : "false",
+        parts[0].c_str(), parts[1].c_str(), parts[2].c_str());
     return;
   }
-  std::printf("%llu messages, %u symbols, %llu live orders at the end, mix %s: %s\n", count, plan.stream.symbols, live, mix,
-              mix_text(stream, plan.messages, false).c_str());
+  std::printf("%llu messages, %u symbols, %llu live orders at the end, mix %s: %s\n", count, plan.stream.symbols, live,
+              mix, mix_text(stream, plan.messages, false).c_str());
   for (const auto& part : parts) std::printf("%s\n", part.c_str());
   std::printf("digest %016llx, %s an independent reconstruction\n", static_cast<unsigned long long>(digest),
               equal ? "equal to" : "NOT EQUAL to");
@@ -207,10 +204,11 @@ std::uint64_t number(const char* text) {
 }
 
 int usage(int code) {
-  std::fputs("hft-book-bench [--messages N] [--symbols N] [--live N] [--mix recent-delete|uniform] [--seed N]\n"
-             "               [--no-prefetch] [--json] | --help | --version\n"
-             "Exit codes: 0 the books ended equal, 70 they did not, 64 wrong usage.\n",
-             code == 0 ? stdout : stderr);
+  std::fputs(
+      "hft-book-bench [--messages N] [--symbols N] [--live N] [--mix recent-delete|uniform] [--seed N]\n"
+      "               [--no-prefetch] [--json] | --help | --version\n"
+      "Exit codes: 0 the books ended equal, 70 they did not, 64 wrong usage.\n",
+      code == 0 ? stdout : stderr);
   return code;
 }
 
@@ -227,7 +225,8 @@ int main_of(int count, char** words) {
     else if (word == "--symbols" && value) plan.stream.symbols = static_cast<std::uint16_t>(number(words[++i]));
     else if (word == "--live" && value) plan.stream.live_orders = number(words[++i]);
     else if (word == "--seed" && value) plan.stream.seed = number(words[++i]);
-    else if (word == "--mix" && value && std::strcmp(words[i + 1], "uniform") == 0) ++i, plan.stream.mix = book::Mix::uniform;
+    else if (word == "--mix" && value && std::strcmp(words[i + 1], "uniform") == 0)
+      ++i, plan.stream.mix = book::Mix::uniform;
     else if (word == "--mix" && value && std::strcmp(words[i + 1], "recent-delete") == 0) ++i;
     else return usage(64);
   }

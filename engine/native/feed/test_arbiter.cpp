@@ -34,9 +34,7 @@ struct Recorder {
     next = first + count;
     lost_runs.emplace_back(first, count);
   }
-  void session(const mold::Session& name) {
-    sessions.emplace_back(trimmed(mold::to_text(name)));
-  }
+  void session(const mold::Session& name) { sessions.emplace_back(trimmed(mold::to_text(name))); }
   void end_of_session() { ++ends; }
 };
 
@@ -61,7 +59,10 @@ class ArbiterTest : public ::testing::Test {
   }
   std::optional<mold::Request> poll(std::uint64_t now_ns) { return arbiter_.poll(now_ns, sink_); }
 
-  Config config_{.gap_wait_ns = 1 * kMs, .request_timeout_ns = 10 * kMs, .requests_max = 2, .request_count_max = 4,
+  Config config_{.gap_wait_ns = 1 * kMs,
+                 .request_timeout_ns = 10 * kMs,
+                 .requests_max = 2,
+                 .request_count_max = 4,
                  .window_slots = 4};
   Arbiter arbiter_{config_};
   Recorder sink_;
@@ -159,7 +160,8 @@ TEST_F(ArbiterTest, AHeartbeatShowsALossAtTheEnd) {
 
 TEST_F(ArbiterTest, AFullWindowDropsAndAsksAgain) {
   take(Line::a, datagram(1, 1));
-  for (std::uint64_t sequence = 3; sequence < 7; ++sequence) EXPECT_EQ(take(Line::a, datagram(sequence, 1)), Outcome::kept);
+  for (std::uint64_t sequence = 3; sequence < 7; ++sequence)
+    EXPECT_EQ(take(Line::a, datagram(sequence, 1)), Outcome::kept);
   EXPECT_EQ(take(Line::a, datagram(7, 1)), Outcome::window_full);
   EXPECT_EQ(take(Line::b, datagram(3, 1)), Outcome::duplicate);
   take(Line::b, datagram(2, 1));

@@ -11,10 +11,10 @@ namespace hft {
 namespace {
 
 // Lengths by type, Nasdaq TotalView-ITCH 5.0 specification; typed in here by hand, not taken from itch.h.
-const std::map<char, std::size_t> kPublished{
-    {'S', 12}, {'R', 39}, {'H', 25}, {'Y', 20}, {'L', 26}, {'V', 35}, {'W', 12}, {'K', 28},
-    {'J', 35}, {'h', 21}, {'A', 36}, {'F', 40}, {'E', 31}, {'C', 36}, {'X', 23}, {'D', 19},
-    {'U', 35}, {'P', 44}, {'Q', 40}, {'B', 19}, {'I', 50}, {'N', 20}, {'O', 48}};
+const std::map<char, std::size_t> kPublished{{'S', 12}, {'R', 39}, {'H', 25}, {'Y', 20}, {'L', 26}, {'V', 35},
+                                             {'W', 12}, {'K', 28}, {'J', 35}, {'h', 21}, {'A', 36}, {'F', 40},
+                                             {'E', 31}, {'C', 36}, {'X', 23}, {'D', 19}, {'U', 35}, {'P', 44},
+                                             {'Q', 40}, {'B', 19}, {'I', 50}, {'N', 20}, {'O', 48}};
 
 // A value for a field that differs from its neighbours' and fills the width.
 template <class Field>
@@ -87,7 +87,7 @@ TEST(Itch, ByTypeTakesTheTypesLengthOffTheFront) {
 
 TEST(Itch, KnownBytesOfAnAddOrderReadAsWritten) {
   // Laid out by hand from the specification's table.
-  const std::array<std::uint8_t, 36> bytes{'A', 0x00, 0x07, 0x00, 0x02, 0x1F, 0x1A, 0xCE, 0xDA, 0x33, 0xE6, 0x00,
+  const std::array<std::uint8_t, 36> bytes{'A',  0x00, 0x07, 0x00, 0x02, 0x1F, 0x1A, 0xCE, 0xDA, 0x33, 0xE6, 0x00,
                                            0x00, 0x00, 0x00, 0x00, 0x00, 0x30, 0x39, 'S',  0x00, 0x00, 0x00, 0x64,
                                            'A',  'A',  'P',  'L',  ' ',  ' ',  ' ',  ' ',  0x00, 0x16, 0xE3, 0x60};
   const View<itch::AddOrder> view(bytes.data());

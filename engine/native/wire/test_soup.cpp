@@ -85,7 +85,8 @@ TEST(Soup, WritersSayNoInsteadOfOverrunning) {
 TEST(Soup, LoginRequestHasTheLayoutOfTheSpecification) {
   std::array<std::uint8_t, 64> out;
   const auto used = soup::write(out, soup::LoginRequest{"ab", "secret", "DAY1", 42});
-  EXPECT_EQ(as_text(Bytes(out).first(used)), std::string("\0\x2FL", 3) + "ab    secret          DAY1                  42");
+  EXPECT_EQ(as_text(Bytes(out).first(used)),
+            std::string("\0\x2FL", 3) + "ab    secret          DAY1                  42");
   const auto back = soup::parse_login_request(Bytes(out).subspan(3, used - 3));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->username, "ab");
@@ -108,7 +109,8 @@ TEST(Soup, NumbersAreDigitsWithPaddingAndNothingElse) {
   EXPECT_EQ(soup::load_number("                   7"), 7U);
   EXPECT_EQ(soup::load_number("7                   "), 7U);
   EXPECT_EQ(soup::load_number("                    "), 0U);
-  for (const auto* text : {"-1", "1 2", "0x1", "99999999999999999999", "1a"}) EXPECT_FALSE(soup::load_number(text)) << text;
+  for (const auto* text : {"-1", "1 2", "0x1", "99999999999999999999", "1a"})
+    EXPECT_FALSE(soup::load_number(text)) << text;
 }
 
 TEST(Soup, LoginsOfAWrongSizeAreNoLogins) {
@@ -126,7 +128,8 @@ TEST(Link, NonceClaimAndHelloComeBackFromTheirFrames) {
   link::Nonce nonce;
   for (std::size_t i = 0; i < nonce.size(); ++i) nonce[i] = static_cast<std::uint8_t>(i * 7);
   EXPECT_EQ(link::parse_nonce(unframed(Bytes(out).first(link::write_nonce(out, nonce)))), nonce);
-  EXPECT_EQ(link::parse_claim(unframed(Bytes(out).first(link::write_claim(out, 0x0102030405060708)))), 0x0102030405060708U);
+  EXPECT_EQ(link::parse_claim(unframed(Bytes(out).first(link::write_claim(out, 0x0102030405060708)))),
+            0x0102030405060708U);
   EXPECT_EQ(link::parse_hello(unframed(Bytes(out).first(link::write_hello(out, "{}")))), "{}");
 }
 
@@ -142,7 +145,8 @@ TEST(Link, WrongLettersAndSizesAreRefused) {
 }
 
 TEST(Link, NoLetterIsAlsoOneOfSoupBinTcps) {
-  for (const char letter : {'A', 'J', 'S', 'H', 'Z', '+', 'L', 'U', 'R', 'O'}) EXPECT_FALSE(link::is_link_letter(letter));
+  for (const char letter : {'A', 'J', 'S', 'H', 'Z', '+', 'L', 'U', 'R', 'O'})
+    EXPECT_FALSE(link::is_link_letter(letter));
   for (const char letter : {'n', 'h', 'w', 'x', 'c'}) EXPECT_TRUE(link::is_link_letter(letter));
 }
 
