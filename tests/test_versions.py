@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_tidy import ROOMS, ROOT, tracked
+from tests.checkout import ROOT, tracked
+from tests.test_tidy import ROOMS
 
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 PAGE = ROOT / "docs" / "versions.md"

@@ -112,7 +112,7 @@ def test_stand_in_is_woken_where_it_is_watched(expected: Expected, tuned: Facts,
     unit = "/hft.slice/hft-engine.slice/hft-standin@3.service"
     standin = replace(engine({3}, 3), cgroup=unit)
     found = assign(expected, given_engine(tuned, standin), lab_class, 20, drained=False).load
-    assert (found.spin, found.observe, found.wake) == ({2}, {3}, {3})
+    assert [found.spin, found.observe, found.wake] == [{2}, {3}, {3}]
     assert "--wake" in found.arguments()
     real = assign(expected, given_engine(tuned, engine({3}, 3)), lab_class, 20, drained=False).load
     assert real.wake == frozenset(), "a real engine is never told anything"
