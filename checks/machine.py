@@ -28,7 +28,7 @@ FAR_OVER = 10
 BENT_BY_LOAD = frozenset(
     {
         *("timer_interrupts", "interprocessor_interrupts", "involuntary_switches", "kthread_ran"),
-        *("not_better_than_untuned", "no_positive_control", "idle_cpu", "meter_failed"),
+        *("not_better_than_untuned", "no_positive_control", "meter_failed"),
     }
 )
 
@@ -61,10 +61,10 @@ class _Look:
     processes: Mapping[tuple[int, float], tuple[str, float, bool]]  # (pid, start) -> name, CPU s, is ours
 
 
-def watch(uuids: Collection[str]) -> Callable[[], MachineLoad]:
-    """Begin to watch; calling what is returned ends it. UUIDS are of the site's VMs (`qemu -uuid`)."""
-    before = _look(uuids)
-    return lambda: _between(before, _look(uuids))
+def watch(uuids: Callable[[], Collection[str]]) -> Callable[[], MachineLoad]:
+    """Begin to watch; calling what is returned ends it, and asks UUIDS for the site's VMs (`qemu -uuid`)."""
+    before = _look(())
+    return lambda: _between(before, _look(uuids()))
 
 
 def _look(uuids: Collection[str]) -> _Look:

@@ -138,7 +138,7 @@ def check_host(host: Host, link: Link | None, options: Options, say: Say) -> Hos
 
 def _watch(host: Host, options: Options) -> Callable[[], MachineLoad | None]:
     """Watch the machine that emulates this host; on metal nobody stands in between."""
-    return watch(options.vms) if host.host_class == EMULATED else lambda: None
+    return watch(lambda: options.vms) if host.host_class == EMULATED else lambda: None
 
 
 def _slow(

@@ -82,7 +82,7 @@ class Demo:
     def run(self, *words: str, accept: Sequence[int] = (Exit.OK,), quiet: bool = False) -> str:
         """Run `hft WORDS`, its progress on our stderr; its standard output, also shown unless QUIET."""
         self.console.print(f"[bold cyan]$ hft {' '.join(words)}[/bold cyan]", soft_wrap=True)
-        argv, ended = [sys.executable, "-m", "hft", *words], watch(vms())
+        argv, ended = [sys.executable, "-m", "hft", *words], watch(vms)
         done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, check=False, timeout=COMMAND_TIMEOUT_S)
         if not quiet:
             self.console.print(done.stdout.rstrip(), markup=False, highlight=False, soft_wrap=True)

@@ -116,7 +116,8 @@ def look_at(
 def _watch(site: Site, hosts: Sequence[Host]) -> Callable[[], MachineLoad | None]:
     if all(host.host_class != EMULATED for host in hosts):
         return lambda: None
-    return watch([host.identity.dmi_uuid for host in site.hosts if host.identity and host.identity.dmi_uuid])
+    uuids = [host.identity.dmi_uuid for host in site.hosts if host.identity and host.identity.dmi_uuid]
+    return watch(lambda: uuids)
 
 
 @click.command(

@@ -79,7 +79,7 @@ def test_only_an_emulated_class_has_a_limit() -> None:
 
 
 def test_a_busy_loop_of_somebody_else_is_seen_and_named() -> None:
-    ended = watch(["00000000-0000-0000-0000-000000000000"])
+    ended = watch(lambda: ["00000000-0000-0000-0000-000000000000"])
     loop = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         time.sleep(1.5)
