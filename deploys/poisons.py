@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from deploys.agent_call import agent_argv, install_if_needed, over_ssh, read_json, read_outcome
+from deploys.agent_call import agent_argv, install_if_needed, over_ssh, read_outcome
 from deploys.errors import DeployError, RefusedError
 from deploys.looking import look
 from deploys.paths import ENGINE_SLICE
+from deploys.record import status_of_host
 from deploys.ssh import Ssh
 from deploys.trial import Progress, TrialOutcome, Watch, watch_of
 from deploys.work import Work, decide
@@ -123,8 +124,8 @@ class HostSession:
         return decide(site, self.host, seen, plan_text=plan.to_json() if plan else None)
 
     def status(self) -> Mapping[str, object]:
-        """The agent's own status."""
-        return read_json(self.host.name, over_ssh(self.ssh)(agent_argv("status"), b"", CALL_TIMEOUT_S))
+        """The host's own record."""
+        return status_of_host(self.ssh, CALL_TIMEOUT_S)
 
     def watch(self, txn: str, at: Callable[[str], None] = lambda _moment: None) -> Watch:
         """A trial of this host with the poison's timings."""

@@ -17,6 +17,7 @@ from agent.host import ENGINE_CGROUP, JOURNAL_DIR, STATE_FILE
 from agent.record import Record, status_of
 from deploys.errors import DeployError
 from deploys.paths import LIB_DIR
+from deploys.ssh import Ssh
 
 BOOT_ID, MACHINE_ID = "/proc/sys/kernel/random/boot_id", "/etc/machine-id"
 VERSION, CMDLINE = f"{LIB_DIR}/agent.version", "/proc/cmdline"
@@ -34,6 +35,15 @@ class HostRecord:
     machine_id: str
     status: dict[str, Any] | None = None
     fault: str = ""
+
+
+def status_of_host(ssh: Ssh, timeout_s: float) -> dict[str, Any]:
+    """The status document of a host with an agent, by one grep; DeployError when there is none to read."""
+    prefix = [] if ssh.user == "root" else ["sudo", "-n"]
+    record = parse_record(ssh.name, ssh.run([*prefix, "sh", "-c", RECORD_SCRIPT], timeout_s=timeout_s).stdout)
+    if record.status is None:
+        raise DeployError(f"{ssh.name}: {record.fault or 'it has no agent'}")
+    return record.status
 
 
 def parse_record(host: str, answer: str) -> HostRecord:

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 from deploys.agent_call import agent_argv, over_ssh, read_json
 from deploys.errors import DeployError, RefusedError, UnreachableError
+from deploys.record import status_of_host
 from deploys.ssh import Ssh
 from deploys.text import printable
 from deploys.trial_state import Cause, Move, Standing, Step, cause_of, next_step
@@ -91,11 +92,15 @@ class Watch:
         """One verb of the agent over a connection of its own."""
         return read_json(self.name, over_ssh(self.ssh)(agent_argv(*words), b"", timeout_s))
 
+    def status(self) -> Mapping[str, Any]:
+        """The host's own record, without starting anything on a machine that may just be booting."""
+        return status_of_host(self.ssh, CALL_TIMEOUT_S)
+
     def begin(self, *, drained: bool) -> None:
         """Arm the one-shot and restart; an answer lost on the way is found out by watching."""
         self.began_s = self.clock()
         self.mark = self.power.mark()
-        self.before = Standing.of(self.agent("status")).boot_id
+        self.before = Standing.of(self.status()).boot_id
         words = ("reboot", self.txn, *(["--drained"] if drained else []))
         try:
             answer = self.agent(*words, timeout_s=ARM_TIMEOUT_S)
@@ -110,8 +115,8 @@ class Watch:
     def look(self) -> Standing | None:
         """The host's own record, None while nothing answers."""
         try:
-            return Standing.of(self.agent("status"))
-        except DeployError:  # not up, or so early that the agent cannot run yet
+            return Standing.of(self.status())
+        except DeployError:  # not up yet
             return None
 
     def confirm(self) -> None:

@@ -69,6 +69,9 @@ class Scripted(Watch):
     def keep_console(self, console: str | None) -> None:
         self.kept.append(console)
 
+    def status(self) -> Mapping[str, Any]:
+        return self.agent("status")
+
     def agent(self, *words: str, timeout_s: float = 0.0) -> Mapping[str, Any]:
         self.words.append(words)
         answer: Any = {"accepted": True, "message": "ok", "confirmed": self.confirms + 1, "confirmations": 2}
