@@ -56,6 +56,11 @@ class Facts:
         found = self.files.get(path)
         return None if found is None else found.strip()
 
+    @property
+    def machine_id(self) -> str:
+        """The machine's own identity, empty when it was not shown."""
+        return (self.text("/etc/machine-id") or "").strip()
+
     def cpus(self, path: str) -> Cpus | None:
         """A file that holds a CPU list; None when it is not known."""
         found = self.text(path)

@@ -133,7 +133,17 @@ def check_host(host: Host, link: Link | None, options: Options, say: Say) -> Hos
     except UnreachableError as error:
         result = replace(result, unreachable=str(error))
         say(str(error))
+    except Exception as error:  # whatever one host answers, the others' verdicts are delivered
+        result = replace(result, findings=(*result.findings, _unread(error)))
+        say(f"{host.name}: {result.findings[-1].message}")
     return replace(result, round_trips=link.calls, seconds=time.monotonic() - begin)
+
+
+def _unread(error: Exception) -> Finding:
+    """What a host answered could not be judged: a finding of that host, with the fault's own words."""
+    said = " ".join(str(error).split())[:300]
+    words = said if isinstance(error, CheckError) else f"{type(error).__name__}: {said}"
+    return unverifiable("facts", "facts_cut", f"its answer cannot be judged: {words}")
 
 
 def _watch(host: Host, options: Options) -> Callable[[], MachineLoad | None]:
@@ -170,6 +180,9 @@ def run_meter(link: Link, load: Load, cache: Path) -> Measurement:
 def _judged(host: Host, link: Link, options: Options, say: Say, result: HostResult) -> HostResult:
     say(f"{host.name}: reading")
     facts = read_facts(link, options.wanted.get(host.name))
+    if (seen := facts.machine_id) != host.machine_id:
+        said = f"machine-id {seen or 'not shown'}, enrolled was {host.machine_id}; nothing else was judged"
+        return replace(result, findings=(unverifiable("identity", "other_machine", said),))
     expected, record = committed(facts, options.wanted.get(host.name), options.recorded.get(host.name))
     result = replace(
         result, findings=(record,), kernel=facts.kernel, boot_id=facts.boot_id, cores=facts.cores

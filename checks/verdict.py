@@ -96,6 +96,7 @@ REASONS: dict[Verdict, dict[str, str]] = {
         "not_procfs": "the evidence comes from a file that lies over /proc",
         "not_read": "the host's answer does not contain this value",
         "not_readable": "the value exists and cannot be read",
+        "other_machine": "another machine than the enrolled one answers under this name",
         "steal": "the hypervisor took the CPU away during the window",
         "unreachable": "the host gave no answer, or not the one with the pinned key",
         "unmeasured": "the effect measurement did not reach this CPU",

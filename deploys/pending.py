@@ -50,9 +50,12 @@ class Item:
     steps: tuple[Step, ...] = ()
 
 
-def pending_items(plan: Plan, observed: Observed) -> tuple[Item, ...]:
-    """Everything that differs from the plan, in the order of CONCERNS; empty when the host is as planned."""
-    files = render(plan)
+def pending_items(plan: Plan, observed: Observed, *, standins: bool) -> tuple[Item, ...]:
+    """Everything that differs from the plan, in the order of CONCERNS; empty when the host is as planned.
+
+    STANDINS: whether the host carries the demo's stand-ins, which only a host of the lab does.
+    """
+    files = render(plan, standins=standins)
     changes = diff(plan, observed.snapshot)
     boot = [_setting_item(pending, observed) for pending in changes.boot]
     found = [
@@ -60,7 +63,7 @@ def pending_items(plan: Plan, observed: Observed) -> tuple[Item, ...]:
         *(_setting_item(pending, observed) for pending in changes.runtime),
         *_file_items(files, observed),
         *_stale_items(files, observed),
-        *standin_items(plan, observed, boot_pending=bool(boot)),
+        *standin_items(plan if standins else None, observed, boot_pending=bool(boot)),
     ]
     return tuple(sorted(found, key=lambda item: (CONCERNS.index(item.concern), item.key)))
 
@@ -187,16 +190,17 @@ def is_owned(path: str) -> bool:
     return drop_in or path in OWNED
 
 
-def standin_items(plan: Plan, observed: Observed, *, boot_pending: bool) -> Iterator[Item]:
+def standin_items(plan: Plan | None, observed: Observed, *, boot_pending: bool) -> Iterator[Item]:
     """One instance for each engine and poll CPU, started only on a committed boot; others are taken away.
 
-    Where an engine is deployed there are none: they would spin on its CPUs.
+    Where an engine is deployed, and on a host that is not the lab's (no PLAN for them), there are none: they
+    would spin on CPUs that somebody trades on.
     """
-    wanted = set() if engine_units(observed) else set(standin_units(plan))
+    wanted = set() if engine_units(observed) or plan is None else set(standin_units(plan))
     enabled = enabled_units(observed, STANDINS)
     active = {unit for unit in observed.engine_units if unit.startswith(STANDINS)}
     for unit in sorted((enabled | active) - wanted):
-        why = "an engine is deployed here, or its CPU is not an engine or poll CPU of this plan"
+        why = "an engine is deployed here, the host is not of the lab, or the plan has no such CPU"
         yield _standin(unit, "disabled", False, "not planned any more", why)
     why = "keeps a planned engine CPU busy the way an engine thread would"
     if boot_pending or observed.open_trial is not None:  # a trial measures the quiet host; starting follows
@@ -218,9 +222,9 @@ def enabled_units(observed: Observed, prefix: str) -> set[str]:
     return {link.rpartition("/")[2] for link in links}
 
 
-def busy_units(plan: Plan, observed: Observed) -> tuple[str, ...]:
-    """What is to run on the engine's CPUs once the host may trade: its engines, else the stand-ins."""
-    return engine_units(observed) or standin_units(plan)
+def busy_units(plan: Plan, observed: Observed, *, standins: bool) -> tuple[str, ...]:
+    """What is to run on the engine's CPUs once the host may trade: its engines, else the lab's stand-ins."""
+    return engine_units(observed) or (standin_units(plan) if standins else ())
 
 
 def standin_units(plan: Plan) -> tuple[str, ...]:

@@ -57,9 +57,9 @@ class RenderedFile:
         return hashlib.sha256(self.content.encode()).hexdigest()
 
 
-def render(plan: Plan) -> tuple[RenderedFile, ...]:
-    """Every file of a plan, sorted by path."""
-    files = [*_values(plan), *_slices(plan), *_standin(plan), _record(plan)]
+def render(plan: Plan, *, standins: bool) -> tuple[RenderedFile, ...]:
+    """Every file of a plan, sorted by path; those of the stand-ins only for a host that carries them."""
+    files = [*_values(plan), *_slices(plan), *(_standin(plan) if standins else []), _record(plan)]
     return tuple(sorted(files, key=lambda file: file.path))
 
 

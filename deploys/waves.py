@@ -30,7 +30,7 @@ from deploys.observed import Observed
 from deploys.pending import busy_units
 from deploys.ssh import Ssh
 from deploys.text import printable
-from deploys.work import Work, decide
+from deploys.work import Work, carries_standins, decide
 from inventory.groups import host_data
 from inventory.model import Host, Site
 from inventory.selection import waves
@@ -145,7 +145,8 @@ class _Wave:
 
     def _resume(self, work: Work) -> HostEnd:
         """Start the engine on the committed boot, or again after a drain."""
-        resume_host(over_ssh(Ssh.of(work.host)), busy_units(work.plan, work.observed))
+        units = busy_units(work.plan, work.observed, standins=carries_standins(work.host))
+        resume_host(over_ssh(Ssh.of(work.host)), units)
         return self._end(work)
 
     def _decide(self, work: Work, observed: Observed) -> Work:

@@ -104,7 +104,8 @@ def make_work(  # noqa: PLR0913  # each by name; the optional ones are what a ca
             f"{host.name}: the plan changed since it was shown ({expected_plan[:12]} then, "
             f"{chosen.plan_hash[:12]} now), so nothing was written; look again: hft plan --host {host.name}"
         )
-    selected = select_items(pending_items(chosen, observed), drained=drained or not observed.engine_active)
+    items = pending_items(chosen, observed, standins=carries_standins(host))
+    selected = select_items(items, drained=drained or not observed.engine_active)
     is_staged = observed.staged_plan == chosen.plan_hash
     return Work(
         host=host,
@@ -115,6 +116,11 @@ def make_work(  # noqa: PLR0913  # each by name; the optional ones are what a ca
         waiting=(*selected.now, *selected.waiting) if is_staged else selected.waiting,
         is_staged=is_staged,
     )
+
+
+def carries_standins(host: Host) -> bool:
+    """The demo's stand-ins are for the lab: elsewhere they would take CPUs that somebody trades on."""
+    return host.host_class == "lab-vm"
 
 
 def decide(  # noqa: PLR0913  # each by name

@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from deploys.ends import HostEnd, Result
+from deploys.text import printable
 from deploys.work import Work
 from hft.errors import Exit
+from hft.output import tell
 from inventory.model import Host
 from inventory.selection import waves
 
@@ -26,25 +28,23 @@ EXIT_BY_RESULT: dict[Result, Exit] = {
 def show_pending(works: Sequence[Work], *, as_json: bool) -> None:
     """Every pending setting of every host, one line and its why."""
     if as_json:
-        click.echo(json.dumps(pending_document(works), indent=1))
+        tell(json.dumps(pending_document(works), indent=1))
         return
     for work in works:
         count = len(work.pending)
-        click.echo(
+        tell(
             f"{work.host.name}: {count} pending, plan {work.plan.plan_hash[:12]}"
             if count
             else as_planned(work)
         )
         for item in work.now:
-            click.echo(f"  {item.concern:<10} {item.sentence}")
-            click.echo(click.style(f"             {item.why}", dim=True))
+            tell(f"  {item.concern:<10} {printable(item.sentence)}")
+            tell(click.style(f"             {item.why}", dim=True))
         for item in work.waiting:
-            click.echo(f"  {item.concern:<10} {item.sentence}  (waits: {work.waits_for})")
+            tell(f"  {item.concern:<10} {printable(item.sentence)}  (waits: {work.waits_for})")
     rebooting = reboot_order(works)
     if rebooting:
-        click.echo(
-            f"reboots, in this order, each a trial boot that comes back by itself: {', '.join(rebooting)}"
-        )
+        tell(f"reboots, in this order, each a trial boot that comes back by itself: {', '.join(rebooting)}")
 
 
 def as_planned(work: Work) -> str:
@@ -89,8 +89,8 @@ def pending_document(works: Sequence[Work]) -> dict[str, Any]:
 def show_end(end: HostEnd, *, as_json: bool) -> None:
     """One line for one host."""
     colour = {True: "green", False: "red"}[end.is_good] if end.result != "not_run" else "yellow"
-    line = f"{end.host}: {click.style(end.result.replace('_', ' '), fg=colour)}: {end.sentence}"
-    click.echo(line, err=as_json)
+    line = f"{end.host}: {click.style(end.result.replace('_', ' '), fg=colour)}: {printable(end.sentence)}"
+    tell(line, err=as_json)
 
 
 def ends_document(ends: Iterable[HostEnd]) -> dict[str, Any]:

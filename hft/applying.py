@@ -33,6 +33,7 @@ from hft.apply_view import (
 )
 from hft.errors import Exit, HftError
 from hft.locks import SiteLock, site_lock
+from hft.output import tell
 from inventory.errors import InventoryError
 from inventory.load import load_site
 from inventory.model import Host, Site
@@ -182,13 +183,13 @@ def apply_locked(asked: Asked, lock: SiteLock) -> int:
     with records.recorded(site, "apply", hosts=names, reason=asked.reason, plan_hashes=hashes) as run:
         ends: list[HostEnd] = []
         for end in each_end(asked, lock, works, changing):
-            show_end(end, as_json=asked.as_json)
             run.host(end.host, result=end.result, plan_hash=hashes[end.host], txn=end.txn)
             ends.append(end)
+            show_end(end, as_json=asked.as_json)
         run.exit_code = exit_code_of_ends(ends)
-        if asked.as_json:
-            click.echo(json.dumps(ends_document(ends), indent=1))
-        return run.exit_code
+    if asked.as_json:
+        tell(json.dumps(ends_document(ends), indent=1))
+    return run.exit_code
 
 
 def each_end(
@@ -240,7 +241,7 @@ def close_open_trials(asked: Asked, works: list[Work]) -> list[Work]:
     from deploys.leftovers import close_trial
 
     for work in left:
-        click.echo(f"{work.host.name}: {close_trial(work.host, work)}", err=True)
+        tell(f"{work.host.name}: {close_trial(work.host, work)}", err=True)
     return decided(asked)
 
 
@@ -254,7 +255,7 @@ def act(asked: Asked, lock: SiteLock, works: Sequence[Work]) -> Iterator[HostEnd
     def before_wave(hosts: Sequence[Host]) -> None:
         lock.check()
         names = ", ".join(host.name for host in hosts)
-        click.echo(f"wave: {names} ({hosts[0].failure_domain})", err=True)
+        tell(f"wave: {names} ({hosts[0].failure_domain})", err=True)
 
     order = Order(
         site=asked.site,
@@ -267,7 +268,7 @@ def act(asked: Asked, lock: SiteLock, works: Sequence[Work]) -> Iterator[HostEnd
         yield from run_waves(works, order)
     except KeyboardInterrupt:
         names = " ".join(work.host.name for work in works)
-        click.echo(
+        tell(
             "interrupted: each host finishes or takes back its own part without us; look with "
             f"`hft status {names}`, then run the same `hft apply` again, it goes on where this stopped",
             err=True,
@@ -319,7 +320,7 @@ def revert(  # noqa: PLR0913, PLR0917  # one for each option
             end = revert_host(chosen, site.trial_of(chosen), running=seen.engine_units)
             run.host(host, result=end.result, txn=end.txn)
             run.exit_code = exit_code_of_ends([end])
-            show_end(end, as_json=as_json)
-            if as_json:
-                click.echo(json.dumps(ends_document([end]), indent=1))
-            return run.exit_code
+        show_end(end, as_json=as_json)
+        if as_json:
+            tell(json.dumps(ends_document([end]), indent=1))
+        return run.exit_code

@@ -9,10 +9,13 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import signal
 import sys
 import traceback
+from typing import cast
 
 import click
+from click.utils import PacifyFlushWrapper
 
 from hft.errors import Exit, exit_code_of
 
@@ -85,6 +88,8 @@ def cli() -> None:
 def main() -> None:
     """Entry point of the console script; never shows a traceback for a user's mistake."""
     gc.set_threshold(GC_THRESHOLD)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a run that is ended closes its record, as after Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     sys.exit(run_guarded())
 
@@ -99,9 +104,10 @@ def run_guarded(args: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("hft: interrupted", err=True)
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
+    except SystemExit:
+        if not isinstance(sys.stdout, cast("type[object]", PacifyFlushWrapper)):
+            raise
+        return Exit.OK  # click saw the reader leave: that is no failure of what was asked for
     except Exception as error:  # a room's error has a sentence, anything else is ours
         code = exit_code_of(error)
         if code is not None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from deploys.text import printable
 from tuning.ailments import Diagnosis
 from tuning.cpu_map import Line
 from tuning.cpuset import CpuSet
@@ -33,6 +34,11 @@ COLOURS: dict[Role | None, str] = {
 }
 
 
+def _text(shown: str, style: str = "") -> Text:
+    """What may come from a host: never markup, and nothing in it can colour or move the terminal."""
+    return Text(printable(shown), style=style)
+
+
 def console() -> Console:
     """Standard output; a file or a pipe gets lines of 120 characters."""
     made = Console(highlight=False, soft_wrap=False)
@@ -50,7 +56,7 @@ def show_host(out: Console, name: str, topology: Topology) -> None:
         realtime[topology.is_realtime],
         kind,
     ]
-    out.print(Text(f"{name}: {', '.join(words)}", style="bold"))
+    out.print(_text(f"{name}: {', '.join(words)}", style="bold"))
 
 
 def show_map(out: Console, lines: Iterable[Line]) -> None:
@@ -67,8 +73,8 @@ def show_plan(out: Console, plan: Plan, changes: Changes | None) -> None:
     if plan.refused:
         out.print(_refusal_table(plan))
     for note in plan.notes:
-        out.print(Text(f"note: {note}", style="dim"))
-    out.print(Text(f"plan {plan.plan_hash[:12]}, profile {plan.profile}"))
+        out.print(_text(f"note: {note}", style="dim"))
+    out.print(_text(f"plan {plan.plan_hash[:12]}, profile {plan.profile}"))
 
 
 def _cpu_table(cpus: Sequence[CpuDecision]) -> Table:
@@ -80,7 +86,7 @@ def _cpu_table(cpus: Sequence[CpuDecision]) -> Table:
         groups.setdefault((one.role, one.node, one.why), []).append(one.cpu)
     for (role, node, why), numbers in groups.items():
         shown = "?" if node < 0 else str(node)
-        table.add_row(CpuSet.of(numbers).list_text(), shown, Text(role, style=COLOURS[role]), Text(why))
+        table.add_row(CpuSet.of(numbers).list_text(), shown, _text(role, style=COLOURS[role]), _text(why))
     return table
 
 
@@ -94,7 +100,7 @@ def _setting_table(plan: Plan, changes: Changes | None) -> Table:
         first = alike[0]
         key = first.key if len(alike) == 1 else f"{_stem(first.key)} (each of {len(alike)} CPUs)"
         now = (_now(pending.get(first.key)),) if changes else ()
-        table.add_row(Text(key), Text(first.value), first.mode, *now, Text(first.why))
+        table.add_row(_text(key), _text(first.value), first.mode, *now, _text(first.why))
     return table
 
 
@@ -110,10 +116,10 @@ def _stem(key: str) -> str:
 
 def _now(pending: Pending | None) -> Text:
     if pending is None:
-        return Text("as planned", style="green")
+        return _text("as planned", style="green")
     if pending.observed is None:
-        return Text("not known" if pending.reason.startswith("not known") else "absent", style="yellow")
-    return Text(pending.observed[:60] or "empty", style="yellow")
+        return _text("not known" if pending.reason.startswith("not known") else "absent", style="yellow")
+    return _text(pending.observed[:60] or "empty", style="yellow")
 
 
 def _refusal_table(plan: Plan) -> Table:
@@ -121,7 +127,7 @@ def _refusal_table(plan: Plan) -> Table:
     for head in ("what", "code", "why"):
         table.add_column(head, overflow="fold")
     for one in plan.refused:
-        table.add_row(Text(one.key), one.code.value, Text(one.reason))
+        table.add_row(_text(one.key), one.code.value, _text(one.reason))
     return table
 
 
@@ -134,9 +140,9 @@ def show_diagnosis(out: Console, diagnosis: Diagnosis) -> None:
         for head in ("what", "seen", "hurts, because", "cure"):
             table.add_column(head, overflow="fold")
         for one in diagnosis.ailments:
-            table.add_row(one.name, Text(one.seen), one.hurts, one.cure)
+            table.add_row(one.name, _text(one.seen), one.hurts, one.cure)
         out.print(table)
     else:
-        out.print(Text("nothing found that works against low latency", style="green"))
+        out.print(_text("nothing found that works against low latency", style="green"))
     if diagnosis.not_known:
-        out.print(Text(f"not known: {', '.join(diagnosis.not_known)}", style="yellow"))
+        out.print(_text(f"not known: {', '.join(diagnosis.not_known)}", style="yellow"))

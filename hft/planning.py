@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from deploys.text import printable
 from hft.errors import Exit, HftError
 from tuning.ailments import diagnose
 from tuning.cpu_map import draw
@@ -242,7 +243,16 @@ def _look_at_host(name: str, inventory: str | None, profile: str | None) -> Look
     site = load_site(inventory)
     host = select_one(site, name)
     wanted = _profile_of(site, host, profile)
-    return Look(name=name, snapshot=_capture_remote(host), profile=wanted, is_live=True)
+    snapshot = _capture_remote(host)
+    seen = (snapshot.files.get("/etc/machine-id") or "").strip()
+    if host.machine_id is not None and seen != host.machine_id:
+        raise HftError(
+            Exit.BAD_INPUT,
+            f"{name}: machine id {printable(seen)[:8]}... is not the enrolled {host.machine_id[:8]}...: "
+            "another or a re-imaged machine, so nothing was planned; enrol it again: "
+            f"hft host enrol {name} --fingerprint SHA256:...",
+        )
+    return Look(name=name, snapshot=snapshot, profile=wanted, is_live=True)
 
 
 def _profile_of(site: Site, host: Host, profile: str | None) -> Profile:

@@ -23,10 +23,12 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from checks.baseline import baseline_of
 from checks.machine import EMULATED, MachineLoad, too_busy, watch
 from deploys.ssh import stop_running
+from deploys.text import printable
 from hft import records
 from hft.errors import Exit
 from hft.locks import Holder, holder_of
@@ -182,9 +184,9 @@ def _show(report: Report) -> None:
     for column in ("host", "state", "boot", "entry", "committed", "wanted", "unfinished", "verdict"):
         table.add_column(column, overflow="fold")
     for standing in report.standings:
-        table.add_row(*_row(report, standing))
+        table.add_row(*map(Text, _row(report, standing)))  # a host's words are never markup
     console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(f"site {report.site}", highlight=False)
+    console.print(f"site {report.site}", highlight=False, markup=False)
     console.print(table)
     for sentence in sentences(report):
         console.print(f"! {sentence}", highlight=False, markup=False, soft_wrap=True)
@@ -229,8 +231,8 @@ def _sentences_of(report: Report, standing: Standing) -> list[str]:
     if txn := report.unacknowledged(standing):
         rollback = standing.rollback or {}
         who, why = (
-            str(rollback.get("brought_back_by", "unknown")),
-            str(rollback.get("reason", "no reason given")),
+            printable(str(rollback.get("brought_back_by", "unknown")), limit=100),
+            printable(str(rollback.get("reason", "no reason given")), limit=500),
         )
         said.append(
             f"{txn} was rolled back, brought back by {who}: {why}; "

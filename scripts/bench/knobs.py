@@ -41,7 +41,7 @@ class Knob:
 
 def knobs_of(plan: Plan, irqs: Iterable[int]) -> tuple[Knob, ...]:
     """COUNT settings of the plan, kinds mixed as the plan mixes them, filled up with interrupt placements."""
-    found = [*_values(plan), *_files(render(plan)), *_units(plan)]
+    found = [*_values(plan), *_files(render(plan, standins=False)), *_units(plan)]
     spare = COUNT - len(found)
     found += list(_interrupts(plan, irqs))[: max(0, spare)]
     if len(found) < COUNT:

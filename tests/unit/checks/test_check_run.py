@@ -16,6 +16,7 @@ import pytest
 from checks import store
 from checks.document import junit_of
 from checks.errors import UnreachableError
+from checks.facts import Facts
 from checks.link import open_links, write_config
 from checks.page import page_of
 from checks.suite import HostResult
@@ -66,7 +67,8 @@ def site(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def loopback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An ssh that runs the remote command here, and a state directory of the test's own."""
+    """An ssh that runs the remote command here, as the enrolled machine, and a state directory of its own."""
+    monkeypatch.setattr(Facts, "machine_id", property(lambda _self: "0" * 32))
     (tmp_path / "bin").mkdir()
     fake = tmp_path / "bin" / "ssh"
     fake.write_text(LOOPBACK)

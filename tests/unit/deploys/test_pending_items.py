@@ -7,16 +7,16 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from deploys.document import DEFAULT_IRQ_AFFINITY, STEP_ORDER, document, select_items, transaction_name
 from deploys.errors import DeployError, RefusedError
 from deploys.observed import Observed, parse_observed
-from deploys.pending import Item, pending_items
+from deploys.pending import Item, busy_units, pending_items
 from deploys.render import render
-from deploys.work import Work, decide
+from deploys.work import Work, carries_standins, decide
 from inventory.model import Host, Identity, Site
 from scripts.bench.madehost import MACHINE_ID, SMALL, make_host
 from tuning.plan import Plan
@@ -54,39 +54,43 @@ def decided(seen: Observed, **bound: Any) -> Work:
 
 
 def test_untuned_host_has_every_file_and_the_boot_pending(made_plan: Plan) -> None:
-    items = pending_items(made_plan, observed())
+    items = pending_items(made_plan, observed(), standins=True)
     paths = {step["path"] for item in items for step in item.steps if step["kind"] == "file"}
-    assert paths == {file.path for file in render(made_plan)}
+    assert paths == {file.path for file in render(made_plan, standins=True)}
     boot = [item for item in items if item.concern == "boot"]
     assert {"nohz_full", "isolcpus"} <= {re.split(r"[.:= ]", item.sentence)[1] for item in boot}
     assert all(item.mode == "boot" and not item.steps for item in boot)
 
 
 def test_every_item_has_a_sentence_a_why_and_a_key_of_its_own(made_plan: Plan) -> None:
-    items = pending_items(made_plan, observed())
+    items = pending_items(made_plan, observed(), standins=True)
     assert len({(item.concern, item.key) for item in items}) == len(items)
     assert all(item.sentence.startswith(item.key) and item.why for item in items)
 
 
 def test_files_as_planned_are_not_pending(made_plan: Plan) -> None:
-    files = {file.path: file.content for file in render(made_plan)}
-    standin = next(file.digest for file in render(made_plan) if file.path.endswith("standin.py"))
-    items = pending_items(made_plan, observed(files, standin_digest=standin))
+    files = {file.path: file.content for file in render(made_plan, standins=True)}
+    standin = next(
+        file.digest for file in render(made_plan, standins=True) if file.path.endswith("standin.py")
+    )
+    items = pending_items(made_plan, observed(files, standin_digest=standin), standins=True)
     assert [step for item in items for step in item.steps if step["kind"] == "file"] == []
 
 
 def test_changed_file_is_swapped_against_what_was_seen(made_plan: Plan) -> None:
     path = "/etc/sysctl.d/90-hft.conf"
     seen = observed({path: "vm.swappiness = 60\n"})
-    step = next(s for i in pending_items(made_plan, seen) for s in i.steps if s.get("path") == path)
+    step = next(
+        s for i in pending_items(made_plan, seen, standins=True) for s in i.steps if s.get("path") == path
+    )
     assert step["before"] == hashlib.sha256(b"vm.swappiness = 60\n").hexdigest()
 
 
 def test_file_of_an_earlier_plan_is_removed(made_plan: Plan) -> None:
     path = "/etc/systemd/system/machine.slice.d/90-hft.conf"
-    if any(file.path == path for file in render(made_plan)):
+    if any(file.path == path for file in render(made_plan, standins=True)):
         path = "/etc/systemd/system/gone.slice.d/90-hft.conf"
-    items = pending_items(made_plan, observed({path: "[Slice]\n"}))
+    items = pending_items(made_plan, observed({path: "[Slice]\n"}), standins=True)
     step = next(s for i in items for s in i.steps if s.get("path") == path)
     assert step["content"] is None
 
@@ -97,14 +101,16 @@ def test_file_with_bytes_that_are_no_text_is_not_compared_and_swapped(made_plan:
 
 
 def test_standin_is_enabled_but_not_started_before_the_boot(made_plan: Plan) -> None:
-    items = [i for i in pending_items(made_plan, observed()) if i.key.startswith("hft-standin@")]
+    items = [
+        i for i in pending_items(made_plan, observed(), standins=True) if i.key.startswith("hft-standin@")
+    ]
     assert len(items) == len(made_plan.cpus_of("engine", "poll"))
     assert {(i.steps[0]["enabled"], i.steps[0]["active"]) for i in items} == {("enabled", None)}
 
 
 def test_standin_of_a_cpu_that_left_the_plan_is_stopped(made_plan: Plan) -> None:
     seen = observed(engine_units=frozenset({"hft-standin@0.service"}))
-    item = next(i for i in pending_items(made_plan, seen) if i.key == "hft-standin@0.service")
+    item = next(i for i in pending_items(made_plan, seen, standins=True) if i.key == "hft-standin@0.service")
     assert (item.steps[0]["enabled"], item.steps[0]["active"]) == ("disabled", False)
 
 
@@ -183,3 +189,25 @@ def test_staged_boot_change_of_the_same_plan_is_not_sent_again(made_plan: Plan) 
 def test_answer_that_was_cut_is_refused(text: str) -> None:
     with pytest.raises(DeployError, match="engine-1: "):
         parse_observed("engine-1", text)
+
+
+@pytest.mark.parametrize("host_class", ["bare-metal", "cloud"])
+def test_host_that_is_not_of_the_lab_gets_no_standin_and_loses_what_an_earlier_version_put_there(
+    made_plan: Plan, host_class: Literal["bare-metal", "cloud"]
+) -> None:
+    assert not any("standin" in file.path for file in render(made_plan, standins=False))
+    unit = "hft-standin@0.service"
+    link = f"/etc/systemd/system/multi-user.target.wants/{unit}"
+    seen = observed(
+        {"/etc/systemd/system/hft-standin@.service": "[Unit]\n"},
+        engine_units=frozenset({unit}),
+        links={link: "x"},
+    )
+    host = HOST.model_copy(update={"host_class": host_class})
+    assert not carries_standins(host)
+    work = decide(SITE, host, seen, drained=True)
+    steps = {item.key: item.steps[0] for item in work.pending if "standin" in item.key}
+    assert steps[unit]["enabled"] == "disabled"
+    assert steps["/etc/systemd/system/hft-standin@.service"]["content"] is None
+    assert busy_units(made_plan, seen, standins=False) == ()
+    assert carries_standins(HOST.model_copy(update={"host_class": "lab-vm"}))

@@ -6,6 +6,7 @@ an operator.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -224,10 +225,31 @@ def round_trips(target: Target) -> int:
 
 
 @needs_namespaces
-def test_interrupt_leaves_no_lock_and_says_how_to_go_on(command: Run, made: Path, tmp_path: Path) -> None:
-    """Ctrl-C while the host works: the host ends as before or as planned, and the next run goes on."""
+def test_reader_that_left_changes_nothing_of_what_is_done_recorded_or_returned(
+    command: Run, made: Path, tmp_path: Path
+) -> None:
     target = TARGETS[made]
-    for after_s in (0.0, 0.1, 0.2, 0.4, 0.8):
+    target.run("echo 61 >/proc/sys/vm/swappiness")
+    environment = {**os.environ, "HFT_STATE": str(tmp_path / "left"), "HFT_LAB_DIR": str(tmp_path)}
+    argv = [str(BIN / "hft"), "apply", "--yes", "--inventory", str(made / "inv.py")]
+    reading, writing = os.pipe()
+    child = subprocess.Popen(argv, env=environment, cwd=tmp_path, stdout=writing, stderr=writing)
+    os.close(writing)
+    os.close(reading)
+    assert child.wait(timeout=60) == 0
+    (record,) = (tmp_path / "left/runs").glob("*.jsonl")
+    closed = json.loads(record.read_text().splitlines()[-1])
+    assert (closed["event"], closed["outcome"]) == ("closed", "ok")
+    assert [facts["result"] for facts in closed["hosts"].values()] == ["applied"]
+    assert target.run("cat /proc/sys/vm/swappiness").strip() == "10"
+
+
+@needs_namespaces
+def test_interrupt_leaves_no_lock_and_says_how_to_go_on(command: Run, made: Path, tmp_path: Path) -> None:
+    """Ended while the host works, by whichever signal: old or planned, recorded, and the next run goes on."""
+    target = TARGETS[made]
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number, after_s in zip(itertools.cycle(signals), (0.0, 0.1, 0.2, 0.3, 0.4, 0.8), strict=False):
         target.run("echo 61 >/proc/sys/vm/swappiness")
         environment = {**os.environ, "HFT_STATE": str(tmp_path / "state"), "HFT_LAB_DIR": str(tmp_path)}
         argv = [str(BIN / "hft"), "apply", "--yes", "--inventory", str(made / "inv.py")]
@@ -237,9 +259,12 @@ def test_interrupt_leaves_no_lock_and_says_how_to_go_on(command: Run, made: Path
         said = child.stderr.readline()
         assert said.startswith("wave: "), said
         time.sleep(after_s)
-        child.send_signal(signal.SIGINT)
+        child.send_signal(number)
         out, err = child.communicate(timeout=30)
         assert "Traceback" not in err
+        (record,) = (tmp_path / "state/runs").glob("*.jsonl")
+        closed = json.loads(record.read_text().splitlines()[-1])
+        assert (closed["event"], closed["exit_code"]) == ("closed", child.returncode), number
         if child.returncode == 130:
             assert "run the same `hft apply` again" in err
         else:  # it came too late: the host was done

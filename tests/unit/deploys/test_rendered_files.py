@@ -28,11 +28,13 @@ def settings_of(text: str) -> list[str]:
 
 
 def test_same_plan_gives_same_bytes(made_plan: Plan) -> None:
-    assert render(made_plan) == render(Plan.from_json(made_plan.to_json()))
+    assert render(made_plan, standins=True) == render(Plan.from_json(made_plan.to_json()), standins=True)
 
 
 def test_every_sysctl_stands_once_below_its_why(made_plan: Plan) -> None:
-    text = next(file.content for file in render(made_plan) if file.path == "/etc/sysctl.d/90-hft.conf")
+    text = next(
+        file.content for file in render(made_plan, standins=True) if file.path == "/etc/sysctl.d/90-hft.conf"
+    )
     sysctls = [setting for setting in made_plan.settings if isinstance(setting, Sysctl)]
     assert len(sysctls) >= 10
     assert sorted(settings_of(text)) == sorted(f"{s.key} = {s.value}" for s in sysctls)
@@ -41,14 +43,18 @@ def test_every_sysctl_stands_once_below_its_why(made_plan: Plan) -> None:
 
 
 def test_every_sysfs_value_is_written_again_at_boot(made_plan: Plan) -> None:
-    text = next(file.content for file in render(made_plan) if file.path == "/etc/tmpfiles.d/90-hft.conf")
+    text = next(
+        file.content
+        for file in render(made_plan, standins=True)
+        if file.path == "/etc/tmpfiles.d/90-hft.conf"
+    )
     values = [setting for setting in made_plan.settings if isinstance(setting, SysfsValue)]
     assert values
     assert {line.split()[1] for line in settings_of(text)} == {setting.path for setting in values}
 
 
 def test_slices_and_pid1_carry_the_planned_cpus(made_plan: Plan) -> None:
-    files = {file.path: file.content for file in render(made_plan)}
+    files = {file.path: file.content for file in render(made_plan, standins=True)}
     for setting in made_plan.settings:
         if isinstance(setting, SliceCpus):
             text = next(t for path, t in files.items() if f"/{setting.slice}" in path)
@@ -67,8 +73,8 @@ def test_a_change_in_one_setting_changes_its_file_and_the_record_only(made_plan:
         else setting
         for setting in made_plan.settings
     )
-    before = {file.path: file.digest for file in render(made_plan)}
-    after = {file.path: file.digest for file in render(replace(made_plan, settings=changed))}
+    before = {file.path: file.digest for file in render(made_plan, standins=True)}
+    after = {file.path: file.digest for file in render(replace(made_plan, settings=changed), standins=True)}
     assert {path for path in after if after[path] != before[path]} == {
         "/etc/sysctl.d/90-hft.conf",
         "/var/lib/hft/plan.json",
@@ -76,7 +82,7 @@ def test_a_change_in_one_setting_changes_its_file_and_the_record_only(made_plan:
 
 
 def test_everything_rendered_is_known_as_ours(made_plan: Plan) -> None:
-    assert [file.path for file in render(made_plan) if not is_owned(file.path)] == []
+    assert [file.path for file in render(made_plan, standins=True) if not is_owned(file.path)] == []
 
 
 @pytest.mark.parametrize("path", ["/etc/sysctl.d/9.conf", "/etc/systemd/system/hft-x.service", "/etc/fstab"])

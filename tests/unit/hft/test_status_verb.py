@@ -171,6 +171,17 @@ def test_rollback_is_reported_until_it_is_acknowledged(hft: Callable[..., Any], 
     assert hft("status", "--inventory", enrolled.inventory).code == 6, "the next rollback is news again"
 
 
+def test_words_of_a_host_are_neither_markup_nor_commands_of_the_terminal(
+    hft: Callable[..., Any], enrolled: Any
+) -> None:
+    hostile = "[/x][link=https://example.net]\x1b[2J\x1b]0;all hosts ok\x07"
+    enrolled.has_record(STATE | {"last_rollback": ROLLBACK | {"reason": hostile, "brought_back_by": hostile}})
+    said = hft("status", "--inventory", enrolled.inventory)
+    assert said.code == 6
+    assert "[/x][link=https://example.net]" in said.out
+    assert not any(sign in said.out + said.err for sign in "\x1b\x07")
+
+
 def test_rollback_before_the_committed_transaction_is_history(hft: Callable[..., Any], enrolled: Any) -> None:
     old = ROLLBACK | {"txn": "20261121T090000-00000000"}
     enrolled.has_record(STATE | {"last_rollback": old})
