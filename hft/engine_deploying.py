@@ -32,7 +32,8 @@ from hft import records
 from hft.apply_view import end_document, exit_code_of_ends, show_end
 from hft.applying import confirm
 from hft.errors import Exit, HftError
-from hft.locks import site_lock
+from hft.locks import SiteLock, site_lock
+from hft.output import tell
 from inventory.errors import InventoryError
 from inventory.load import load_site
 from inventory.model import Host, Site
@@ -70,8 +71,8 @@ def deploy_engine(wishes: Wishes) -> int:
         works = decided(asked, hosts)
         show_pending(works, asked.package, as_json=wishes.as_json)
         return Exit.PENDING if any(work.pending for work in works) else Exit.OK
-    with site_lock(site.name, wishes.reason or "hft engine deploy", takeover=wishes.takeover):
-        return deploy_locked(wishes, site, asked, decided(asked, hosts))
+    with site_lock(site.name, wishes.reason or "hft engine deploy", takeover=wishes.takeover) as lock:
+        return deploy_locked(wishes, site, asked, decided(asked, hosts), lock)
 
 
 def engine_hosts(site: Site, limit: str | None) -> tuple[Host, ...]:
@@ -113,7 +114,9 @@ def decided(asked: Asked, hosts: Sequence[Host]) -> list[EngineWork]:
         return list(pool.map(one, hosts))
 
 
-def deploy_locked(wishes: Wishes, site: Site, asked: Asked, works: Sequence[EngineWork]) -> int:
+def deploy_locked(
+    wishes: Wishes, site: Site, asked: Asked, works: Sequence[EngineWork], lock: SiteLock
+) -> int:
     """From the question to the last host's end, with the site held."""
     changing = [work for work in works if work.pending]
     if not wishes.as_json:
@@ -124,18 +127,18 @@ def deploy_locked(wishes: Wishes, site: Site, asked: Asked, works: Sequence[Engi
     keys: dict[str, str] = {}
     with records.recorded(site.name, "engine deploy", hosts=names, reason=wishes.reason) as run:
         ends: list[HostEnd] = []
-        for end in each_end(works, keys):
-            show_end(end, as_json=wishes.as_json)
+        for end in each_end(works, keys, lock):
             run.host(end.host, result=end.result, digest=asked.package.digest, slot=asked.slot, txn=end.txn)
             ends.append(end)
+            show_end(end, as_json=wishes.as_json)
         run.exit_code = exit_code_of_ends(ends)
     if wishes.as_json:
-        click.echo(json.dumps(ends_document(asked.package, ends, keys), indent=1))
+        tell(json.dumps(ends_document(asked.package, ends, keys), indent=1))
     return run.exit_code
 
 
-def each_end(works: Sequence[EngineWork], keys: dict[str, str]) -> Iterator[HostEnd]:
-    """Wave by wave, the canary first; nothing after the first failure."""
+def each_end(works: Sequence[EngineWork], keys: dict[str, str], lock: SiteLock) -> Iterator[HostEnd]:
+    """Wave by wave, the canary first; nothing after the first failure, or once the site was taken over."""
     by_name = {work.host.name: work for work in works}
     failed: str | None = None
     for wave in waves([work.host for work in works]):
@@ -144,6 +147,7 @@ def each_end(works: Sequence[EngineWork], keys: dict[str, str]) -> Iterator[Host
                 sentence = f"not touched, because {failed} did not end well"
                 yield HostEnd(host=host.name, result="not_run", sentence=sentence)
                 continue
+            lock.check()
             end = one_end(by_name[host.name], keys, over_ssh)
             failed = None if end.is_good else end.host
             yield end
@@ -175,11 +179,12 @@ def remove_engine(  # noqa: PLR0913  # each by name, as on the command line
     """`hft engine remove`; its exit code."""
     site = load_site(inventory)
     host = select_one(site, limit)
-    with site_lock(site.name, reason or "hft engine remove"):
+    with site_lock(site.name, reason or "hft engine remove") as lock:
         call = over_ssh(Ssh.of(host))
         work = decide_removal(host, slot, look_slot(host, slot, call), drain=drain)
         if not yes:
             confirm(f"Take the engine of slot {slot} off {host.name}?", as_json=False)
+        lock.check()  # the question may have stood there for an hour
         with records.recorded(site.name, "engine remove", hosts=[host.name], reason=reason) as run:
             try:
                 outcome = remove_slot(work, call)
@@ -189,9 +194,9 @@ def remove_engine(  # noqa: PLR0913  # each by name, as on the command line
                 sentence = f"slot {slot} is empty; hft apply brings the stand-ins back"
                 txn = str(outcome.get("txn") or "") or None
                 end = HostEnd(host=host.name, result="applied", sentence=sentence, txn=txn)
-            show_end(end, as_json=False)
             run.host(host.name, result=end.result, slot=slot, txn=end.txn)
             run.exit_code = exit_code_of_ends([end])
+        show_end(end, as_json=False)
     return run.exit_code
 
 
