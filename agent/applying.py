@@ -41,7 +41,7 @@ def apply(host: Host, argv: Sequence[str]) -> int:
 def run_locked(host: Host, document: Document, committed: dict[str, Any] | None) -> Outcome:
     """Recover what was cut off before, refuse beside an open trial, then run."""
     recovered = recovery.recover_all(host, now())
-    stuck = [one for one in recovered if "not everything could be undone" in one.message]
+    stuck = [one for one in recovered if one.result == "half_undone"]
     if stuck:
         raise RefusedError("recovery_failed", stuck[0].message)
     for txn in journals.transactions(host):
@@ -106,8 +106,9 @@ def recover(host: Host, argv: Sequence[str]) -> int:
         return answer(refusal("", error))
     if not recovered:
         return answer(Outcome(txn="", result="no_change", code="ok", message="no transaction was cut off"))
-    answer(recovered[0])
-    return 1 if any("not everything" in one.message for one in recovered) else 0
+    stuck = [one for one in recovered if one.result == "half_undone"]
+    answer((*stuck, *recovered)[0])
+    return stuck[0].exit_code if stuck else 0
 
 
 def revert(host: Host, argv: Sequence[str]) -> int:

@@ -63,7 +63,7 @@ def drop_staged(host: Host, txn: str) -> Outcome:
     journal = journals.load(host, txn)
     why = AgentError("ok", f"{txn} was dropped before its trial boot")
     dropped = recovery.give_up(journal, actors_of(host, journal.document), why)
-    return replace(dropped, result="applied") if journal.phase == "reverted" else dropped
+    return replace(dropped, result="applied") if dropped.result == "reverted" else dropped
 
 
 def new_txn() -> str:

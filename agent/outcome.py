@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 SCHEMA = 1
-EXIT_BY_RESULT = {"applied": 0, "staged": 0, "no_change": 0, "refused": 2, "reverted": 6}
+EXIT_BY_RESULT = {"applied": 0, "staged": 0, "no_change": 0, "refused": 2, "reverted": 6, "half_undone": 10}
 EXIT_BUSY = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """What became of one step: done, unchanged, reverted or not_run."""
+    """What became of one step: done, unchanged, reverted, not_undone or not_run."""
 
     index: int
     kind: str
@@ -24,7 +24,11 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The one answer to one document: applied, staged, no_change, reverted or refused."""
+    """The one answer to one document: applied, staged, no_change, reverted, half_undone or refused.
+
+    `half_undone` is the one result that leaves a host neither old nor new: the steps that are not_undone say
+    what differs, and each later transaction is refused (recovery_failed) until `recover` succeeds.
+    """
 
     txn: str
     result: str

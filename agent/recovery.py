@@ -9,7 +9,7 @@ sysctl reads those.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from agent import journal as journals
@@ -30,6 +30,7 @@ class Undone:
 
     notes: dict[int, str]
     problems: tuple[str, ...]
+    stuck: frozenset[int] = frozenset()
 
 
 def give_up(journal: Journal, actors: Sequence[Actor], failure: AgentError) -> Outcome:
@@ -38,20 +39,28 @@ def give_up(journal: Journal, actors: Sequence[Actor], failure: AgentError) -> O
     undone = undo(journal, actors)
     message = f"{failure}; the host is as before"
     if undone.problems:
-        message = f"{failure}; and not everything could be undone: {undone.problems[0]}; run `recover`"
+        message = f"{failure}; and not everything could be undone: {'; '.join(undone.problems)}"
     steps = [
         StepResult(
             index=index,
             kind=actor.kind,
             target=actor.target,
-            result="unchanged" if before.wanted else "reverted" if index in begun else "not_run",
+            result=_became(index, wanted=before.wanted, begun=begun, stuck=undone.stuck),
             note=undone.notes.get(index, before.note),
         )
         for index, (actor, before) in enumerate(zip(actors, journal.befores, strict=True))
         if actor.target != STATE_FILE
     ]
     txn = journal.document.txn
-    return Outcome(txn=txn, result="reverted", code=failure.code, message=message, steps=steps)
+    result = "half_undone" if undone.problems else "reverted"
+    return Outcome(txn=txn, result=result, code=failure.code, message=message, steps=steps)
+
+
+def _became(index: int, *, wanted: bool, begun: Collection[int], stuck: Collection[int]) -> str:
+    """What became of one step of a transaction that was given up."""
+    if index in stuck:
+        return "not_undone"
+    return "unchanged" if wanted else "reverted" if index in begun else "not_run"
 
 
 def undo(journal: Journal, actors: Sequence[Actor]) -> Undone:
@@ -75,6 +84,7 @@ def undo_steps(journal: Journal, actors: Sequence[Actor]) -> Undone:
     same_boot = journal.boot_id == journal.host.boot_id()
     notes: dict[int, str] = {}
     problems: list[str] = []
+    stuck: set[int] = set()
     changed = [(index, actor) for index, actor in enumerate(actors) if not journal.befores[index].wanted]
     for index, actor in reversed(changed):
         if actor.is_live and not same_boot:
@@ -84,12 +94,13 @@ def undo_steps(journal: Journal, actors: Sequence[Actor]) -> Undone:
             notes[index] = actor.undo(journal.befores[index])
         except (OSError, AgentError) as error:
             problems.append(f"{actor.target}: {error}")
+            stuck.add(index)
     if any(actor.kind == "unit" or actor.target.startswith(UNIT_DIR + "/") for _, actor in changed):
         with contextlib.suppress(AgentError):
             reload(journal.host)
         for index, actor in changed:
             notes[index] = actor.settle(journal.befores[index], same_boot=same_boot) or notes.get(index, "")
-    return Undone(notes=notes, problems=tuple(problems))
+    return Undone(notes=notes, problems=tuple(problems), stuck=frozenset(stuck))
 
 
 def tidy(journal: Journal, actors: Sequence[Actor]) -> None:
@@ -123,6 +134,6 @@ def recover_one(host: Host, txn: str, at: str) -> Outcome:
     result = give_up(journal, actors, cut)
     with contextlib.suppress(OSError):  # a full disk must not stop a recovery that is done
         state.update(
-            host, last_recovery={"txn": txn, "result": "reverted", "at": at, "message": result.message}
+            host, last_recovery={"txn": txn, "result": result.result, "at": at, "message": result.message}
         )
     return result

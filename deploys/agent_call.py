@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from agent.build import Bootstrap, bootstrap_script
-from deploys.errors import BusyError, DeployError, RefusedError, RolledBackError
+from deploys.errors import BusyError, DeployError, HalfUndoneError, RefusedError, RolledBackError
 from deploys.paths import AGENT, PYTHON
 from deploys.ssh import Ssh
 from deploys.text import printable
@@ -63,6 +63,8 @@ def read_outcome(host: str, answer: Answer) -> Mapping[str, Any]:
         return outcome
     if code == "busy":
         raise BusyError(sentence)
+    if result == "half_undone" or code == "recovery_failed":
+        raise HalfUndoneError(f"{sentence}; the host is neither old nor new; run: hft recover {host}")
     if result == "refused":
         raise RefusedError(sentence)
     if result == "reverted":

@@ -5,11 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from deploys.errors import BusyError, RefusedError, RolledBackError, UnreachableError
+from deploys.errors import BusyError, HalfUndoneError, RefusedError, RolledBackError, UnreachableError
 from deploys.text import printable
 
 Result = Literal[
-    "applied", "committed", "no_change", "rolled_back", "refused", "unreachable", "busy", "failed", "not_run"
+    "applied",
+    "committed",
+    "no_change",
+    "rolled_back",
+    "half_undone",
+    "refused",
+    "unreachable",
+    "busy",
+    "failed",
+    "not_run",
 ]
 GOOD: frozenset[Result] = frozenset({"applied", "committed", "no_change"})
 
@@ -36,6 +45,7 @@ def ended_by(name: str, error: Exception, txn: str | None = None) -> HostEnd:
         (UnreachableError, "unreachable"),
         (BusyError, "busy"),
         (RolledBackError, "rolled_back"),
+        (HalfUndoneError, "half_undone"),
         (RefusedError, "refused"),
     )
     result: Result = next((result for kind, result in results if isinstance(error, kind)), "failed")

@@ -17,6 +17,10 @@ class RolledBackError(DeployError):
     """The change was tried and the host is back on its old state."""
 
 
+class HalfUndoneError(DeployError):
+    """A change failed and was not wholly taken back: the host is neither old nor new until recovered."""
+
+
 class BusyError(DeployError):
     """Another operator or transaction holds the host or the site."""
 

@@ -18,6 +18,7 @@ from inventory.selection import waves
 
 EXIT_BY_RESULT: dict[Result, Exit] = {
     "rolled_back": Exit.ROLLED_BACK,
+    "half_undone": Exit.HALF_UNDONE,
     "unreachable": Exit.UNREACHABLE,
     "busy": Exit.LOCKED,
     "refused": Exit.BAD_INPUT,
@@ -110,5 +111,8 @@ def end_document(end: HostEnd) -> dict[str, Any]:
 
 
 def exit_code_of_ends(ends: Iterable[HostEnd]) -> Exit:
-    """The first failure's code; what was not run because of it adds nothing."""
+    """The first failure's code, a half-undone host before all; what was not run adds nothing."""
+    ends = tuple(ends)
+    if any(end.result == "half_undone" for end in ends):
+        return Exit.HALF_UNDONE
     return next((EXIT_BY_RESULT[end.result] for end in ends if end.result in EXIT_BY_RESULT), Exit.OK)

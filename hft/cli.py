@@ -48,6 +48,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "init": ("hft.hosts", "init", "Write an example inventory."),
     "lab": ("hft.lab_verbs", "lab", "The lab: real kernels in VMs on this machine."),
     "plan": ("hft.planning", "plan", "Print the plan of a host or a captured tree."),
+    "recover": ("hft.recovering", "recover", "Undo what was cut off or left half undone on a host."),
     "revert": ("hft.applying", "revert", "Undo the last applied change of a host."),
     "snapshot": ("hft.planning", "snapshot", "Capture what the planner reads."),
     "status": ("hft.status", "status", "Where every host stands, in two seconds."),
@@ -81,7 +82,7 @@ def cli() -> None:
     """Plan, apply, trial-boot and prove a low-latency trading fleet.
 
     Exit codes: 0 ok, 1 internal, 2 bad input, 3 changes pending, 4 unverifiable, 5 violated, 6 rolled back,
-    7 unreachable, 8 locked, 130 interrupted.
+    7 unreachable, 8 locked, 9 not judged (this machine was too busy), 10 half undone, 130 interrupted.
     """
 
 

@@ -23,6 +23,7 @@ class Exit(IntEnum):
     UNREACHABLE = 7
     LOCKED = 8
     NOT_JUDGED = 9
+    HALF_UNDONE = 10
     INTERRUPTED = 130
 
 
@@ -48,6 +49,7 @@ EXIT_BY_CLASS: dict[str, Exit] = {
     "deploys.errors.DeployError": Exit.INTERNAL,
     "deploys.errors.RefusedError": Exit.BAD_INPUT,
     "deploys.errors.RolledBackError": Exit.ROLLED_BACK,
+    "deploys.errors.HalfUndoneError": Exit.HALF_UNDONE,
     "deploys.errors.BusyError": Exit.LOCKED,
     "engine.building.BuildError": Exit.INTERNAL,
     "engine.conformance.errors.ArtifactError": Exit.BAD_INPUT,

@@ -62,6 +62,11 @@ class Standing:
         return None
 
     @property
+    def is_half_undone(self) -> bool:
+        """A transaction was being undone and is not: the host is neither old nor new."""
+        return self.transaction is not None and self.transaction.get("phase") == "undoing"
+
+    @property
     def rolled_back_txn(self) -> str | None:
         """The rolled back transaction, unless a later one was committed (txn ids begin with their time)."""
         txn = _word(self.rollback or {}, "txn")

@@ -227,7 +227,8 @@ def _sentences_of(report: Report, standing: Standing) -> list[str]:
     if report.machine is not None and report.not_judged(standing):
         said.append(f"that says nothing of the host: {report.machine.sentence()}; run hft status again")
     if standing.unfinished and report.holder is None:
-        said.append(f"{standing.unfinished}, and nobody is at work; run: hft apply --limit {standing.host}")
+        verb = f"recover {standing.host}" if standing.is_half_undone else f"apply --limit {standing.host}"
+        said.append(f"{standing.unfinished}, and nobody is at work; run: hft {verb}")
     if txn := report.unacknowledged(standing):
         rollback = standing.rollback or {}
         who, why = (
