@@ -25,13 +25,17 @@ SCHEMA = 1
 HFT_CFG = "/boot/grub/hft.cfg"
 GOOD, CANDIDATE, PREVIOUS = "hft-good", "hft-candidate", "hft-previous"
 ADOPTED = "adopted"
-COMMAND_LINE_MAX = 2000  # COMMAND_LINE_SIZE is 2048 on x86, and GRUB puts BOOT_IMAGE=PATH in front
+KERNEL_READS = 2047  # COMMAND_LINE_SIZE is 2048 on x86 and keeps a NUL; what is longer is cut without a word
+RELEASE_MAX, TXN_MAX = 128, 64
+# What else stands on the longest line: GRUB puts BOOT_IMAGE=PATH in front, we put our marks behind.
+BESIDE = len("BOOT_IMAGE=/boot/vmlinuz- ") + RELEASE_MAX + len(" hft.txn= hft.watchdog=7200") + TXN_MAX
+COMMAND_LINE_MAX = KERNEL_READS - BESIDE
 MARK = "# hft-menu "
-TXN = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}")
+TXN = re.compile(rf"[0-9A-Za-z][0-9A-Za-z-]{{0,{TXN_MAX - 1}}}")
 WORD = re.compile(
     r"[0-9A-Za-z_.,:;=/@+%*^~!?()\[\]{}<>&|-]+"
 )  # no quote, backslash, dollar or space: GRUB re-quotes those
-RELEASE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~_-]{0,127}")
+RELEASE = re.compile(rf"[0-9A-Za-z][0-9A-Za-z.+~_-]{{0,{RELEASE_MAX - 1}}}")
 _HUGEPAGES = frozenset({"hugepages", "hugepagesz", "default_hugepagesz"})
 
 
@@ -116,7 +120,8 @@ def check_words(words: Iterable[str]) -> None:
     length = sum(len(word) + 1 for word in words)
     if length > COMMAND_LINE_MAX:
         raise ValueError(
-            f"the command line would be {length} characters, the kernel reads {COMMAND_LINE_MAX}"
+            f"the arguments would be {length} characters; the kernel reads {KERNEL_READS} of the whole line, "
+            f"which leaves {COMMAND_LINE_MAX} for them"
         )
 
 

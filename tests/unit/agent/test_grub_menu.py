@@ -159,3 +159,28 @@ def test_grubs_own_parser_takes_the_menu() -> None:
     )
     done = subprocess.run(["grub-script-check"], input=text, text=True, check=False, capture_output=True)
     assert done.returncode == 0, done.stderr
+
+
+@given(
+    st.integers(min_value=1500, max_value=2100),
+    st.text(alphabet="0123456789abcdef.+~-", min_size=0, max_size=127),
+    st.text(alphabet="0123456789abcdef-", min_size=0, max_size=63),
+)
+def test_a_line_that_is_accepted_is_read_whole_by_the_kernel_in_every_entry(
+    length: int, release: str, txn: str
+) -> None:
+    """The kernel reads 2047 characters; what GRUB and we add counts as well (BOOT_IMAGE, our marks)."""
+    args = ("x" * (length - 1),)
+    try:
+        grub.check_words(args)
+    except ValueError:
+        assert length > 1700, "refused far below what fits"
+        return
+    good = grub.Entry(txn=f"t{txn}", release=f"6{release}", args=args)
+    tried = grub.Candidate(txn=f"t{txn}", release=f"6{release}", args=args, watchdog_s=7200, overlay=None)
+    menu = grub.Menu(fs_uuid="1-2", directory="/boot", base=(), good=good, candidate=tried, previous=good)
+    for line in grub.render(menu).splitlines():
+        words = line.strip().removeprefix("if ").removesuffix("; then").split(" ")
+        if words[0] == "linux":
+            booted = f"BOOT_IMAGE={words[1]} " + " ".join(word.strip("'") for word in words[2:])
+            assert len(booted) <= 2047
