@@ -23,6 +23,7 @@ import testinfra.host
 from testinfra.backend.base import CommandResult
 from testinfra.backend.ssh import SshBackend
 
+from checks.bounded import run_bounded
 from checks.errors import CheckError, SlowError, UnreachableError
 from inventory.identity import known_hosts_text
 from inventory.model import Host, Site
@@ -50,17 +51,12 @@ class StrictSsh(SshBackend):  # type: ignore[misc] # testinfra carries no types
         line = self.quote(command, *args)
         self.calls += 1
         try:
-            done = subprocess.run(
-                ["/bin/sh", "-c", f"exec {line}"],
-                input=self.stdin,
-                capture_output=True,
-                timeout=self.deadline_s,
-                check=False,
-            )
+            argv = ["/bin/sh", "-c", f"exec {line}"]
+            code, out, err = run_bounded(argv, stdin=self.stdin, timeout_s=self.deadline_s)
         except subprocess.TimeoutExpired as error:
             name = self.inventory_host.name
             raise SlowError(f"{name}: no answer within {self.deadline_s:.0f} s") from error
-        return self.result(done.returncode, self.encode(line), done.stdout, done.stderr)
+        return self.result(code, self.encode(line), out, err)
 
 
 class Link:
