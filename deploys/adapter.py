@@ -116,17 +116,25 @@ def at_once(act: Callable[[Subject], Answer], subjects: Sequence[Subject]) -> li
 
 @contextmanager
 def interrupts_to_caller() -> Iterator[None]:
-    """Raise Ctrl-C where the body waits, and not in whichever host's greenlet happens to run."""
+    """Raise what ends a run where the body waits, and not in whichever host's greenlet happens to run.
+
+    Ctrl-C, and every other signal that the caller has made to mean the same.
+    """
     caller, hub = gevent.getcurrent(), gevent.get_hub()
-    previous = signal.getsignal(signal.SIGINT)
-    watcher = gevent.signal_handler(
-        signal.SIGINT, lambda: hub.loop.run_callback(caller.throw, KeyboardInterrupt)
-    )
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    previous = {number: signal.getsignal(number) for number in ending}
+    watchers = [
+        gevent.signal_handler(number, lambda: hub.loop.run_callback(caller.throw, KeyboardInterrupt))
+        for number in ending
+        if number == signal.SIGINT or previous[number] is signal.default_int_handler
+    ]
     try:
         yield
     finally:
-        watcher.cancel()
-        signal.signal(signal.SIGINT, previous)
+        for watcher in watchers:
+            watcher.cancel()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _stages(state: State, deploy: Callable[[], None], failures: dict[str, Exception]) -> None:
