@@ -149,7 +149,7 @@ def test_a_million_messages_orders_out_gaps_explained_and_one_book(site: Site) -
 
 
 def an_engine_that_crashed_asks_for_the_whole_day_and_has_the_same_book(site: Site) -> None:
-    """The end of the day above: part of its test, because another worker's site would have no day behind it."""
+    """The end of the day above, in its test: the site of another worker would have no day behind it."""
     host = site.engine
     assert isinstance(host, Namespace)
     before = site.books()
