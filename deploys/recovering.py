@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deploys.agent_call import agent_argv, over_ssh, read_outcome
-from deploys.ends import HostEnd, Result, ended_by
+from deploys.ends import HostEnd, ended_by
 from deploys.errors import DeployError, RolledBackError
 from deploys.ssh import Ssh
 from deploys.text import printable
@@ -22,5 +22,4 @@ def recover_host(host: Host) -> HostEnd:
         return HostEnd(host=host.name, result="applied", sentence=end.sentence)
     except DeployError as error:
         return ended_by(host.name, error)
-    result: Result = "no_change"
-    return HostEnd(host=host.name, result=result, sentence=printable(str(outcome["message"])))
+    return HostEnd(host=host.name, result="no_change", sentence=printable(str(outcome["message"])))

@@ -169,8 +169,8 @@ def story(run: Demo) -> None:
 def apply(run: Demo) -> None:
     """Tune both hosts, then apply again: nothing to do, or the second try after a trial that was rolled back.
 
-    Seen once in some sixty boots under QEMU 7.2: all CPUs of a guest stood at one instruction that its kernel
-    was just patching. Such a host is brought back like any other, and the output says by whom.
+    Seen once in some sixty boots under QEMU 7.2: all CPUs of a guest stood at one instruction and stayed there,
+    why is not known. Watchdog and deadman are there for such a host, and the output says who brought it back.
     """
     words = ("apply", "--yes", "--drain", "--reason", "demo")
     run.run(*words, accept=(Exit.OK, Exit.ROLLED_BACK))
