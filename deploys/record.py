@@ -56,7 +56,7 @@ def parse_record(host: str, answer: str) -> HostRecord:
         found.setdefault(path, []).append(text)
     ids = found.get(BOOT_ID, [])
     if len(ids) != 2 or ids[0] != ids[1] or lines[-1] != f"{BOOT_ID}:{ids[1]}":
-        raise DeployError(f"{host}: its answer was cut or is no record; run: hft snapshot --host {host}")
+        raise DeployError(f"{host}: its answer was cut or is no record; run: hft snapshot {host}")
     boot_id, machine_id = ids[0].strip(), _text(found, MACHINE_ID).strip()
     if VERSION not in found:
         return HostRecord(boot_id=boot_id, machine_id=machine_id)

@@ -169,7 +169,7 @@ def story(run: Demo) -> None:
 def apply(run: Demo) -> None:
     """Tune both hosts, then apply again: nothing to do, or the second try after a trial that was rolled back.
 
-    Seen once in some sixty boots under QEMU 7.2: all CPUs of a guest stood at one instruction and stayed there,
+    Seen once in some sixty boots under QEMU 7.2: all CPUs of a guest stood at one instruction for minutes,
     why is not known. Watchdog and deadman are there for such a host, and the output says who brought it back.
     """
     words = ("apply", "--yes", "--drain", "--reason", "demo")
