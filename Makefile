@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup setup-engine demo test engine bench drill drill-engine fuzz lint clean
+.PHONY: help setup setup-dev setup-engine demo test engine bench drill drill-engine fuzz lint mutants clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -10,7 +10,10 @@ help:  ## this list
 setup:  ## system packages, locked Python packages, editable install in .venv (safe to run again)
 	@bash scripts/setup.sh
 
-setup-engine:  ## setup, and what builds and judges the native engine
+setup-dev:  ## setup, and the tools of a checkout: tests, linters, what the benches compare with
+	@bash scripts/setup.sh dev
+
+setup-engine:  ## setup-dev, and what builds and judges the native engine
 	@bash scripts/setup.sh engine
 
 demo: setup  ## the whole loop on the lab: untuned, tuned, proven, poisoned three times, back (KEEP=1 leaves the lab up)
@@ -23,10 +26,13 @@ engine: setup-engine  ## the native engine, gateway and venue, release build, an
 	@.venv/bin/hft engine build build/engine --verify
 
 bench: setup-engine  ## ratios side by side: hft, pyinfra, ansible-core; the planner on 1,024 CPUs; the engine beside a relay
-	@$(PY) -m scripts.bench
-	@$(PY) -m scripts.bench_engine
+	@$(PY) -m bench
+	@$(PY) -m bench.engine
 
-drill: setup  ## the long seeded campaign: kill points, full disks, power cuts, the poisons that panic= cannot save
+mutants: setup-dev  ## a seeded sample of wrong programs of tuning, checks, agent and rollout against the fast tests (SEED=1 COUNT=160)
+	@$(PY) -m tests.support.mutation_run --seed $(or $(SEED),1) --count $(or $(COUNT),160)
+
+drill: setup-dev  ## the long seeded campaign: kill points, full disks, power cuts, the poisons that panic= cannot save
 	@bash scripts/drill.sh
 
 drill-engine: setup-engine  ## the engine's long campaign: interleavings, sanitizers, a site of VMs that trades
@@ -35,8 +41,9 @@ drill-engine: setup-engine  ## the engine's long campaign: interleavings, saniti
 fuzz: setup-engine  ## 10 million seeded inputs into every decoder and into arbitration with its book (sanitizers on)
 	@bash scripts/fuzz.sh
 
-lint: setup  ## ruff, mypy, arrows of imports and includes, clang-format, shellcheck, sizes, packages, paths (all of it runs inside pytest too)
-	@.venv/bin/pytest -q tests/test_tidy*.py
+lint: setup-dev  ## ruff, mypy, arrows of imports and includes, clang-format, shellcheck, sizes, packages, paths (all of it runs inside pytest too), after a table of the rooms
+	@$(PY) -m tests.support.house
+	@.venv/bin/pytest -q tests/tidy
 
 clean:  ## remove what setup made inside this folder
 	rm -rf .venv .setup build

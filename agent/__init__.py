@@ -1,1 +1,1 @@
-"""ON HOST: the stdlib-only program put on every host: journaled transactions, trial boot, IRQ service."""
+"""ON HOST: the stdlib-only program on every host: journaled transactions, trial boot, IRQ service."""

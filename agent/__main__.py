@@ -1,8 +1,8 @@
 """The agent's verbs. `agent.pyz [--root DIR] VERB [ARGUMENT...]`; every verb answers with one JSON document.
 
 Each verb is a function `(host, argv) -> exit code` in a module that is imported only when it is called:
-`status` has 100 ms, and most of that is Python starting. Exit codes: 0 done, 2 refused, 6 reverted, 8
-another writer holds the host.
+`status` has a budget of 100 ms, most of which Python's start takes. Exit codes: 0 done, 2 refused, 6
+reverted, 8 another writer holds the lock.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ from __future__ import annotations
 import importlib
 import sys
 
-from agent.host import Host
+from agent.host import HostRoot
 
 VERBS: dict[str, tuple[str, str]] = {
-    "apply": ("agent.applying", "apply"),
-    "recover": ("agent.applying", "recover"),
-    "revert": ("agent.applying", "revert"),
-    "status": ("agent.status", "status"),
-    "health": ("agent.health", "health"),
-    "confirm": ("agent.health", "confirm"),
-    "reboot": ("agent.boot", "reboot"),
-    "irqs": ("agent.irq_service", "irqs"),
-    "selftest": ("agent.selftest", "selftest"),
-    "version": ("agent.status", "version"),
+    "apply": ("agent.verbs.apply", "apply"),
+    "recover": ("agent.verbs.apply", "recover"),
+    "revert": ("agent.verbs.apply", "revert"),
+    "status": ("agent.verbs.status", "status"),
+    "health": ("agent.health.health", "health"),
+    "confirm": ("agent.health.health", "confirm"),
+    "reboot": ("agent.boot.boot", "reboot"),
+    "gate": ("agent.verbs.gate", "gate"),
+    "remove": ("agent.verbs.remove", "remove"),
+    "irqs": ("agent.verbs.irqs", "irqs"),
+    "selftest": ("agent.verbs.selftest", "selftest"),
+    "version": ("agent.verbs.status", "version"),
 }
 USAGE = f"usage: agent.pyz [--root DIR] {{{'|'.join(VERBS)}}} [ARGUMENT...]"
 
@@ -37,7 +39,7 @@ def main(argv: list[str]) -> int:
         return 2
     module, function = VERBS[argv[0]]
     verb = getattr(importlib.import_module(module), function)
-    return int(verb(Host(root=root), argv[1:]))
+    return int(verb(HostRoot(root=root), argv[1:]))
 
 
 if __name__ == "__main__":

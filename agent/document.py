@@ -1,6 +1,7 @@
 """The transaction document's types: steps, the boot part, the whole. Read by agent/parsing.py.
 
-Steps marked `inverse` (built by `revert` from a kept journal) may also carry bytes, threads and links.
+Steps marked `inverse` (built by `revert` from a kept journal) may also carry bytes, threads, interrupts and
+links.
 """
 
 from __future__ import annotations
@@ -15,18 +16,22 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileStep:
-    """A whole file: its content and mode, or its absence (content None)."""
+    """A whole file: its content and mode, or its absence (content None).
+
+    `secret`: the journal forgets what it was and is as soon as the transaction is closed.
+    """
 
     path: str
     content: bytes | None
     mode: int
     before: str | None
     why: str
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueStep:
-    """A live value of /proc or /sys and how two spellings of it are compared."""
+    """A live value under /proc or /sys, and how two spellings of it are compared."""
 
     path: str
     value: str
@@ -37,15 +42,20 @@ class ValueStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IrqsStep:
-    """Every movable interrupt, and the default for new ones, onto these CPUs."""
+    """Every movable interrupt, and the default for new ones, to these CPUs; or those of one network device.
+
+    `irqs` (inverse only): each interrupt that is named back to its old CPUs, the default left alone.
+    """
 
     cpus: CpuSet
     why: str
+    device: str | None = None
+    irqs: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KthreadsStep:
-    """Every kernel thread that may move onto these CPUs; `threads` (inverse only): each back where it was."""
+    """Every movable kernel thread to these CPUs; `threads` (inverse only): each back to its old CPUs."""
 
     cpus: CpuSet
     why: str
@@ -75,7 +85,7 @@ KIND_BY_TYPE: dict[type[Step], str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What the health service measures on the trial boot before it commits."""
+    """What the health service measures during the trial boot before it commits."""
 
     cpus: CpuSet
     window_s: int
@@ -84,7 +94,10 @@ class Effect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
-    """The kernel arguments to try, and how long and against what the trial is judged."""
+    """The kernel arguments to try, those to leave out, and the deadlines and criteria of the trial.
+
+    WITHOUT are whole words of the base line that take back what the plan wants.
+    """
 
     args: tuple[str, ...]
     kernel_release: str | None
@@ -94,6 +107,7 @@ class Boot:
     confirmations: int
     confirm_gap_s: int
     effect: Effect | None
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +129,8 @@ def target_of(step: Step) -> str:
     match step:
         case FileStep() | ValueStep():
             return step.path
-        case IrqsStep():
-            return "/proc/irq"
+        case IrqsStep(device=device):
+            return f"/proc/irq of {device}" if device else "/proc/irq"
         case KthreadsStep():
             return "kernel threads"
         case UnitStep():

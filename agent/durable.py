@@ -1,4 +1,4 @@
-"""Durable writes: a file is old or new, never half, and what was reported survives a power cut.
+"""Durable writes: a file is old or new, never in between, and what was reported survives a power cut.
 
 The rule (rename(2), fsync(2)): write a temporary file in the same directory, fsync it, rename it over the
 target, fsync the directory. A success may be reported only after the last of these. Directories are opened
@@ -15,13 +15,13 @@ import stat
 from collections.abc import Iterator
 
 from agent.errors import RefusedError
-from agent.host import Host
+from agent.host import HostRoot
 
 DIR_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
-def open_dir(host: Host, path: str) -> Iterator[int]:
+def open_dir(host: HostRoot, path: str) -> Iterator[int]:
     """A descriptor of the directory PATH; FileNotFoundError when absent, refused across a symbolic link."""
     fd = os.open(host.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -48,30 +48,30 @@ def split(path: str) -> tuple[str, str]:
 
 
 def aside(name: str) -> str:
-    """The temporary name of NAME, in the same directory."""
+    """The temporary name for NAME, in the same directory."""
     return f".{name}.hft-new"
 
 
-def remove_aside(host: Host, path: str) -> None:
-    """Remove what a killed `write_file` or `write_link` of PATH left."""
+def remove_aside(host: HostRoot, path: str) -> None:
+    """Remove what a killed `write_file` or `write_link` of PATH left behind."""
     parent, name = split(path)
     remove_file(host, f"{parent}/{aside(name)}")
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write every byte; write(2) may take fewer than it was given."""
+    """Write every byte; write(2) may write fewer than asked."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
 
 
 def write_new(directory: int, name: str, data: bytes, mode: int) -> None:
-    """Create NAME in an open directory with DATA, durable but for its directory entry; it must not exist."""
+    """Create NAME in an open directory with DATA, durable except for its directory entry; must not exist."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(name, flags, 0o600, dir_fd=directory)
     try:
         write_all(fd, data)
-        os.fchmod(fd, mode)  # after open(2), whose mode the umask cuts
+        os.fchmod(fd, mode)  # after open(2), whose mode the umask reduces
         os.fsync(fd)
     finally:
         os.close(fd)
@@ -86,7 +86,7 @@ def unlink_if_there(directory: int, name: str) -> bool:
     return True
 
 
-def write_file(host: Host, path: str, data: bytes, mode: int = 0o644) -> None:
+def write_file(host: HostRoot, path: str, data: bytes, mode: int = 0o644) -> None:
     """Replace the host's file PATH as a whole, durably."""
     parent, name = split(path)
     with open_dir(host, parent) as directory:
@@ -101,7 +101,7 @@ def write_file(host: Host, path: str, data: bytes, mode: int = 0o644) -> None:
         os.fsync(directory)
 
 
-def remove_file(host: Host, path: str) -> None:
+def remove_file(host: HostRoot, path: str) -> None:
     """Remove the host's file PATH durably; absent is fine."""
     parent, name = split(path)
     with contextlib.suppress(FileNotFoundError), open_dir(host, parent) as directory:
@@ -109,7 +109,7 @@ def remove_file(host: Host, path: str) -> None:
             os.fsync(directory)
 
 
-def make_dirs(host: Host, path: str, mode: int = 0o755) -> None:
+def make_dirs(host: HostRoot, path: str, mode: int = 0o755) -> None:
     """Create the host's directory PATH and its parents, each durable in the one above it."""
     made = ""
     for name in (part for part in path.split("/") if part):
@@ -123,7 +123,16 @@ def make_dirs(host: Host, path: str, mode: int = 0o755) -> None:
         made = f"{made}/{name}"
 
 
-def read_regular(host: Host, path: str, limit: int) -> tuple[bytes, os.stat_result] | None:
+def private_dir(host: HostRoot, path: str) -> None:
+    """The host's directory PATH for root alone: made so, and made so again where it was not."""
+    make_dirs(host, path, 0o700)
+    with open_dir(host, path) as directory:
+        if stat.S_IMODE(os.fstat(directory).st_mode) & 0o077:
+            os.fchmod(directory, 0o700)
+            os.fsync(directory)
+
+
+def read_regular(host: HostRoot, path: str, limit: int) -> tuple[bytes, os.stat_result] | None:
     """Content and status of the host's regular file PATH, None when absent; refused for anything else."""
     parent, name = split(path)
     try:
@@ -134,7 +143,7 @@ def read_regular(host: Host, path: str, limit: int) -> tuple[bytes, os.stat_resu
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise RefusedError(
-                "preflight", f"{path} is a symbolic link; replace it by a file or leave it out"
+                "preflight", f"{path} is a symbolic link; replace it with a file or leave it out"
             ) from error
         raise
     with os.fdopen(fd, "rb") as stream:
@@ -147,7 +156,7 @@ def read_regular(host: Host, path: str, limit: int) -> tuple[bytes, os.stat_resu
     return data, status
 
 
-def write_link(host: Host, path: str, target: str) -> None:
+def write_link(host: HostRoot, path: str, target: str) -> None:
     """Make the host's PATH a symbolic link to TARGET, replacing what is there, durably."""
     parent, name = split(path)
     with open_dir(host, parent) as directory:
@@ -162,7 +171,7 @@ def write_link(host: Host, path: str, target: str) -> None:
         os.fsync(directory)
 
 
-def remove_dir(host: Host, path: str) -> None:
+def remove_dir(host: HostRoot, path: str) -> None:
     """Remove the host's empty directory PATH durably."""
     parent, name = split(path)
     with open_dir(host, parent) as directory:
@@ -170,7 +179,7 @@ def remove_dir(host: Host, path: str) -> None:
         os.fsync(directory)
 
 
-def sync_dir(host: Host, path: str) -> None:
+def sync_dir(host: HostRoot, path: str) -> None:
     """Make the entries of the host's directory PATH durable."""
     with open_dir(host, path) as directory:
         os.fsync(directory)

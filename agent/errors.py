@@ -1,7 +1,7 @@
-"""Errors of the agent: each carries a code of the documented list and one sentence for the operator.
+"""Errors of the agent: each carries a code from the documented list and one sentence for the operator.
 
-Two classes decide what the agent does next. `RefusedError`: nothing was written, nothing has to be undone.
-`StepFailedError`: writing had begun, the transaction is undone before the outcome is printed.
+Two classes decide what happens next. `RefusedError`: nothing was written, nothing has to be undone.
+`StepFailedError`: writing had begun, and the transaction is undone before the outcome is printed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import errno
 
 
 class AgentError(Exception):
-    """A failure with its outcome code and its sentence."""
+    """A failure with its outcome code and message."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -22,11 +22,11 @@ class RefusedError(AgentError):
 
 
 class StepFailedError(AgentError):
-    """A step could not be done; the transaction has to be undone."""
+    """A step failed; the transaction has to be undone."""
 
 
 def explain_os_error(error: OSError, what: str) -> StepFailedError:
-    """The step failure of a failed system call, with a code of its own for a full file system."""
+    """The step failure for a failed system call, with a separate code for a full file system."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StepFailedError(
             "no_space", f"{what}: no space left on the file system; free some space and apply again"

@@ -1,7 +1,7 @@
 """The host as the agent sees it: one root directory in front of every path, and who this machine is.
 
 The root is `/` on a real host. Tests pass `--root DIR` on the command line (never an environment variable,
-which `sudo` or a unit file could carry over unseen) and every path, `/proc` and `/sys` included, is then a
+which `sudo` or a unit file could pass on unnoticed) and every path, `/proc` and `/sys` included, is then a
 plain file below DIR; units are only enabled or masked there, never started, and no thread of the real
 machine is touched.
 """
@@ -9,20 +9,13 @@ machine is touched.
 from __future__ import annotations
 
 import os
+import pkgutil
 from dataclasses import dataclass
-
-VAR_DIR = "/var/lib/hft"
-JOURNAL_DIR = VAR_DIR + "/journal"
-STATE_FILE = VAR_DIR + "/state.json"
-PLAN_FILE = VAR_DIR + "/plan.json"
-LOCK_FILE = VAR_DIR + "/lock"
-LIB_DIR = "/usr/local/lib/hft"
-ENGINE_CGROUP = "/sys/fs/cgroup/hft.slice/hft-engine.slice"  # a dash in a slice name is a level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """A machine, or a directory that looks like one."""
+class HostRoot:
+    """A machine, or a directory laid out like one."""
 
     root: str = "/"
 
@@ -32,7 +25,7 @@ class Host:
         return self.root == "/"
 
     def path(self, path: str) -> str:
-        """Where the host's absolute PATH is found from here."""
+        """The host's absolute PATH below the root."""
         return path if self.is_live else self.root.rstrip("/") + path
 
     def read(self, path: str) -> str | None:
@@ -59,7 +52,7 @@ class Host:
         return (self.read("/etc/machine-id") or "").strip()
 
     def boot_id(self) -> str:
-        """Changes with every boot; the only sure sign of a reboot."""
+        """Changes with every boot; the only reliable sign of a reboot."""
         return (self.read("/proc/sys/kernel/random/boot_id") or "").strip()
 
     def cmdline(self) -> tuple[str, ...]:
@@ -71,3 +64,12 @@ class Host:
         return next(
             (word.removeprefix("hft.txn=") for word in self.cmdline() if word.startswith("hft.txn=")), None
         )
+
+
+def agent_version() -> str:
+    """The version the build wrote into the zipapp; `source` when run from the source tree."""
+    try:
+        data = pkgutil.get_data("agent", "VERSION")
+    except OSError:
+        data = None
+    return data.decode().strip() if data else "source"

@@ -1,38 +1,48 @@
 """One writer per host: flock(2) on /var/lib/hft/lock.
 
-The kernel drops the lock when its holder dies, however it dies, and wakes whoever waits for it. That is
-what makes the supervisor (`recover --wait`) act at once and never too early. The file says who holds it,
-for the refusal's sentence.
+The kernel releases the lock when its holder dies, however it dies, and wakes whoever waits for it. So the
+supervisor (`recover --wait`) acts at once and never too early. The file says who holds it, for the refusal's
+sentence, and whether that takes moments only: then the next one waits, and else it is refused at once.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import time
 from collections.abc import Iterator
 
 from agent import durable
 from agent.errors import RefusedError
-from agent.host import LOCK_FILE, VAR_DIR, Host
+from agent.host import HostRoot
+from agent.paths import LOCK_FILE, VAR_DIR
+from agent.record import holder_of
 
 POLL_S = 0.02
+HOLDER_BYTES_MAX = 4096
 
 
 @contextlib.contextmanager
-def held(host: Host, holder: str, *, wait_s: float | None) -> Iterator[None]:
-    """Hold the lock as HOLDER; RefusedError (busy) after WAIT_S, None waits for ever."""
-    durable.make_dirs(host, VAR_DIR)
+def held(host: HostRoot, holder: str, *, wait_s: float | None, brief: bool = False) -> Iterator[None]:
+    """Hold the lock as HOLDER; RefusedError (busy) after WAIT_S, None waits indefinitely.
+
+    BRIEF: it is held for moments, so that others wait for it.
+    """
+    durable.private_dir(host, VAR_DIR)
     fd = os.open(host.path(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         acquire(fd, wait_s)
-        with contextlib.suppress(OSError):  # a full disk: the lock holds without its sentence too
+        text = json.dumps({"holder": holder, "brief": brief, "boot_id": host.boot_id()}).encode() + b"\n"
+        with contextlib.suppress(OSError):  # a full disk: the lock works without its holder's name
             os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{holder}\n".encode(), 0)
-        yield
-        with contextlib.suppress(OSError):
-            os.ftruncate(fd, 0)
+            os.pwrite(fd, text, 0)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.ftruncate(fd, 0)
     finally:
         os.close(fd)
 
@@ -48,10 +58,9 @@ def acquire(fd: int, wait_s: float | None) -> None:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            holder = os.pread(fd, 200, 0).decode("utf-8", "replace").strip() or "another writer"
-            # a recovery is over in a moment; anything else is another operator's, and he is told at once
-            if time.monotonic() > deadline or not holder.startswith("recover"):
+            holder, brief = holder_of(os.pread(fd, HOLDER_BYTES_MAX, 0).decode("utf-8", "replace"))
+            if time.monotonic() > deadline or not brief:
                 raise RefusedError(
-                    "busy", f"this host is held by {holder}; try again when it has ended"
+                    "busy", f"this host is locked by {holder}; try again when that has ended"
                 ) from None
             time.sleep(POLL_S)

@@ -1,9 +1,10 @@
-"""Reading a transaction document: strictly, for it is the host's border.
+"""Strict parsing of a transaction document, the host's trust boundary.
 
-The document is the only thing that crosses from the controller to the host: a closed list of step kinds,
-paths only below allow-listed places, no `..`, no control characters, numbers within bounds, a cap on the
-whole, and nothing unknown. An inverse document is read from our own root-only journal, never from standard
-input.
+The document is all that the controller sends to the host: a closed list of step kinds, only the files, values
+and units of agent/border.py, no control characters, numbers within bounds, a size limit, and no unknown keys.
+An inverse document is read from the agent's own root-only journal, never from standard input: it is held to
+the roots below, which are those of every file that a version of hft has sent. GRUB's files are none of them:
+only agent/boot writes those.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
+from agent import border
 from agent.document import (
     KIND_BY_TYPE,
     SCHEMA,
@@ -30,46 +33,33 @@ from agent.document import (
     target_of,
 )
 from agent.errors import RefusedError
-from agent.host import STATE_FILE
+from agent.paths import NOT_TEXT, PLAN_FILE, STATE_FILE
+from tuning import strict_json
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
 
 DOCUMENT_BYTES_MAX = 4 << 20
 STEPS_MAX = 2000
 VALUE_ROOTS = ("/proc/sys/", "/proc/irq/", "/sys/")
-FILE_ROOTS = (
-    "/etc/default/",
-    "/etc/grub.d/",
-    "/etc/hft/",
-    "/etc/initramfs-tools/",
-    "/etc/kernel/",
-    "/etc/modprobe.d/",
-    "/etc/modules-load.d/",
-    "/etc/network/",
-    "/etc/security/limits.d/",
-    "/etc/sysctl.d/",
-    "/etc/systemd/",
-    "/etc/tmpfiles.d/",
-    "/etc/udev/rules.d/",
-    "/usr/local/lib/hft/",
-)
-FILE_EXACT = ("/var/lib/hft/plan.json", "/boot/grub/hft.cfg", "/etc/sysctl.conf", "/etc/fstab")
+FILE_ROOTS = ("/etc/hft/", "/etc/sysctl.d/", "/etc/systemd/", "/etc/tmpfiles.d/", "/usr/local/lib/hft/")
+FILE_EXACT = (PLAN_FILE,)
 AGENT_FILES = re.compile(r"/usr/local/lib/hft/(agent\.pyz.*|agent\.version)\Z")
 COMPARES = ("text", "cpulist", "cpumask", "choice")
 ENABLED = ("masked", "enabled", "disabled")
 TXN = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}\Z")
 HEX32 = re.compile(r"[0-9a-f]{32}\Z")
 HEX64 = re.compile(r"[0-9a-f]{64}\Z")
+DEVICE = re.compile(r"(?!\.{1,2}\Z)[!-.0-~]{1,15}\Z")  # IFNAMSIZ, and nothing that leads out of a directory
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}\Z")
-UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,200}\.(service|slice|timer|socket|target|path|mount)\Z")
+UNIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,199}\.(service|slice|timer|socket|target|path|mount)\Z")
 PATH = re.compile(r"(/[A-Za-z0-9_.@:+,\\-]{1,255}){1,40}\Z")
 KERNEL_WORD = re.compile(
     r"[A-Za-z0-9_.,:=/+@%-]{1,1024}\Z"
-)  # nothing that GRUB's shell or the kernel would split
+)  # nothing that GRUB's shell or the kernel would split on
 
 
 class Reader:
-    """One JSON object, every key of which must be asked for: what is left over is an unknown key."""
+    """One JSON object whose keys must all be read: what is left over is an unknown key."""
 
     def __init__(self, raw: object, where: str) -> None:
         if not isinstance(raw, dict):
@@ -94,23 +84,23 @@ class Reader:
         """A string that matches PATTERN, or None where optional."""
         value = self.get(key, (str, type(None)) if optional else (str,))
         if value is not None and not pattern.match(value):
-            raise bad(f"{self.where}: {key!r} has an impossible value {value[:80]!r}")
+            raise bad(f"{self.where}: {key!r} has the invalid value {value[:80]!r}")
         return value
 
     def number(self, key: str, low: int, high: int) -> int:
         """An integer from LOW to HIGH."""
         value = self.get(key, (int,))
         if not low <= value <= high:
-            raise bad(f"{self.where}: {key!r} is {value}, it must be from {low} to {high}")
+            raise bad(f"{self.where}: {key!r} is {value}, but must be from {low} to {high}")
         return int(value)
 
     def cpus(self, key: str) -> CpuSet:
-        """A CPU list that holds at least one CPU."""
+        """A CPU list with at least one CPU."""
         text = self.get(key, (str,))
         try:
             found = CpuSet.parse_list(text)
         except CpuListError as error:
-            raise bad(f"{self.where}: {key!r} is no CPU list: {text[:80]!r}") from error
+            raise bad(f"{self.where}: {key!r} is not a CPU list: {text[:80]!r}") from error
         if not found:
             raise bad(f"{self.where}: {key!r} names no CPU")
         return found
@@ -123,34 +113,39 @@ class Reader:
         return value  # type: ignore[no-any-return]
 
     def done(self) -> None:
-        """Refuse keys nobody asked for: a typo must not be silently ignored."""
+        """Refuse keys that were not read: a typo must not be silently ignored."""
         unknown = sorted(set(self.raw) - self.asked)
         if unknown:
             raise bad(f"{self.where} has the unknown key {unknown[0]!r}")
 
 
+def outside(reader: Reader, what: str) -> RefusedError:
+    """The refusal of what no plan and no deploy of this version brings."""
+    return bad(f"{reader.where}: {what} is nothing that a plan or a deploy brings to a host")
+
+
 def bad(message: str) -> RefusedError:
-    """The refusal of a document that cannot be meant."""
+    """The refusal of an invalid document."""
     return RefusedError("bad_document", message)
 
 
 def parse(data: bytes, *, inverse: bool = False) -> Document:
-    """Read a document; `inverse` also allows what only our own journal may contain."""
+    """Parse a document; `inverse` also allows what only the agent's own journal may contain."""
     if len(data) > DOCUMENT_BYTES_MAX:
         raise bad(f"the document is larger than {DOCUMENT_BYTES_MAX} bytes")
     try:
-        raw = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        raw = strict_json.parse(data, size_max=DOCUMENT_BYTES_MAX)
+    except ValueError as error:
         raise bad(f"the document is not JSON: {error}") from error
     reader = Reader(raw, "document")
     if reader.get("schema", (int,)) != SCHEMA:
-        raise bad(f"the document has schema {raw['schema']}, this agent reads {SCHEMA}")
+        raise bad(f"the document is of another schema, and this agent reads {SCHEMA}")
     steps = reader.get("steps", (list,))
     if len(steps) > STEPS_MAX:
         raise bad(f"the document has {len(steps)} steps, more than {STEPS_MAX}")
     boot = reader.get("boot", (dict, type(None)))
     document = Document(
-        txn=reader.text("txn", TXN),
+        txn=reader.text("txn", TXN) if inverse else named(reader.text("txn", TXN)),
         host=reader.text("host", NAME),
         machine_id=reader.text("machine_id", HEX32),
         plan_hash=reader.text("plan_hash", HEX64, optional=inverse),
@@ -164,8 +159,19 @@ def parse(data: bytes, *, inverse: bool = False) -> Document:
     return document
 
 
+def named(txn: str) -> str:
+    """A name whose time is one, and far from the end of all times: the next name has to come after it."""
+    try:
+        datetime.strptime(txn[:15], "%Y%m%dT%H%M%S")  # only whether it is one
+    except ValueError as error:
+        raise bad(f"{txn} is named after no time") from error
+    if txn >= "9":
+        raise bad(f"{txn} is named after a time that no clock shows")
+    return txn
+
+
 def refuse_twice(document: Document) -> None:
-    """One target, one step: two would make the before-image of the second a lie."""
+    """One step per target: the before-image of a second one would be wrong."""
     seen: set[tuple[str, str]] = set()
     for index, step in enumerate(document.steps):
         key = (KIND_BY_TYPE[type(step)], target_of(step))
@@ -175,7 +181,7 @@ def refuse_twice(document: Document) -> None:
 
 
 def parse_step(raw: object, where: str, inverse: bool) -> Step:
-    """One step of a closed list of kinds."""
+    """One step, of one of the known kinds."""
     reader = Reader(raw, where)
     kind = reader.get("kind", (str,))
     why = reader.get("why", (str,))
@@ -186,7 +192,9 @@ def parse_step(raw: object, where: str, inverse: bool) -> Step:
         case "value":
             step = parse_value(reader, why, inverse)
         case "irqs":
-            step = IrqsStep(cpus=reader.cpus("cpus"), why=why)
+            irqs = reader.mapping("irqs") if inverse else None
+            device = reader.text("device", DEVICE, optional=True) if "device" in reader.raw else None
+            step = IrqsStep(cpus=reader.cpus("cpus"), why=why, device=device, irqs=irqs)
         case "kthreads":
             threads = reader.mapping("threads") if inverse else None
             step = KthreadsStep(cpus=reader.cpus("cpus"), why=why, threads=threads)
@@ -202,9 +210,9 @@ def checked_path(reader: Reader, roots: tuple[str, ...], exact: tuple[str, ...] 
     """A path below one of ROOTS, or one of EXACT, with no `.` or `..` in it."""
     path: str = reader.text("path", PATH)
     if any(part in {".", ".."} for part in path.split("/")):
-        raise bad(f"{reader.where}: {path} walks through . or ..")
+        raise bad(f"{reader.where}: {path} contains . or ..")
     if path not in exact and not path.startswith(roots):
-        raise bad(f"{reader.where}: {path} is not a place the agent may write")
+        raise bad(f"{reader.where}: {path} is not a path the agent may write")
     return path
 
 
@@ -213,9 +221,10 @@ def parse_file(reader: Reader, why: str, inverse: bool) -> FileStep:
     path = checked_path(reader, FILE_ROOTS, (*FILE_EXACT, STATE_FILE) if inverse else FILE_EXACT)
     if AGENT_FILES.match(path) or ".hft-" in path:
         raise bad(f"{reader.where}: {path} belongs to the agent itself")
-    before = reader.get("before", (str, type(None)), default=None)
-    if before is not None and before != "absent" and not HEX64.match(before):
-        raise bad(f"{reader.where}: 'before' must be a SHA-256 or 'absent'")
+    mode = reader.number("mode", 0, 0o777)
+    before = seen_before(reader, inverse)
+    if before is not None and before not in {"absent", NOT_TEXT} and not HEX64.match(before):
+        raise bad(f"{reader.where}: 'before' must be a SHA-256, 'absent' or '{NOT_TEXT}'")
     encoded = reader.get("content_base64", (str, type(None)), default=None)
     content = reader.get(
         "content", (str, type(None)), default=None if inverse or encoded is not None else ...
@@ -230,21 +239,36 @@ def parse_file(reader: Reader, why: str, inverse: bool) -> FileStep:
             if content is None
             else content.encode()
         )
-    except ValueError as error:  # a lone surrogate, or base64 that is none
+    except ValueError as error:  # a lone surrogate, or invalid base64
         raise bad(f"{reader.where}: the content is not UTF-8 text") from error
-    return FileStep(path=path, content=data, mode=reader.number("mode", 0, 0o777), before=before, why=why)
+    if not inverse:
+        if mode & 0o022:
+            raise bad(f"{reader.where}: mode {mode:o} lets others write {path}")
+        if not any(border.rules_of_file(path, is_removal=data is None)):
+            raise outside(reader, path)
+    secret = reader.get("secret", (bool,), default=False) or border.is_secret(path)
+    return FileStep(path=path, content=data, mode=mode, before=before, why=why, secret=secret)
+
+
+def seen_before(reader: Reader, inverse: bool) -> Any:
+    """What the controller saw there: it has to say, so that nothing is written over what nobody looked at."""
+    if inverse:
+        return reader.get("before", (str, type(None)), default=None)
+    return reader.get("before", (str,))
 
 
 def parse_value(reader: Reader, why: str, inverse: bool) -> ValueStep:
-    """A live value: one short line; only an inverse may bring back an empty one (a cpuset not yet set)."""
+    """A live value: one short line; only an inverse may restore an empty one (a cpuset not yet set)."""
     path = checked_path(reader, VALUE_ROOTS)
     value = reader.get("value", (str,))
-    before = reader.get("before", (str, type(None)), default=None)
+    before = seen_before(reader, inverse)
     compare = reader.get("compare", (str,))
     if compare not in COMPARES:
         raise bad(f"{reader.where}: 'compare' must be one of {', '.join(COMPARES)}")
     if not (value.strip() or inverse) or len(value) > 8192 or not value.replace("\t", " ").isprintable():
         raise bad(f"{reader.where}: 'value' must be one line of printable text")
+    if not (inverse or any(border.rules_of_value(path))):
+        raise outside(reader, path)
     return ValueStep(path=path, value=value, compare=compare, before=before, why=why)
 
 
@@ -255,16 +279,20 @@ def parse_unit(reader: Reader, why: str, inverse: bool) -> UnitStep:
         raise bad(f"{reader.where}: 'enabled' must be one of {', '.join(ENABLED)} or null")
     links = reader.mapping("links") if inverse else None
     active = reader.get("active", (bool, type(None)))
-    return UnitStep(unit=reader.text("unit", UNIT), enabled=enabled, active=active, why=why, links=links)
+    unit = reader.text("unit", UNIT)
+    if not (inverse or any(border.rules_of_unit(unit, enabled, active))):
+        running = {True: "running", False: "stopped", None: "left as it is"}[active]
+        raise outside(reader, f"{unit} {enabled or 'left as it is'}, {running},")
+    return UnitStep(unit=unit, enabled=enabled, active=active, why=why, links=links)
 
 
 def parse_boot(raw: object) -> Boot:
     """The boot part."""
     reader = Reader(raw, "boot")
-    args = reader.get("args", (list,))
-    for arg in args:
+    args, without = reader.get("args", (list,)), reader.get("without", (list,), default=[])
+    for arg in (*args, *without):
         if not isinstance(arg, str) or not KERNEL_WORD.match(arg):
-            raise bad(f"boot: {str(arg)[:80]!r} is not one plain kernel argument")
+            raise bad(f"boot: {str(arg)[:80]!r} is not a single plain kernel argument")
     effect = reader.get("effect", (dict, type(None)), default=None)
     boot = Boot(
         args=tuple(args),
@@ -275,13 +303,14 @@ def parse_boot(raw: object) -> Boot:
         confirmations=reader.number("confirmations", 0, 10),
         confirm_gap_s=reader.number("confirm_gap_s", 0, 3600),
         effect=None if effect is None else parse_effect(effect),
+        without=tuple(without),
     )
     reader.done()
     return boot
 
 
 def parse_effect(raw: object) -> Effect:
-    """What the trial boot has to show."""
+    """What the trial boot must show."""
     reader = Reader(raw, "boot.effect")
     effect = Effect(
         cpus=reader.cpus("cpus"),
@@ -302,7 +331,7 @@ def plain(item: Step | Boot | Effect) -> dict[str, Any]:
 
 
 def step_to_json(step: Step) -> dict[str, Any]:
-    """A step as the journal keeps it; file content in base64, for it may be any bytes."""
+    """A step as the journal stores it; file content in base64, since it may be any bytes."""
     out: dict[str, Any] = {"kind": KIND_BY_TYPE[type(step)]} | plain(step)
     if isinstance(step, FileStep):
         content = out.pop("content")
@@ -311,7 +340,7 @@ def step_to_json(step: Step) -> dict[str, Any]:
 
 
 def encode(document: Document) -> bytes:
-    """A document as the journal keeps it; `parse(..., inverse=True)` reads it back."""
+    """A document as the journal stores it; `parse(..., inverse=True)` reads it back."""
     boot = None
     if document.boot is not None:
         effect = document.boot.effect

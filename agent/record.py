@@ -1,30 +1,30 @@
-"""What a host's own files say about where it stands: pure, so that agent and controller read them alike.
+"""The host's status from its own files: pure, so that agent and controller read them alike.
 
 The agent's verb `status` reads the files in Python; `hft status` fetches the same files with one grep,
-because a Python start costs a target 140 ms of CPU, and an emulated one tens of times that. Both hand the
-texts to `status_of`. The files: state.json, the journals' progress, hft.cfg, the running command line.
+because starting Python costs a host 140 ms of CPU time, and an emulated one tens of times that. Both pass the
+texts to `status_of`. The files: state.json, the journals' progress, hft.cfg, the running command line, and
+the lock, which names its holder while it is held.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agent import grub
-from agent.boot_state import Phase, entry_of, trial_of
+from agent.boot import grub
+from agent.boot.states import OPEN, Phase, entry_of, trial_of
+from agent.parsing import TXN
+from agent.paths import EMPTY_STATE
+from tuning.units import is_populated
 
 SCHEMA = 1
-# The journal's phases of a transaction that is neither finished nor undone; "" is one without a first event.
+# The journal phases of a transaction that is neither finished nor undone; "" is one without any event yet.
 OPEN_PHASES = ("", "prepared", "step", "undoing")
-EMPTY_STATE: dict[str, Any] = {
-    "schema": 1,
-    "committed": None,
-    "trial": None,
-    "last_rollback": None,
-    "last_recovery": None,
-}
+# The states of a trial that is neither committed nor rolled back, as they are written down.
+OPEN_TRIAL = frozenset(state.value for state in OPEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,7 @@ class Record:
     menu: str | None
     journals: tuple[tuple[str, str], ...]
     engine_events: str
+    lock: str = ""
 
 
 def status_of(record: Record) -> dict[str, Any]:
@@ -55,12 +56,58 @@ def status_of(record: Record) -> dict[str, Any]:
         "trial": _brief(known["trial"]),
         "last_rollback": known["last_rollback"],
         "last_recovery": known["last_recovery"],
-        "engine_active": "populated 1" in record.engine_events.splitlines(),
+        "engine_active": is_populated(record.engine_events),
+        "busy": busy_of(record),
     }
 
 
+def busy_of(record: Record) -> str | None:
+    """Who holds the host's lock; what a power cut left in the file was written in another boot."""
+    try:
+        found = json.loads(record.lock)
+    except (ValueError, RecursionError):
+        return None
+    is_of_this_boot = isinstance(found, dict) and record.boot_id and found.get("boot_id") == record.boot_id
+    return holder_of(record.lock)[0] if is_of_this_boot else None
+
+
+def holder_of(text: str) -> tuple[str, bool]:
+    """Who holds the lock, and whether for moments only; of what is not known that is never assumed."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return text.strip() or "another writer", False
+    if not isinstance(found, dict) or not isinstance(found.get("holder"), str):
+        return "another writer", False
+    return found["holder"] or "another writer", found.get("brief") is True
+
+
+def last_name(journals: Iterable[str], state: Mapping[str, Any]) -> str:
+    """The greatest name of a transaction that was begun on a host, "" for none: the next one is after it.
+
+    The journal of the last one is always kept, whether it was done or undone; the state remembers the
+    committed one and its trial where somebody cleared the journal away.
+    """
+    parts = (state.get(part) for part in ("committed", "trial", "last_rollback", "last_recovery"))
+    named = (part.get("txn") for part in parts if isinstance(part, Mapping))
+    found = [name for name in (*journals, *named) if isinstance(name, str) and TXN.match(name)]
+    return max(found, default="")
+
+
+def name_after(last: str, now: datetime, token: str) -> str:
+    """A name that sorts by time and after LAST, even when the clock that said LAST is ahead of this one."""
+    made = f"{now:%Y%m%dT%H%M%S}-{token}"
+    if made > last:
+        return made
+    try:
+        after = datetime.strptime(last[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) + timedelta(seconds=1)
+    except (ValueError, OverflowError):  # named after no time: the host says so when it is asked
+        return made
+    return f"{after:%Y%m%dT%H%M%S}-{token}"
+
+
 def open_transaction(journals: Sequence[tuple[str, str]]) -> dict[str, str] | None:
-    """The transaction that is neither finished nor undone; its phase says how far it came."""
+    """The transaction that is neither finished nor undone; its phase says how far it got."""
     for txn, progress in reversed(journals):
         phase = phase_of(progress)
         if phase in OPEN_PHASES or phase == "staged":
@@ -69,7 +116,7 @@ def open_transaction(journals: Sequence[tuple[str, str]]) -> dict[str, str] | No
 
 
 def phase_of(progress: str) -> str:
-    """The phase of the last whole line; a torn line never happened."""
+    """The phase of the last complete line; a torn line counts as never written."""
     phase = ""
     for line in progress.split("\n"):
         try:
@@ -91,5 +138,5 @@ def _entry(record: Record, known: Mapping[str, Any]) -> str:
 
 
 def _brief(trial: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Of the trial's record, what the controller asks for."""
+    """The part of the trial's record that the controller needs."""
     return {key: trial.get(key) for key in ("txn", "state", "reason", "closed")} if trial else None

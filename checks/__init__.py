@@ -1,1 +1,1 @@
-"""PROVE: testinfra suites with their own reading and their own meter; never imports deploys."""
+"""PROVE: testinfra suites with their own parsers and their own meter; never imports deploys."""

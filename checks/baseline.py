@@ -1,4 +1,4 @@
-"""Budgets: what checks.baseline.toml allows a host class, scaled to the window that was measured."""
+"""Budgets: what checks/baseline.toml allows a host class, scaled to the measured window."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ class Baseline:
     entries: Mapping[str, Mapping[str, Any]]
 
     def most(self, name: str, window_s: float) -> int:
-        """The count that is still allowed in this window: the budget in proportion, at least one."""
+        """The highest count allowed in this window: the budget in proportion, at least one."""
         most = float(self.entries[name]["max"])
         return max(math.floor(most * window_s / self.per_s + 0.5), min(1, math.ceil(most)))
 
     def least(self, name: str, window_s: float) -> int:
-        """The count that must be reached in this window."""
+        """The lowest count required in this window."""
         return math.floor(float(self.entries[name]["min"]) * window_s / self.per_s)
 
     def limit(self, name: str) -> float | None:
-        """A budget that does not grow with the window; None when this class has none."""
+        """A budget that does not scale with the window; None when this class has none."""
         entry = self.entries.get(name)
         return None if entry is None else float(entry["max" if "max" in entry else "min"])
 
     def any_of(self, name: str) -> tuple[str, ...]:
-        """The accepted words; empty when this class has no such entry."""
+        """The accepted values; empty when this class has no such entry."""
         return tuple(self.entries.get(name, {}).get("any_of", ()))
 
 
@@ -46,7 +46,7 @@ def _document() -> Mapping[str, Any]:
 
 
 def baseline_of(host_class: str) -> Baseline:
-    """The budgets of a host class: its own entries over the default ones."""
+    """The budgets of a host class: its own entries override the defaults."""
     document = _document()
     merged = {**document["default"], **document.get(host_class, {})}
     per_s = merged.pop("per_s")

@@ -1,43 +1,36 @@
-"""`pytest checks --inventory inventory/lab.py`: the checks in pytest's own idiom.
+"""`pytest checks --inventory inventory/lab.py`: the checks in pytest's own idiom; `pytest --pyargs checks` of
+an installation.
 
-Facts and effect are taken once per host, before collection; every finding is then one test. A violated
-check is a failure, an unverifiable one an error (it is raised in the test's set-up), one that does not
-apply is skipped, so `--junitxml` says the same as `hft check --junit`.
+Facts and counters are read once per host, before collection; every finding is then one test. A violated
+check is a failure, an unverifiable one an error (raised in the test's setup), one that does not apply is
+skipped, so `--junitxml` agrees with `hft check --junit`.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from checks import store
+from checks import pytest_options, store
 from checks.errors import CheckError, SelectionError
 from checks.suite import HostResult, Options, check_hosts, given_plans, targets
 from checks.verdict import Finding, Verdict
 from inventory.errors import InventoryError
 from inventory.load import load_site
 from inventory.selection import select
+from transport.show import tell
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options of `hft check` that make sense under pytest."""
-    group = parser.getgroup("hft", "hosts and how to check them")
-    group.addoption("--inventory", metavar="PATH", help="A .py, .toml or .json inventory (default: the lab).")
-    group.addoption("--limit", metavar="HOSTS", help="Host names and patterns, by commas.")
-    group.addoption("--plan", metavar="FILE|DIR", help="The plan a host must have committed.")
-    group.addoption(
-        "--window", metavar="SECONDS", type=float, default=20.0, help="Of the effect checks (20)."
-    )
-    group.addoption("--config-only", action="store_true", help="Read only, no load on any CPU.")
-    group.addoption("--effect-only", action="store_true", help="Measure only.")
-    group.addoption("--drained", action="store_true", help="The hosts trade nothing: load every idle CPU.")
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """The options, where this checkout is not installed: an installation brings them as a plugin."""
+    if not pluginmanager.has_plugin(pytest_options.NAME):
+        pytest_options.pytest_addoption(parser)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Every host is read once and by one process, whatever this checkout's own tests do."""
+    """Every host is read once, by one process, whatever options this checkout's own tests use."""
     return 0
 
 
@@ -47,7 +40,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     found = [(result.host, finding) for result in _results(metafunc.config) for finding in _findings(result)]
     if not found:
-        raise pytest.UsageError("zero checks: no host gave a finding")
+        raise pytest.UsageError("zero checks: no host produced a finding")
     metafunc.parametrize(
         "finding", [f for _, f in found], ids=[f"{host}-{f.check}" for host, f in found], indirect=True
     )
@@ -74,14 +67,14 @@ def _results(config: pytest.Config) -> tuple[HostResult, ...]:
             wanted=given_plans(Path(option("--plan")) if option("--plan") else None, hosts),
             untuned={h.name: found for h in hosts if (found := store.load_untuned(site.name, h.name))},
         )
-        return check_hosts(site, hosts, options, lambda line: print(line, file=sys.stderr))
+        return check_hosts(site, hosts, options, lambda line: tell(line, err=True))
     except (InventoryError, SelectionError, CheckError) as error:
         raise pytest.UsageError(str(error)) from error
 
 
 @pytest.fixture
 def finding(request: pytest.FixtureRequest) -> Finding:
-    """One finding; what could not be verified ends here, in the set-up, as an error."""
+    """One finding; an unverifiable one is raised here, in the setup, as an error."""
     found: Finding = request.param
     if found.verdict is Verdict.UNVERIFIABLE:
         raise CheckError(f"{found.reason}: {found.message}")

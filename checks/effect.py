@@ -1,33 +1,25 @@
-"""Effect: where the load may run, and what the counters say.
+"""Effect: where the load may run, and what the counters show.
 
 An idle isolated CPU proves nothing: without work even an untuned kernel stops its tick. So empty isolated
-CPUs get a load of our own, and a CPU that carries the engine is only watched. One busy housekeeping CPU
-in the same window is the positive control: it has to show ticks, otherwise the counters prove nothing at
-all.
+CPUs get a synthetic load, and a CPU that runs the engine is only observed. One busy housekeeping CPU in the
+same window is the positive control: it has to show ticks, otherwise the counters prove nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from checks.baseline import Baseline
+from checks.counters import Measurement, Spinner
 from checks.errors import CheckError
 from checks.expected import Expected
 from checks.facts import Facts
-from checks.meter import ENGINE_CGROUP, NO_GUARD, Load, Measurement
+from checks.judges import JUDGES, ran_percent
+from checks.meter import ENGINE_CGROUP, NO_GUARD, Load
 from checks.reading import Cpus, list_of
-from checks.verdict import Finding, not_applicable, ok, unverifiable, violated
+from checks.verdict import Finding, Verdict, not_applicable, ok, unverifiable, violated
 
-# Lines of /proc/interrupts that another CPU or the CPU's own kernel causes, and what usually does.
-OTHER_ROWS = {
-    "RES": "a wake-up sent to this CPU",
-    "CAL": "a function call from another CPU: static key, module, tracing, membarrier",
-    "TLB": "another thread of the same process gave memory back",
-    "IWI": "deferred kernel work: perf, printk, RCU",
-    "NMI": "watchdog or perf",
-}
-CAUSE_OF_TICKS = "likely: a second runnable task, no nohz_full, a POSIX CPU timer, an unstable clock"
+SECOND_TASK = "foreign_task"  # seen, it is true however idle, moved or robbed the CPU was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +34,14 @@ class Assignment:
 def assign(
     expected: Expected, facts: Facts, baseline: Baseline, window_s: float, *, drained: bool
 ) -> Assignment:
-    """Spin on empty isolated CPUs, watch those of the engine, leave its siblings alone.
+    """Spin on empty isolated CPUs, observe those of the engine, leave its siblings alone.
 
-    A drained host trades nothing: there a CPU that the engine may use, but does not, is empty.
+    A drained host does not trade: there a CPU that the engine may use, but does not, counts as empty.
     """
     isolated = expected.isolated & facts.online
     housekeeping = sorted(expected.housekeeping & facts.online)
     if not housekeeping:
-        raise CheckError("no housekeeping CPU is online: there is no place for the control")
+        raise CheckError("no housekeeping CPU is online to run the positive control")
     tasks = [task for task in facts.tasks if task.engine]
     carried = frozenset().union(
         *({task.last_cpu} if drained else task.allowed for task in tasks), frozenset()
@@ -73,16 +65,13 @@ def assign(
     return Assignment(load=load, engine=engine, siblings=siblings)
 
 
-Judge = Callable[[int, Measurement, Baseline], Finding]
-
-
 def effect_findings(
     assignment: Assignment, measured: Measurement | CheckError, baseline: Baseline, isolated: Cpus
 ) -> tuple[Finding, ...]:
-    """A finding per isolated CPU and count; all unverifiable when there is no sound measurement."""
+    """A finding per isolated CPU and count; all unverifiable without a valid measurement."""
     problem = _unsound(measured, baseline)
     found: list[Finding] = []
-    if isinstance(measured, Measurement) and measured.document.get("cpus"):
+    if isinstance(measured, Measurement) and measured.cpus:
         found.append(control(measured, baseline))
     elif problem:
         found.append(unverifiable("effect.control", problem[0], problem[1]))
@@ -98,181 +87,112 @@ def effect_findings(
 
 
 def _judged(cpu: int, measured: Measurement, baseline: Baseline) -> list[Finding]:
-    if idle := _idle(cpu, measured, baseline):
-        return [unverifiable(f"effect.cpu{cpu}.{name}", *idle) for name in JUDGES]
-    return [judge(cpu, measured, baseline) for judge in JUDGES.values()]
+    """Every judge of a CPU.
+
+    Worthless counts prove neither good nor bad; low counts of a load that stood prove no good.
+    """
+    found = [judge(cpu, measured, baseline) for judge in JUDGES.values()]
+    if doubt := _worthless(cpu, measured, baseline):
+        return [one if one.reason == SECOND_TASK else unverifiable(one.check, *doubt) for one in found]
+    if cpu in measured.load.spin and (ran := ran_percent(cpu, measured)) < (
+        baseline.limit("run_percent") or 0
+    ):
+        said = (
+            f"the test load on CPU {cpu} ran at most {ran:.0f} % of the window, and few counts prove nothing"
+        )
+        return [
+            unverifiable(one.check, "starved", said) if one.verdict is Verdict.OK else one for one in found
+        ]
+    return found
 
 
-def _unsound(measured: Measurement | CheckError, baseline: Baseline) -> tuple[str, str] | None:
+def _unsound(  # noqa: PLR0911  # one line per reason
+    measured: Measurement | CheckError, baseline: Baseline
+) -> tuple[str, str] | None:
     if isinstance(measured, CheckError):
         return "meter_failed", str(measured)
-    if foreign := measured.foreign_files():
-        return "not_procfs", f"{' and '.join(foreign)} lies over /proc"
+    if foreign := measured.foreign_files:
+        return "not_procfs", f"{' and '.join(foreign)} is mounted over"
     if measured.aborted:
-        return "engine_started", "an engine task came to a CPU under load, which was ended at once"
+        return "engine_started", "an engine task started on a CPU under load; the load was stopped at once"
     if measured.window_s < measured.load.window_s * 0.99:
         return (
             "meter_failed",
             f"the window was {measured.window_s:.1f} s instead of {measured.load.window_s:g} s",
         )
-    if not _control_shows(measured, baseline):
-        return "no_positive_control", control(measured, baseline).message
+    if measured.missing:
+        return "unmeasured", f"the kernel's tables lack {', '.join(measured.missing)}"
+    if (shown := control(measured, baseline)).reason:
+        return shown.reason, shown.message
     return None
 
 
-def _control_shows(measured: Measurement, baseline: Baseline) -> bool:
-    return measured.row("LOC", measured.load.control) >= baseline.least(
-        "control_ticks", measured.load.window_s
-    )
-
-
 def control(measured: Measurement, baseline: Baseline) -> Finding:
-    """The positive control: a busy housekeeping CPU shows its ticks."""
-    cpu, why = measured.load.control, "counters that never count would pass every other check"
-    seen, least = measured.row("LOC", cpu), baseline.least("control_ticks", measured.load.window_s)
-    sets = {"expected": f">= {least}", "observed": str(seen), "why": why}
-    said = f"busy housekeeping CPU {cpu}: {seen} timer interrupts in {measured.window_s:.0f} s"
-    if seen < least:
+    """The positive control: a busy housekeeping CPU takes ticks."""
+    cpu, why = measured.load.control, "counters that never increase would pass every other check"
+    seen, least = measured.cpu(cpu).ticks, baseline.least("control_ticks", measured.load.window_s)
+    sets = {"expected": f">= {least}", "observed": "unknown" if seen is None else str(seen), "why": why}
+    said = f"busy housekeeping CPU {cpu}: {sets['observed']} timer interrupts in {measured.window_s:.0f} s"
+    if seen is None or seen < least:
         return unverifiable(
-            "effect.control", "no_positive_control", f"{said}, at least {least} expected", **sets
+            "effect.control", "no_positive_control", f"{said}; expected at least {least}", **sets
         )
     return ok("effect.control", said, **sets)
 
 
-def _idle(cpu: int, measured: Measurement, baseline: Baseline) -> tuple[str, str] | None:
-    """An observed CPU counts only while an engine thread keeps it busy."""
-    if cpu not in measured.load.spin | measured.load.observe:
+def _worthless(cpu: int, measured: Measurement, baseline: Baseline) -> tuple[str, str] | None:
+    """Why the counts of a CPU prove nothing, neither good nor bad; None when they do."""
+    counted, load = measured.cpu(cpu), measured.load
+    if cpu not in load.spin | load.observe:
         return "unmeasured", f"CPU {cpu} was neither loaded nor observed"
-    if cpu in measured.load.spin:
-        return None if measured.thread(cpu) else ("unmeasured", f"no thread ran on CPU {cpu}")
-    ran = sum(int(task["run_ns"]) for task in measured.tasks(cpu) if task["engine"]) / 1e9
-    percent = 100 * ran / measured.window_s
-    if percent < (baseline.limit("busy_percent") or 0):
-        return (
-            "idle_cpu",
-            f"the engine ran {percent:.0f} % of the window on CPU {cpu}; give it work or use --drained",
-        )
+    if lost := counted.unknown:
+        return "unmeasured", f"CPU {cpu} came or went in the window: no count of {', '.join(sorted(lost))}"
+    if counted.ticks is None or counted.steal_ticks is None:
+        return "unmeasured", f"CPU {cpu}: its ticks or its stolen time were not counted"
+    if (steal := measured.steal_percent(cpu)) > (baseline.limit("steal_percent") or 0):
+        return "steal", f"the hypervisor stole {steal:.1f} % of the window from CPU {cpu}"
+    return _spun(cpu, counted.spinner) if cpu in load.spin else _engine_idle(cpu, measured, baseline)
+
+
+def _spun(cpu: int, thread: Spinner | None) -> tuple[str, str] | None:
+    if thread is None or thread.mode != "spin" or not thread.loops:
+        return "unmeasured", f"no thread ran on CPU {cpu}"
+    if thread.moved:
+        return "unmeasured", f"the test load was moved away from CPU {cpu}"
     return None
 
 
-def _count(  # noqa: PLR0913, PLR0917  # the line that five judges share
-    cpu: int, name: str, seen: int, measured: Measurement, baseline: Baseline, detail: str
+def _engine_idle(cpu: int, measured: Measurement, baseline: Baseline) -> tuple[str, str] | None:
+    """An observed CPU is evidence only while one thread of the engine keeps it busy."""
+    ran = max((task.run_ns for task in measured.cpu(cpu).engine_tasks), default=0) / 1e9
+    percent = 100 * ran / measured.window_s
+    if percent >= (baseline.limit("busy_percent") or 0):
+        return None
+    said = f"no thread of the engine ran more than {percent:.0f} % of the window on CPU {cpu}"
+    return "idle_cpu", f"{said}; give it work or use --drained"
+
+
+def better_than_untuned(
+    measured: Measurement, untuned: Measurement | None, isolated: Cpus, baseline: Baseline
 ) -> Finding:
-    most = baseline.most(name, measured.window_s)
-    check, words = f"effect.cpu{cpu}.{name}", name.replace("_", " ")
-    sets = {"expected": f"<= {most}", "observed": str(seen), "why": str(baseline.entries[name]["source"])}
-    said = f"CPU {cpu}: {seen} {words} in {measured.window_s:.0f} s"
-    if seen > most:
-        return violated(check, name, f"{said}, at most {most} allowed{detail and f'; {detail}'}", **sets)
-    return ok(check, said, **sets)
+    """Isolated CPUs are disturbed less than the same CPUs before tuning, in ticks per second.
 
-
-def timer_interrupts(cpu: int, measured: Measurement, baseline: Baseline) -> Finding:
-    """The tick stays away from a busy isolated CPU."""
-    return _count(cpu, "timer_interrupts", measured.row("LOC", cpu), measured, baseline, CAUSE_OF_TICKS)
-
-
-def device_interrupts(cpu: int, measured: Measurement, baseline: Baseline) -> Finding:
-    """No device interrupts an isolated CPU."""
-    devices = measured.devices(cpu)
-    detail = ", ".join(f"{name}: {count}" for name, count in devices.items())
-    return _count(cpu, "device_interrupts", sum(devices.values()), measured, baseline, detail)
-
-
-def interprocessor_interrupts(cpu: int, measured: Measurement, baseline: Baseline) -> Finding:
-    """Other CPUs leave an isolated CPU alone."""
-    rows = {name: measured.row(name, cpu) for name in OTHER_ROWS}
-    detail = ", ".join(f"{name} {count} ({OTHER_ROWS[name]})" for name, count in rows.items() if count)
-    return _count(cpu, "interprocessor_interrupts", sum(rows.values()), measured, baseline, detail)
-
-
-def involuntary_switches(cpu: int, measured: Measurement, baseline: Baseline) -> Finding:
-    """The thread was not taken off its CPU."""
-    thread = measured.thread(cpu)
-    engine = [task for task in measured.tasks(cpu) if task["engine"]]
-    seen = int(thread["involuntary"]) if thread else sum(int(task["involuntary"]) for task in engine)
-    waited = sum(int(task["run_delay_ns"]) for task in engine) / 1e6
-    detail = f"it waited {waited:.1f} ms to run again" if engine else ""
-    return _count(cpu, "involuntary_switches", seen, measured, baseline, detail)
-
-
-def major_faults(cpu: int, measured: Measurement, baseline: Baseline) -> Finding:
-    """The thread never waited for a page from disk."""
-    thread = measured.thread(cpu)
-    engine = sum(int(task["major_faults"]) for task in measured.tasks(cpu) if task["engine"])
-    seen = int(thread["major_faults"]) if thread else engine
-    return _count(cpu, "major_faults", seen, measured, baseline, "")
-
-
-def foreign_task(cpu: int, measured: Measurement, baseline: Baseline) -> Finding:
-    """Nobody else ran there: no user task at all, and per-CPU kernel threads only briefly.
-
-    On an emulated host a kernel thread that is interrupted by the machine beside it seems to run on: there
-    its runs are counted and its time is not.
+    Where neither window reaches the budget, there was nothing to improve.
     """
-    check = f"effect.cpu{cpu}.foreign_task"
-    budget = "foreign_runs" if "foreign_runs" in baseline.entries else "foreign_run_ms"
-    most, why = baseline.most(budget, measured.window_s), str(baseline.entries[budget]["source"])
-    others = [task for task in measured.tasks(cpu) if not task["engine"] and int(task["run_ns"]) > 0]
-    kernel = [task for task in others if task["kernel"]]
-    kernel_ms = sum(int(task["run_ns"]) for task in kernel) / 1e6
-    runs = sum(int(task["voluntary"]) + int(task["involuntary"]) for task in kernel)
-    names = ", ".join(
-        f"{task['comm']}[{task['tid']}] {int(task['run_ns']) / 1e6:.1f} ms" for task in others[:6]
-    )
-    unit = "runs" if budget == "foreign_runs" else "ms"
-    expected = f"no user task, kernel threads <= {most} {unit}"
-    sets = {"expected": expected, "observed": names or "none", "why": why}
-    if len(others) > len(kernel):
-        return violated(check, "foreign_task", f"CPU {cpu} was shared with {names}", **sets)
-    if (runs if unit == "runs" else kernel_ms) > most:
-        said = f"CPU {cpu} was taken {runs} times, {kernel_ms:.1f} ms, by {names}"
-        return violated(check, "kthread_ran", f"{said}; at most {most} {unit} allowed", **sets)
-    return ok(check, f"CPU {cpu}: no user task, kernel threads {runs} times, {kernel_ms:.1f} ms", **sets)
-
-
-def gap_us(cpu: int, measured: Measurement, baseline: Baseline) -> Finding:
-    """The longest pause of our spinning thread, where microseconds mean something."""
-    check, most, thread = f"effect.cpu{cpu}.gap_us", baseline.limit("gap_us"), measured.thread(cpu)
-    if most is None:
-        return not_applicable(
-            check, "emulated", f"{baseline.host_class}: pauses are not judged here, counts are"
-        )
-    if thread is None:
-        return not_applicable(
-            check, "not_in_plan", f"CPU {cpu} carries the engine, whose pauses are its own figures"
-        )
-    why, seen = str(baseline.entries["gap_us"]["source"]), float(thread["gap_max_ns"]) / 1000
-    sets = {"expected": f"<= {most:g} us", "observed": f"{seen:.1f} us", "why": why}
-    steal = measured.steal_percent(cpu)
-    if steal > (baseline.limit("steal_percent") or 0):
-        return unverifiable(check, "steal", f"the hypervisor took {steal:.1f} % of the window", **sets)
-    if seen > most:
-        return violated(check, "gap_over_budget", f"CPU {cpu} paused for {seen:.1f} us", **sets)
-    return ok(check, f"CPU {cpu}: longest pause {seen:.1f} us", **sets)
-
-
-JUDGES: dict[str, Judge] = {
-    "timer_interrupts": timer_interrupts,
-    "device_interrupts": device_interrupts,
-    "interprocessor_interrupts": interprocessor_interrupts,
-    "involuntary_switches": involuntary_switches,
-    "major_faults": major_faults,
-    "foreign_task": foreign_task,
-    "gap_us": gap_us,
-}
-
-
-def better_than_untuned(measured: Measurement, untuned: Measurement | None, isolated: Cpus) -> Finding:
-    """Isolated CPUs are disturbed less than before tuning, in ticks per second."""
-    check, why = "effect.better_than_untuned", "a tuning that changes nothing measurable is only a risk"
+    check, why = "effect.better_than_untuned", "a tuning without a measurable effect is only a risk"
     if untuned is None or not untuned.window_s or not measured.window_s:
         return not_applicable(check, "no_baseline", "no window was recorded before tuning", why=why)
-    before, after = (
-        sum(one.row("LOC", cpu) for cpu in isolated) / one.window_s for one in (untuned, measured)
-    )
+    ticks = {cpu: (untuned.cpu(cpu).ticks, measured.cpu(cpu).ticks) for cpu in sorted(isolated)}
+    same = {cpu: (old, new) for cpu, (old, new) in ticks.items() if old is not None and new is not None}
+    if not same:
+        said = f"the window before tuning counted none of CPUs {list_of(isolated)}"
+        return not_applicable(check, "no_baseline", said, why=why)
+    before = sum(old for old, _ in same.values()) / untuned.window_s
+    after = sum(new for _, new in same.values()) / measured.window_s
     sets = {"expected": f"< {before:.1f}/s", "observed": f"{after:.1f}/s", "why": why}
-    said = f"timer interrupts on CPUs {list_of(isolated)}: {before:.1f}/s before, {after:.1f}/s now"
-    if after >= before:
-        return violated(check, "not_better_than_untuned", said, **sets)
-    return ok(check, said, **sets)
+    said = f"timer interrupts on CPUs {list_of(same)}: {before:.1f}/s before, {after:.1f}/s now"
+    if after < before:
+        return ok(check, said, **sets)
+    if after <= len(same) * baseline.most("timer_interrupts", measured.window_s) / measured.window_s:
+        return not_applicable(check, "no_baseline", f"{said}; it was quiet before", why=why)
+    return violated(check, "not_better_than_untuned", said, **sets)

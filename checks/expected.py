@@ -1,35 +1,34 @@
-"""What is expected of a host: the plan it committed, read twice.
+"""What is expected of a host: the plan it committed, parsed twice.
 
-`Plan.from_json` gives the typed values. Beside it stands the raw document, from which hash, roles and CPU
-lists are taken again with the checks' own reading: a mistake in the planner's list parser must not travel
-from the plan into its own proof.
+`Plan.from_json` gives the typed values. Hash, roles and CPU lists are also taken from the raw document with
+the checks' own parsers: a bug in the planner's list parser must not carry over from the plan into its proof.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from checks.errors import CheckError
 from checks.facts import PLAN, STATE, Facts
-from checks.reading import Cpus, cpus_of_list, list_of
+from checks.kernel_line import cpus_of_argument
+from checks.reading import Cpus, list_of
 from checks.verdict import Finding, ok, unverifiable, violated
 from tuning.errors import PlanError
-from tuning.plan import Plan
-from tuning.setting import Setting
+from tuning.plan.plan import Plan
+from tuning.plan.setting import Setting
 
 ISOLATED = frozenset({"poll", "engine", "spare"})
-FLAGS = frozenset({"domain", "managed_irq", "nohz"})  # isolcpus= takes them before its list
 CHECK = "plan.committed"
 WHY = "every other check compares the host with this plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """A plan as a value, with the parts that the checks read for themselves."""
+    """A plan as a value, with the parts that the checks parse themselves."""
 
     plan: Plan
     plan_hash: str
@@ -39,7 +38,7 @@ class Expected:
 
     @property
     def isolated(self) -> Cpus:
-        """CPUs that the plan keeps free of the kernel's own work."""
+        """CPUs that the plan keeps free of kernel noise."""
         return frozenset(cpu for cpu, role in self.roles.items() if role in ISOLATED)
 
     @property
@@ -49,7 +48,7 @@ class Expected:
 
 
 def read_plan(text: str) -> Expected:
-    """The plan of a JSON text; CheckError when it is none or does not carry its own hash."""
+    """The plan in a JSON text; CheckError when it is not one or its hash does not match."""
     try:
         raw = json.loads(text)
         plan = Plan.from_json(text)
@@ -58,11 +57,11 @@ def read_plan(text: str) -> Expected:
         plan_hash = hashlib.sha256(canonical.encode()).hexdigest()
         numbers = [one["cpu"] for one in raw["cpus"]]
         settings = tuple(zip(plan.settings, raw["settings"], strict=True))
-    except (PlanError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (PlanError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckError(f"not a plan: {str(error)[:200]}") from error
     if plan_hash != raw.get("plan_hash"):
         raise CheckError(
-            f"the plan says it is {str(raw.get('plan_hash'))[:12]}, its content is {plan_hash[:12]}"
+            f"the plan claims the hash {str(raw.get('plan_hash'))[:12]}, but its content has {plan_hash[:12]}"
         )
     return Expected(
         plan=plan,
@@ -74,7 +73,7 @@ def read_plan(text: str) -> Expected:
 
 
 def names_of(expected: Expected) -> tuple[str, ...]:
-    """The files and units that the plan's settings speak of."""
+    """The files and units that the plan's settings refer to."""
     named = (
         getattr(setting, "path", getattr(setting, "unit", getattr(setting, "slice", None)))
         for setting in expected.plan.settings
@@ -85,29 +84,31 @@ def names_of(expected: Expected) -> tuple[str, ...]:
 def committed(
     facts: Facts, wanted: Expected | None = None, recorded: str | None = None
 ) -> tuple[Expected | None, Finding]:
-    """The plan to hold the host to, and what there is to say about its records.
+    """The plan to hold the host to, and the findings about its records.
 
-    WANTED is a plan that the caller brings; a host without a committed plan is measured against it, but
-    is not proven by it. RECORDED is the plan hash in the controller's record of its last apply.
+    WANTED is a plan given by the caller; a host without a committed plan is measured against it, but not
+    proven by it. RECORDED is the plan hash in the controller's record of its last apply.
     """
     text = facts.text(PLAN)
     if text is None:
+        if not facts.is_absent(PLAN) and PLAN not in facts.unreadable:
+            return wanted, unverifiable(CHECK, *facts.unknown(PLAN), why=WHY)
         seen = "unreadable" if PLAN in facts.unreadable else "absent"
-        return wanted, unverifiable(
-            CHECK, "no_plan", f"{PLAN} is {seen}; run: hft apply", observed=seen, why=WHY
-        )
+        return wanted, unverifiable(CHECK, "no_plan", f"{PLAN} is {seen}", observed=seen, why=WHY)
     try:
         found = read_plan(text)
     except CheckError as error:
         return wanted, unverifiable(CHECK, "bad_plan", f"{PLAN}: {error}", why=WHY)
+    try:
+        state = _committed_hash(facts)
+    except CheckError as error:
+        return found, unverifiable(CHECK, "facts_cut", str(error), why=WHY)
     others = {
-        "state.json": _committed_hash(facts),
+        "state.json": state,
         "the given plan": wanted.plan_hash if wanted else found.plan_hash,
         "the controller's record": recorded or found.plan_hash,
     }
-    wrong = [
-        f"{who} says {(seen or 'nothing')[:12]}" for who, seen in others.items() if seen != found.plan_hash
-    ]
+    wrong = [f"{who} has {(seen or 'none')[:12]}" for who, seen in others.items() if seen != found.plan_hash]
     short = found.plan_hash[:12]
     if wrong:
         message = f"plan.json is {short}, but {' and '.join(wrong)}"
@@ -116,25 +117,38 @@ def committed(
 
 
 def _committed_hash(facts: Facts) -> str | None:
+    """The plan that the host recorded as committed, None when it recorded none; CheckError: not readable."""
+    text = facts.text(STATE)
+    if text is None:
+        if facts.is_absent(STATE):
+            return None
+        raise CheckError(facts.unknown(STATE)[1])
     try:
-        state = json.loads(facts.text(STATE) or "")
-        return str(state["committed"]["plan_hash"])
-    except (ValueError, KeyError, TypeError):
-        return None
+        one = json.loads(text)["committed"]
+        return None if one is None else str(one["plan_hash"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckError(f"{STATE}: {type(error).__name__}: {text[-60:]!r}") from error
 
 
 def plan_findings(expected: Expected, facts: Facts) -> tuple[Finding, ...]:
-    """Is the plan itself sound on this machine? Judged from our own reading only."""
-    return (
-        _partition(expected, facts),
-        _boot_cpu(expected, facts),
-        _whole_cores(expected, facts),
-        *_lists(expected),
-    )
+    """Is the plan itself valid on this machine? Judged from the checks' own reading only."""
+    judged = {
+        "plan.partition": lambda: _partition(expected, facts),
+        "plan.boot_cpu": lambda: _boot_cpu(expected, facts),
+        "plan.whole_cores": lambda: _whole_cores(expected, facts),
+    }
+    return (*(_guarded(check, judge) for check, judge in judged.items()), *_lists(expected))
+
+
+def _guarded(check: str, judge: Callable[[], Finding]) -> Finding:
+    try:
+        return judge()
+    except CheckError as error:
+        return unverifiable(check, "facts_cut", str(error))
 
 
 def _partition(expected: Expected, facts: Facts) -> Finding:
-    check, why = "plan.partition", "a CPU without a role, or with two, belongs to nobody or to both"
+    check, why = "plan.partition", "every usable CPU needs exactly one role"
     planned, online = frozenset(expected.roles), facts.usable
     sets = {"expected": list_of(online), "observed": list_of(planned)}
     if not online:
@@ -143,10 +157,10 @@ def _partition(expected: Expected, facts: Facts) -> Finding:
         message = f"CPUs {list_of(expected.double)} have two roles"
         return violated(check, "not_partition", message, **sets, why=why)
     if planned - online:
-        message = f"CPUs {list_of(planned - online)} have a role and are not usable"
+        message = f"CPUs {list_of(planned - online)} have a role but are not usable"
         return violated(check, "cpu_offline", message, **sets, why=why)
     if not_ours := online - planned:
-        message = f"CPUs {list_of(not_ours)} are usable and have no role"
+        message = f"CPUs {list_of(not_ours)} are usable but have no role"
         return violated(check, "not_partition", message, **sets, why=why)
     return ok(check, f"roles cover CPUs {list_of(planned)} once each", **sets, why=why)
 
@@ -154,24 +168,29 @@ def _partition(expected: Expected, facts: Facts) -> Finding:
 def _boot_cpu(expected: Expected, facts: Facts) -> Finding:
     check, why = (
         "plan.boot_cpu",
-        "the kernel keeps its timekeeping on the boot CPU and drops it from nohz_full",
+        "the kernel does timekeeping on the boot CPU and removes it from nohz_full",
     )
     if not facts.online:
         return unverifiable(check, "not_read", "which CPUs are online is not known", why=why)
     boot = min(facts.online)
     if boot in expected.isolated:
-        message = f"CPU {boot} boots the machine and is {expected.roles[boot]} in the plan"
+        message = f"CPU {boot} is the boot CPU, but has the role {expected.roles[boot]} in the plan"
         return violated(check, "boot_cpu_isolated", message, observed=list_of(expected.isolated), why=why)
     return ok(check, f"boot CPU {boot} is housekeeping", observed=list_of(expected.isolated), why=why)
 
 
 def _whole_cores(expected: Expected, facts: Facts) -> Finding:
-    check, why = "plan.whole_cores", "sibling threads share the core's units: one's work is the other's delay"
-    unknown = expected.isolated - frozenset(facts.cores)
-    if unknown:
-        message = f"siblings of CPUs {list_of(unknown)} are not known"
+    check, why = "plan.whole_cores", "sibling threads share execution units: the work of one delays the other"
+    unknown = (frozenset(expected.roles) & facts.online) - frozenset(facts.cores)
+    if unknown or not facts.online:
+        message = f"siblings of CPUs {list_of(unknown) if unknown else 'all'} are not known"
         return unverifiable(check, "not_read", message, why=why)
-    shared = [cpu for cpu in expected.isolated if facts.cores[cpu] & facts.online & expected.housekeeping]
+    shared = [  # one of the two naming the other is enough: the planner joins them, too
+        cpu
+        for cpu in sorted(expected.isolated)
+        for other in facts.online & expected.housekeeping
+        if other in facts.cores.get(cpu, ()) or cpu in facts.cores[other]
+    ]
     if shared:
         message = f"isolated CPUs {list_of(shared)} share a core with housekeeping"
         return violated(check, "shared_core", message, observed=list_of(shared), why=why)
@@ -179,7 +198,7 @@ def _whole_cores(expected: Expected, facts: Facts) -> Finding:
 
 
 def _lists(expected: Expected) -> list[Finding]:
-    """Every CPU list that the plan writes down must say what its roles say."""
+    """Every CPU list in the plan must agree with its roles."""
     wanted = {
         "isolcpus": expected.isolated,
         "nohz_full": expected.isolated,
@@ -198,7 +217,7 @@ def _lists(expected: Expected) -> list[Finding]:
 
 def _list(name: str, value: str, wanted: Cpus, highest: int) -> Finding:
     check = f"plan.list.{name}"
-    why = "a list typed or computed apart from the roles sends work to the wrong CPUs"
+    why = "a list that disagrees with the roles sends work to the wrong CPUs"
     try:
         found = cpus_of_argument(value, highest)
     except CheckError as error:
@@ -206,11 +225,6 @@ def _list(name: str, value: str, wanted: Cpus, highest: int) -> Finding:
         return violated(check, "list_mismatch", message, expected=list_of(wanted), observed=value, why=why)
     sets = {"expected": list_of(wanted), "observed": list_of(found)}
     if found != wanted:
-        message = f"{name} names {list_of(found)}, the roles say {list_of(wanted)}"
+        message = f"{name} names {list_of(found)}, but the roles give {list_of(wanted)}"
         return violated(check, "list_mismatch", message, **sets, why=why)
     return ok(check, f"{name} names the CPUs of its roles", **sets, why=why)
-
-
-def cpus_of_argument(value: str, highest: int | None = None) -> Cpus:
-    """The CPUs of an argument such as `managed_irq,domain,2-3`: the words before the list are flags."""
-    return cpus_of_list(",".join(word for word in value.split(",") if word not in FLAGS), highest)

@@ -1,20 +1,21 @@
 # shellcheck shell=sh
-# Everything the checks read of one host, in one round trip: POSIX sh, no agent, read only.
-# $1 is a mark chosen by the controller; a line that starts with it opens a section, and the last one says "end",
-# so that an answer cut short is noticed. Files travel as "path NUL line", because a path may contain a colon.
-# Further arguments are paths and unit names of a plan that is not on the host yet.
-# Some files are left out on purpose: reading vm/stat_refresh or cpufreq's current frequency interrupts every CPU.
+# Everything the checks read of one host, in one round trip: POSIX sh, no agent, read-only.
+# `mark` is chosen by the controller and sent as the line before this one, because arguments can be read by every account
+# of the host; a line that starts with it opens a section, and the last one says "end", so that a truncated answer is
+# detected. Files are sent as "path NUL line", because a path may contain a colon.
+# The arguments are paths and unit names of a plan that is not on the host yet.
+# Some files are left out deliberately: reading vm/stat_refresh or cpufreq's current frequency interrupts every CPU.
 LC_ALL=C
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
-mark=$1
-shift
+mark=${mark:?the controller sends it}
 plan=/var/lib/hft/plan.json
 section() { printf '%s %s\n' "$mark" "$1"; }
 
 fixed="
 $plan
 /var/lib/hft/state.json
+/run/hft/irqs.json
 /etc/machine-id
 /proc/cmdline
 /proc/interrupts
@@ -32,58 +33,129 @@ $plan
 /sys/kernel/realtime
 /boot/grub/grub.cfg
 /boot/grub/hft.cfg
+/boot/grub/grubenv
+/boot/grub/custom.cfg
 "
 # What the plan names: paths, and dotted keys, which are sysctls where such a file exists.
 named() {
     [ -r "$plan" ] || return 0
-    grep -o '"path":"[^"]*"' "$plan" | cut -d'"' -f4 | grep -E '^/(proc|sys)/'
-    grep -o '"key":"[a-z][^"]*"' "$plan" | cut -d'"' -f4 | grep -E '^(kernel|vm|net|fs|dev)\.' | tr . / | sed 's|^|/proc/sys/|'
+    grep -o '"path":"[^"]*"' "$plan" | cut -d'"' -f4
+    grep -o '"key":"[a-z][^"]*"' "$plan" | cut -d'"' -f4 | grep -E '^(abi|crypto|debug|dev|fs|kernel|net|sunrpc|user|vm|xen)\.' | tr . / | sed 's|^|/proc/sys/|'
 }
-paths() { for word in "$@"; do case $word in /proc/* | /sys/*) printf '%s\n' "$word" ;; esac done; }
+paths() { for word in "$@"; do case $word in /*) printf '%s\n' "$word" ;; esac done; }
+# What a plan names is a word of its kind, or it is not looked at: no pattern for the shell, no option, no way out.
+knobs() { grep -E '^/(proc|sys)/[A-Za-z0-9_.:@+/-]+$' | grep -vE '/\.\.(/|$)|stat_refresh'; }
+names() { grep -E '^[A-Za-z0-9_][A-Za-z0-9_.:@\-]*$'; }
 units() {
     echo irqbalance.service
     for word in "$@"; do case $word in /*) ;; *) printf '%s\n' "$word" ;; esac done
     [ -r "$plan" ] && grep -oE '"(unit|slice)":"[^"]*"' "$plan" | cut -d'"' -f4
 }
 
-all=$({ printf '%s\n' "$fixed"; named; paths "$@"; } | grep -v stat_refresh | sort -u)
+all=$({ printf '%s\n' "$fixed"; { named; paths "$@"; } | knobs; } | sort -u)
 present='' absent=''
 for path in $all; do
     if [ -e "$path" ]; then present="$present $path"; else absent="$absent $path"; fi
 done
-for path in /proc/irq/[0-9]*/smp_affinity_list /proc/irq/[0-9]*/effective_affinity_list \
+for path in /proc/irq/[0-9]*/smp_affinity_list /proc/irq/[0-9]*/effective_affinity_list /sys/kernel/irq/[0-9]*/actions \
     /sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list \
     /sys/devices/system/cpu/cpu[0-9]*/topology/physical_package_id \
     /sys/devices/system/node/node[0-9]*/cpulist /sys/devices/system/node/node[0-9]*/hugepages/*/nr_hugepages \
     /sys/fs/cgroup/*.slice/cpuset.cpus.effective /sys/fs/cgroup/*.scope/cpuset.cpus.effective /sys/fs/cgroup/*.slice/*.slice/cpuset.cpus.effective \
+    /sys/class/net/*/operstate /sys/class/net/*/carrier /sys/class/net/*/address /sys/class/net/*/device/uevent \
+    /sys/class/net/*/device/irq /sys/class/net/*/device/numa_node /sys/class/net/*/device/../numa_node \
+    /sys/class/net/*/device/msi_irqs/* /sys/class/net/*/device/../msi_irqs/* /sys/class/net/*/device/ptp/*/clock_name \
     /sys/fs/cgroup/cpuset.cpus.effective /etc/systemd/system/hft-engine-*.service; do
     [ -e "$path" ] && present="$present $path"
 done
 
+# What systemd reads at a boot. Comments are left out, and so is what tmpfiles does outside of /sys and /proc.
+# A name with a blank or a folder that cannot be listed is reported as unreadable: systemd reads it, and we did not.
+config='' rules='' unseen=''
+keep() {
+    for path in "$@"; do
+        case $path in
+            *[[:space:]]*) unseen="$unseen
+grep: $(printf %s "$path" | tr '\n' '?'): its name has a blank" ;;
+            */tmpfiles.d/*) [ -e "$path" ] && ! [ -d "$path" ] && rules="$rules $path" ;;
+            *) [ -e "$path" ] && ! [ -d "$path" ] && config="$config $path" ;;
+        esac
+    done
+}
+for root in /etc /run /usr/local/lib /usr/lib; do
+    for dir in sysctl.d tmpfiles.d systemd systemd/system.conf.d systemd/system; do
+        [ -d "$root/$dir" ] && ! [ -r "$root/$dir" ] && unseen="$unseen
+grep: $root/$dir: it cannot be listed"
+    done
+    keep "$root"/sysctl.d/*.conf "$root"/tmpfiles.d/*.conf "$root"/systemd/system.conf "$root"/systemd/system.conf.d/*.conf
+done
+unit_folders='/etc/systemd/system.control /run/systemd/system.control /run/systemd/transient /etc/systemd/system
+/run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system'
+for dir in $unit_folders; do keep "$dir"/*.slice "$dir"/*slice.d/*.conf "$dir"/*scope.d/*.conf; done
+
 section present
 # shellcheck disable=SC2086 # a list of paths without blanks: one word each
-printf '%s\n' $present
+printf '%s\n' $present $config $rules
 section absent
 # shellcheck disable=SC2086 # as above
 printf '%s\n' $absent
 section files
 # shellcheck disable=SC2086 # as above
-{ refused=$(printf '%s\0' $present | xargs -0 grep -aHZ '' 2>&1 >&3); } 3>&1
+{ refused=$({
+    printf '%s\0' $present | xargs -0 grep -aHZ ''
+    [ "$config" ] && printf '%s\0' $config | xargs -0 grep -aHZE '^[[:space:]]*[^#;[:space:]]'
+    [ "$rules" ] && printf '%s\0' $rules | xargs -0 grep -aHZE '/(sys|proc)/'
+} 2>&1 >&3); } 3>&1
 section unreadable
-printf '%s\n' "$refused"
+printf '%s\n' "$refused$unseen"
 section procfs
 stat -f -c '%t %n' /proc /proc/cmdline /proc/interrupts
+listed=$(cd /proc && echo [0-9]*/task/[0-9]*)
 section status
-printf '%s\0' /proc/[0-9]*/task/[0-9]*/status | xargs -0 grep -aHZsE '^(Tgid|Cpus_allowed_list):'
+# shellcheck disable=SC2086 # as above
+printf '/proc/%s/status\0' $listed | xargs -0 grep -aHZsE '^(Tgid|Cpus_allowed_list):'
 section stat
-printf '%s\0' /proc/[0-9]*/task/[0-9]*/stat | xargs -0 grep -aHZs ''
+# shellcheck disable=SC2086 # as above
+printf '/proc/%s/stat\0' $listed | xargs -0 grep -aHZs ''
 section cgroup
-printf '%s\0' /proc/[0-9]*/task/[0-9]*/cgroup | xargs -0 grep -aHZs '^0::'
+# shellcheck disable=SC2086 # as above
+printf '/proc/%s/cgroup\0' $listed | xargs -0 grep -aHZs '^0::'
+section listed # how many tasks there were, and how many of them ended meanwhile: the listing carries its count
+count=0 ended=0
+for task in $listed; do
+    count=$((count + 1))
+    [ -e "/proc/$task" ] || ended=$((ended + 1))
+done
+echo "$count $ended"
+section readonly # from 6.12 the kernel lets nobody write the affinity of an interrupt that it places itself
+find /proc/irq -mindepth 2 -maxdepth 2 -name smp_affinity_list ! -perm -200 2>/dev/null
+section transactions # the last whole line of each journal of the agent
+for file in /var/lib/hft/journal/*/progress; do
+    [ -e "$file" ] || continue
+    name=${file%/progress}
+    printf '%s %s\n' "${name##*/}" "$(tr -d '\000' 2>/dev/null <"$file" | grep -a '}$' | tail -n 1)"
+done
 section units
-# shellcheck disable=SC2046 # one unit a word
-systemctl show --property=Id,LoadState,ActiveState,UnitFileState,AllowedCPUs $(units "$@" | sort -u) 2>&1
+# shellcheck disable=SC2046 # one unit a word, and no word of another kind
+systemctl show --property=Id,LoadState,ActiveState,UnitFileState,AllowedCPUs -- $(units "$@" | names | sort -u) 2>&1
+section unitfiles
+for name in hft-irqs.service systemd-sysctl.service systemd-tmpfiles-setup.service $(units "$@" | names | sort -u); do
+    for dir in $unit_folders /etc/systemd/system/multi-user.target.wants; do
+        path=$dir/$name
+        if [ -h "$path" ]; then printf '%s %s\n' "$path" "$(readlink "$path")"
+        elif [ -s "$path" ]; then printf '%s \n' "$path"
+        elif [ -e "$path" ]; then printf '%s /dev/null\n' "$path"; fi
+    done
+done
 section boot
-ls /boot 2>&1
+ls -q /boot 2>/dev/null
+echo "entries: $(find /boot -mindepth 1 -maxdepth 1 ! -name '.*' 2>/dev/null | wc -l)"
 section log
-dmesg > /dev/null 2>&1 && echo readable && dmesg | grep -E 'sched_clock: Marking unstable|Offload RCU callbacks from CPUs'
+# The first line of a boot says that nothing before is lost: the ring may have rotated, or been cleared.
+says='Linux version|sched_clock: Marking unstable|Offload RCU callbacks from CPUs'
+if dmesg > /dev/null 2>&1; then
+    echo readable
+    dmesg | grep -E "$says"
+    dmesg | grep -qF 'Linux version' || journalctl --quiet --dmesg --boot --output=short-monotonic 2>/dev/null | grep -E "$says"
+fi
 section end

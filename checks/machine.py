@@ -1,10 +1,10 @@
-"""The machine that carries an emulated host: who else had its CPUs while counts were taken.
+"""The machine that runs an emulated host: what else used its CPUs during the measurement.
 
-An emulated CPU is a thread of QEMU. When other programs take the real CPUs away, the guest's clock goes on
-and its kernel does not: RCU asks CPUs that did not run, timers are late together, threads wait. None of that
-is the guest's configuration. So the share of the machine that others took is measured over the same window
-(psutil, over /proc/stat and /proc/PID/stat) and printed, and where it is too large the counts that it can
-bend are not judged. On bare metal nobody stands between kernel and CPU, and nothing is measured here.
+An emulated CPU is a thread of QEMU. When other programs take the real CPUs, the guest's clock runs on while
+its kernel does not: RCU queries CPUs that did not run, timers expire late and together, threads wait. None of
+that is the guest's configuration. So the share of the machine that others used is measured over the same
+window (psutil, over /proc/stat and /proc/PID/stat) and printed, and where it is too large, the counts it can
+distort are not judged. On bare metal nothing is between kernel and CPU, and nothing is measured here.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from checks.verdict import Finding, Verdict, unverifiable
 
 EMULATED = "lab-vm"
 NAMED = 3
-# A count this many times over its budget is no starvation: a second task brings back thousands of ticks.
+# A count this many times over its budget is not starvation: a second task brings back thousands of ticks.
 FAR_OVER = 10
-# What a kernel that did not get its CPUs shows of itself, by reason.
+# The reasons that a kernel starved of its CPUs can produce.
 BENT_BY_LOAD = frozenset(
     {
         *("timer_interrupts", "interprocessor_interrupts", "involuntary_switches", "kthread_ran"),
+        *("softirqs", "starved"),
         *("not_better_than_untuned", "no_positive_control", "meter_failed"),
     }
 )
@@ -45,7 +46,7 @@ class MachineLoad:
     busiest: tuple[str, ...]
 
     def sentence(self) -> str:
-        """For people: the figures, and who took most."""
+        """The figures and the busiest processes, for display."""
         who = f"; busiest: {', '.join(self.busiest)}" if self.busiest else ""
         return (
             f"this machine in the window: its VMs {self.vms_percent:.0f} % of the CPUs, others "
@@ -58,23 +59,24 @@ class _Look:
     at_s: float
     busy_s: float
     steal_s: float
-    processes: Mapping[tuple[int, float], tuple[str, float, bool]]  # (pid, start) -> name, CPU s, is ours
+    processes: Mapping[psutil.Process, tuple[str, float, bool]]  # name, CPU s, is ours
 
 
 def watch(uuids: Callable[[], Collection[str]]) -> Callable[[], MachineLoad]:
-    """Begin to watch; calling what is returned ends it, and asks UUIDS for the site's VMs (`qemu -uuid`)."""
+    """Start measuring; call the result to stop. UUIDS identify the site's VMs (`qemu -uuid`)."""
     before = _look(())
     return lambda: _between(before, _look(uuids()))
 
 
 def _look(uuids: Collection[str]) -> _Look:
     times, processes = psutil.cpu_times(), {}
+    psutil.process_iter.cache_clear()  # it would hand out the process that had a recycled pid before
     for one in psutil.process_iter():
         try:
             spent = one.cpu_times()
             argv = one.cmdline() if one.name().startswith("qemu-system") else []
             ours = one.pid == os.getpid() or any(uuid in argv for uuid in uuids)
-            processes[one.pid, one.create_time()] = (one.name(), spent.user + spent.system, ours)
+            processes[one] = (one.name(), spent.user + spent.system, ours)  # equal by pid and start
         except psutil.Error:  # it ended meanwhile; its time is in the total
             continue
     idle = times.idle + times.iowait + times.steal
@@ -112,14 +114,14 @@ def _between(before: _Look, after: _Look) -> MachineLoad:
 
 
 def too_busy(machine: MachineLoad, baseline: Baseline) -> bool:
-    """Whether others, here or above this machine, had more of it than the class of host allows."""
+    """Whether others, on this machine or its hypervisor, used more of it than the host class allows."""
     return machine.others_percent > (baseline.limit("others_percent") or 100) or (
         machine.steal_percent > (baseline.limit("machine_steal_percent") or 100)
     )
 
 
 def is_bent(finding: Finding) -> bool:
-    """Whether a host that did not get its CPUs could show this, however it is configured."""
+    """Whether a host starved of its CPUs could show this, however it is configured."""
     if finding.reason not in BENT_BY_LOAD:
         return False
     seen, most = _number(finding.observed), _number(finding.expected)
@@ -131,7 +133,7 @@ def is_bent(finding: Finding) -> bool:
 def judged_under(
     findings: Sequence[Finding], machine: MachineLoad | None, baseline: Baseline
 ) -> tuple[Finding, ...]:
-    """The findings of an effect; where the machine was too busy, those that load can bend are not judged."""
+    """The findings of a measurement; on a machine too busy, those that load can distort are not judged."""
     if machine is None or not too_busy(machine, baseline):
         return tuple(findings)
     return tuple(_unjudged(finding, machine) if is_bent(finding) else finding for finding in findings)

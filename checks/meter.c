@@ -1,17 +1,17 @@
 /* The meter: what disturbs a CPU, in counts.
  *
- * One pinned thread spins on each CPU of --spin (own load: an idle isolated CPU proves nothing), one on the
- * housekeeping CPU of --control (positive control: a CPU that must show ticks, otherwise the counters lie), and
- * the CPUs of --observe, which carry somebody else's work, are only watched; the stand-ins on those of --wake are
- * told to work for as long as the run may take, and to rest at its end. The coordinating thread stays on
- * --coordinator, reads the kernel's counters before and after the window and prints one JSON document.
+ * One pinned thread spins on each CPU of --spin (test load: an idle isolated CPU proves nothing), one on the
+ * housekeeping CPU of --control (positive control: a CPU that must show ticks, otherwise the counters are wrong).
+ * The CPUs of --observe, which run other work, are only observed; the stand-ins on those of --wake are started for
+ * as long as the run may take, and stopped at its end. The coordinating thread stays on --coordinator, reads the
+ * kernel's counters before and after the window and prints one JSON document.
  *
  * Counts come from /proc/interrupts, /proc/softirqs, /proc/stat, getrusage(RUSAGE_THREAD) and
  * /proc/PID/task/TID/{stat,status,schedstat}. Every counter file is checked to be real procfs on the mount of
- * /proc itself (statfs type, device and mount id): a file bind-mounted over it must not be believed.
+ * /proc itself (statfs type, device and mount id): a file bind-mounted over it must not be trusted.
  *
  * The spin never competes with the engine: before and during the window every task below --engine-cgroup is
- * looked at, and if one may run on a CPU of --guard the spin ends at once ("aborted").
+ * examined, and if one may run on a CPU of --guard the spin stops at once ("aborted").
  * See Documentation/timers/no_hz.rst and Documentation/filesystems/proc.rst in the kernel tree. */
 #include "meter_base.h"
 #include "meter_proc.h"
@@ -26,7 +26,16 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* The cheapest clock there is: under emulation clock_gettime is a system call and would disturb what is measured. */
+/* CPU time of this thread; unlike rusage the kernel brings it up to date, also where the tick is off. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* The cheapest clock: under emulation clock_gettime is a system call and would disturb the measurement. */
 static inline uint64_t ticks(void)
 {
 #if defined(__x86_64__)
@@ -43,7 +52,7 @@ static inline uint64_t ticks(void)
 
 static void spin_window(struct spinner *me)
 {
-	uint64_t begin_ns = now_ns(), begin = ticks(), last = begin, at;
+	uint64_t begin_ns = now_ns(), begin = ticks(), last = begin, at, ran_ns = cpu_ns();
 
 	getrusage(RUSAGE_THREAD, &me->before);
 	atomic_store(&me->state, 2);
@@ -58,6 +67,7 @@ static void spin_window(struct spinner *me)
 		me->loops++;
 	}
 	getrusage(RUSAGE_THREAD, &me->after);
+	me->run_ns = cpu_ns() - ran_ns;
 	at = ticks();
 	me->tick_ns = at > begin ? (double)(now_ns() - begin_ns) / (double)(at - begin) : 1.0;
 	me->moved = sched_getcpu() != me->cpu;
@@ -74,7 +84,7 @@ static void *spin(void *argument)
 		atomic_store(&me->state, -1);
 		return NULL;
 	}
-	if (me->control) /* the housekeeping CPU has work of its own: take only what is idle */
+	if (me->control) /* the housekeeping CPU has other work: use only its idle time */
 		sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 });
 	atomic_store(&me->state, 1);
 	while (atomic_load_explicit(&phase, memory_order_relaxed) == SETTLE)
@@ -85,7 +95,7 @@ static void *spin(void *argument)
 	return NULL;
 }
 
-/* Sleeps in small steps; false as soon as an engine task may run where we spin. */
+/* Sleeps in small steps; false as soon as an engine task may run on a spinning CPU. */
 static bool rest(long ms)
 {
 	for (uint64_t end = now_ns() + (uint64_t)ms * 1000000u; now_ns() < end;) {
@@ -99,7 +109,7 @@ static bool rest(long ms)
 	return true;
 }
 
-/* Tells the stand-ins what to do; one that does not listen shows in the counts as an idle CPU. */
+/* Commands the stand-ins; one that does not listen shows up in the counts as an idle CPU. */
 static void tell_standins(const char *format, long seconds)
 {
 	char text[32];
@@ -156,29 +166,73 @@ static void put_text(const char *text)
 	putchar('"');
 }
 
+/* Counters are matched by number and name of the interrupt and by CPU, never by position: both change while we count.
+ * They are unsigned int in the kernel (struct kernel_stat, irq_cpustat_t) and wrap as such. */
+struct delta { bool known; uint32_t count; };
+
+static const struct row *row_of(const struct table *table, const char *id)
+{
+	for (size_t i = 0; i < table->rows; i++)
+		if (strcmp(table->row[i].id, id) == 0)
+			return &table->row[i];
+	return NULL;
+}
+
+/* The column of each CPU, -1 for one that the table lacks. */
+static void columns_of(const struct table *table, int column[CPU_MAX])
+{
+	for (int cpu = 0; cpu < CPU_MAX; cpu++)
+		column[cpu] = -1;
+	for (size_t at = 0; at < table->columns; at++)
+		if (table->cpu[at] >= 0 && table->cpu[at] < CPU_MAX)
+			column[table->cpu[at]] = (int)at;
+}
+
+/* OLD is the row of that number before, NEW after the window; either may be missing. */
+static struct delta delta_of(const struct row *old, int then, const struct row *new, int now)
+{
+	if (!new || now < 0)
+		return (struct delta){ .known = false }; /* the interrupt or the CPU went */
+	if (old && (then < 0 || strcmp(old->name, new->name) != 0))
+		return (struct delta){ .known = false }; /* the CPU came, or the number is another device's now */
+	return (struct delta){ .known = true,
+			       .count = (uint32_t)new->count[now] - (old ? (uint32_t)old->count[then] : 0) };
+}
+
+static void put_row(const struct row *old, const int *then, const struct row *new, const int *now, bool first)
+{
+	const struct row *row = new ? new : old;
+
+	printf("%s{\"id\":", first ? "" : ",");
+	put_text(row->id);
+	printf(",\"name\":");
+	put_text(row->name);
+	printf(",\"device\":%s,\"delta\":{", row->device ? "true" : "false");
+	for (int cpu = 0, comma = 0; cpu < CPU_MAX; cpu++)
+		if (has(&opt.measured, cpu)) {
+			struct delta found = delta_of(old, then[cpu], new, now[cpu]);
+
+			printf("%s\"%d\":", comma++ ? "," : "", cpu);
+			found.known ? printf("%" PRIu32, found.count) : printf("null");
+		}
+	printf("}}");
+}
+
 static void put_table(const char *label, const struct table *before, const struct table *after)
 {
+	static int then[CPU_MAX], now[CPU_MAX];
 	bool first = true;
 
+	columns_of(before, then);
+	columns_of(after, now);
 	printf(",\"%s\":[", label);
-	for (size_t i = 0; i < after->rows; i++) {
-		const struct row *old = NULL, *row = &after->row[i];
-
-		for (size_t j = 0; j < before->rows && !old; j++)
-			if (strcmp(before->row[j].id, row->id) == 0)
-				old = &before->row[j];
-		printf("%s{\"id\":", first ? "" : ",");
-		first = false;
-		put_text(row->id);
-		printf(",\"name\":");
-		put_text(row->name);
-		printf(",\"device\":%s,\"delta\":{", row->device ? "true" : "false");
-		for (size_t column = 0, comma = 0; column < after->columns; column++)
-			if (has(&opt.measured, after->cpu[column]))
-				printf("%s\"%d\":%" PRIu64, comma++ ? "," : "", after->cpu[column],
-				       row->count[column] - (old ? old->count[column] : 0));
-		printf("}}");
-	}
+	for (size_t i = 0; i < after->rows; i++, first = false)
+		put_row(row_of(before, after->row[i].id), then, &after->row[i], now, first);
+	for (size_t i = 0; i < before->rows; i++)
+		if (!row_of(after, before->row[i].id)) { /* what fired until it went is not known, which is not nothing */
+			put_row(&before->row[i], then, NULL, now, first);
+			first = false;
+		}
 	putchar(']');
 }
 
@@ -189,10 +243,10 @@ static void put_spinners(void)
 		const struct spinner *s = &spinners[i];
 
 		printf("%s{\"cpu\":%d,\"mode\":\"%s\",\"loops\":%" PRIu64 ",\"gap_max_ns\":%.0f,\"tick_ns\":%.6f,"
-		       "\"voluntary\":%ld,\"involuntary\":%ld,\"minor_faults\":%ld,\"major_faults\":%ld,\"moved\":%s,"
-		       "\"gap_log2_ticks\":[",
+		       "\"run_ns\":%" PRIu64 ",\"voluntary\":%ld,\"involuntary\":%ld,\"minor_faults\":%ld,\"major_faults\":%ld,"
+		       "\"moved\":%s,\"gap_log2_ticks\":[",
 		       i ? "," : "", s->cpu, s->control ? "control" : "spin", s->loops, (double)s->gap_max * s->tick_ns,
-		       s->tick_ns, s->after.ru_nvcsw - s->before.ru_nvcsw, s->after.ru_nivcsw - s->before.ru_nivcsw,
+		       s->tick_ns, s->run_ns, s->after.ru_nvcsw - s->before.ru_nvcsw, s->after.ru_nivcsw - s->before.ru_nivcsw,
 		       s->after.ru_minflt - s->before.ru_minflt, s->after.ru_majflt - s->before.ru_majflt,
 		       s->moved ? "true" : "false");
 		for (size_t bucket = 0; bucket < BUCKETS; bucket++)
@@ -211,7 +265,8 @@ static void put_tasks(const struct tasks *before, const struct tasks *after)
 		const struct task *now = &after->at[i], *old = NULL;
 
 		for (size_t j = 0; j < before->used && !old; j++)
-			if (before->at[j].tid == now->tid && before->at[j].pid == now->pid)
+			if (before->at[j].tid == now->tid && before->at[j].pid == now->pid &&
+			    before->at[j].started == now->started) /* a number may be another task's by now */
 				old = &before->at[j];
 		if (old && now->run_ns == old->run_ns && !now->engine)
 			continue; /* on this CPU, but it did not run */
@@ -229,6 +284,15 @@ static void put_tasks(const struct tasks *before, const struct tasks *after)
 	putchar(']');
 }
 
+/* A CPU that has no line in one of the readings was offline there. */
+static void put_steal(const char *comma, int cpu, uint64_t before, uint64_t after)
+{
+	if (before == UNKNOWN || after == UNKNOWN || after < before)
+		printf("%s\"%d\":null", comma, cpu);
+	else
+		printf("%s\"%d\":%" PRIu64, comma, cpu, after - before);
+}
+
 static void put_evidence(void)
 {
 	printf("{\"schema\":1,\"meter\":\"" METER_VERSION "\",\"evidence\":{");
@@ -237,15 +301,31 @@ static void put_evidence(void)
 	putchar('}');
 }
 
-/* Local timer interrupts of the control CPU between two readings. */
+/* The tick of each CPU: LOC of x86, or a per-CPU timer that is a numbered interrupt (checks/rows.py). */
+static bool is_tick(const struct row *row)
+{
+	const char *word = strrchr(row->name, ' ');
+
+	word = word ? word + 1 : row->name;
+	return strcmp(row->id, "LOC") == 0 || strcmp(word, "arch_timer") == 0 || strcmp(word, "riscv-timer") == 0;
+}
+
+/* Timer interrupts of the control CPU between two readings. */
 static uint64_t control_ticks(const struct table *before, const struct table *after)
 {
+	static int then[CPU_MAX], now[CPU_MAX];
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < after->rows && i < before->rows; i++)
-		for (size_t column = 0; column < after->columns; column++)
-			if (strcmp(after->row[i].id, "LOC") == 0 && has(&opt.control, after->cpu[column]))
-				sum += after->row[i].count[column] - before->row[i].count[column];
+	columns_of(before, then);
+	columns_of(after, now);
+	for (size_t i = 0; i < after->rows; i++)
+		for (int cpu = 0; is_tick(&after->row[i]) && cpu < CPU_MAX; cpu++)
+			if (has(&opt.control, cpu)) {
+				struct delta found =
+					delta_of(row_of(before, after->row[i].id), then[cpu], &after->row[i], now[cpu]);
+
+				sum += found.known ? found.count : 0;
+			}
 	return sum;
 }
 
@@ -263,7 +343,7 @@ static void measure(void)
 	start_spinners();
 	await(1);
 	undisturbed = rest(opt.settle_ms);
-	tasks[0] = scan_tasks();
+	tasks[0] = scan_tasks(true); /* of all CPUs: one that comes here in the window has a past elsewhere */
 	atomic_store(&phase, undisturbed ? MEASURE : STOP);
 	await(2);
 	read_steal(stolen[0]);
@@ -271,7 +351,7 @@ static void measure(void)
 	interrupts[0] = read_table("/proc/interrupts");
 	begin = now_ns();
 	undisturbed = undisturbed && rest(opt.window_ms);
-	for (;;) { /* a starved control proves nothing yet: look longer, within bounds; the budgets grow with the window */
+	for (;;) { /* a starved control proves nothing yet: extend the window, within bounds; budgets scale with it */
 		window = now_ns() - begin;
 		interrupts[1] = read_table("/proc/interrupts");
 		if (!undisturbed || window >= (uint64_t)opt.window_max_ms * 1000000u ||
@@ -283,16 +363,16 @@ static void measure(void)
 	read_steal(stolen[1]);
 	atomic_store(&phase, STOP);
 	await(3);
-	tasks[1] = scan_tasks();
+	tasks[1] = scan_tasks(false);
 	tell_standins("rest", 0);
-	put_evidence(); /* nothing is printed before everything is known: an answer is a measurement or an error */
+	put_evidence(); /* printed only once complete: an answer is either a measurement or an error */
 	printf(",\"aborted\":%s,\"window_ns\":%" PRIu64, undisturbed ? "null" : "\"engine_task\"", window);
 	put_table("interrupts", &interrupts[0], &interrupts[1]);
 	put_table("softirqs", &softirqs[0], &softirqs[1]);
 	printf(",\"steal_ticks\":{");
 	for (int cpu = 0, comma = 0; cpu < CPU_MAX; cpu++)
 		if (has(&opt.measured, cpu))
-			printf("%s\"%d\":%" PRIu64, comma++ ? "," : "", cpu, stolen[1][cpu] - stolen[0][cpu]);
+			put_steal(comma++ ? "," : "", cpu, stolen[0][cpu], stolen[1][cpu]);
 	putchar('}');
 	put_spinners();
 	put_tasks(&tasks[0], &tasks[1]);
@@ -343,13 +423,13 @@ int main(int argc, char **argv)
 	cpus_t none = { 0 };
 
 	parse_options(argc, argv);
-	alarm((unsigned)((opt.window_max_ms + opt.settle_ms) / 1000 + GRACE_S)); /* nothing of ours outlives a lost link */
+	alarm((unsigned)((opt.window_max_ms + opt.settle_ms) / 1000 + GRACE_S)); /* never outlive a lost connection */
 	if (memcmp(&opt.coordinator, &none, sizeof none) != 0 && !pin(0, &opt.coordinator))
 		fail("cannot pin the coordinator: %s", strerror(errno));
-	mallopt(M_MMAP_THRESHOLD, 1 << 30); /* giving memory back would interrupt every CPU that we spin on (TLB) */
+	mallopt(M_MMAP_THRESHOLD, 1 << 30); /* unmapping memory would interrupt every spinning CPU (TLB shootdown) */
 	mallopt(M_TRIM_THRESHOLD, 1 << 30);
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
-		errno = 0; /* not root: the fault counts will say whether it mattered */
+		errno = 0; /* not root: the fault counts show whether it mattered */
 	if (engine_on_guard(opt.engine_cgroup))
 		fail("an engine task may run on a CPU to be spun on");
 	if (strcmp(provenance("/proc/interrupts"), "procfs") == 0)

@@ -1,26 +1,23 @@
-"""The meter from here: built once on the controller, carried to a host, run, removed; its answer as values.
+"""The meter: built once on the controller, copied to a host, run, removed (its answer: counters.py).
 
-Nothing is left behind: the program lies in a private directory that the same remote shell removes on the
-way out, and runs as a transient systemd unit with an end (RuntimeMaxSec), so a lost connection cannot
-leave a busy loop.
+Nothing is left behind: the program is in a private directory that the same remote shell removes on exit, and
+runs as a transient systemd unit with a time limit (RuntimeMaxSec), so a lost connection cannot leave a busy
+loop behind.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.resources
-import json
-import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from checks.errors import CheckError
 from checks.reading import Cpus, list_of
+from transport.ours import is_ours
 
 SOURCES = ("meter.c", "meter_base.h", "meter_proc.h")
 FLAGS = ("-std=c11", "-static", "-O2", "-pthread", "-s", "-Wall", "-Wextra", "-Werror")
@@ -28,7 +25,8 @@ ENGINE_CGROUP = "/sys/fs/cgroup/hft.slice/hft-engine.slice"
 NO_GUARD = "/nonexistent"
 WINDOWS_MOST = 6
 
-# $1 digest, $2 longest run in seconds, then the meter's. /run is noexec on Debian, /tmp on hardened hosts.
+# $1 digest, $2 longest run in seconds, then the meter's arguments. /run is noexec on Debian, and /tmp on
+# hardened hosts.
 REMOTE_SCRIPT = r"""
 umask 077
 digest=$1 limit=$2
@@ -55,9 +53,9 @@ fi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Which CPUs are spun on, only watched, or used as the control; and which the engine must not come to.
+    """Which CPUs are loaded, only observed, or used as the control; and which no engine task may enter.
 
-    Of the watched CPUs, those of `wake` carry a stand-in that works only when it is told to.
+    Of the observed CPUs, those in `wake` run a stand-in that spins only on request.
     """
 
     spin: Cpus
@@ -73,12 +71,12 @@ class Load:
 
     @property
     def limit_s(self) -> int:
-        """The longest that the whole run may take on the host."""
+        """The longest the whole run may take on the host."""
         return int(self.window_max_s + self.settle_s) + 60
 
     @property
     def window_max_s(self) -> float:
-        """How long to look where the control gets too little time, as on an emulated machine under load."""
+        """The window where the control gets too little CPU time, as on an emulated machine under load."""
         return WINDOWS_MOST * self.window_s
 
     def arguments(self) -> tuple[str, ...]:
@@ -103,76 +101,6 @@ class Load:
         return tuple(words)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """What the meter saw: one window on one host. `document` is its whole answer, for the report."""
-
-    document: Mapping[str, Any]
-    load: Load
-
-    @property
-    def window_s(self) -> float:
-        """How long the counters were apart."""
-        return float(self.document.get("window_ns", 0)) / 1e9
-
-    @property
-    def aborted(self) -> bool:
-        """An engine task came, the load was ended."""
-        return bool(self.document.get("aborted"))
-
-    def foreign_files(self) -> tuple[str, ...]:
-        """Counter files that are not the kernel's own."""
-        return tuple(path for path, seen in self.document.get("evidence", {}).items() if seen != "procfs")
-
-    def row(self, name: str, cpu: int) -> int:
-        """The delta of one line of /proc/interrupts on one CPU; a line the machine has not is 0."""
-        rows = (row for row in self.document.get("interrupts", ()) if row["id"] == name)
-        return sum(int(row["delta"].get(str(cpu), 0)) for row in rows)
-
-    def devices(self, cpu: int) -> dict[str, int]:
-        """Device interrupts that this CPU served -> how many."""
-        return {
-            f"{row['id']} {row['name']}".strip(): int(row["delta"][str(cpu)])
-            for row in self.document.get("interrupts", ())
-            if row["device"] and row["delta"].get(str(cpu))
-        }
-
-    def softirqs(self, cpu: int) -> dict[str, int]:
-        """Softirqs that this CPU ran -> how many."""
-        return {
-            row["id"]: int(row["delta"][str(cpu)])
-            for row in self.document.get("softirqs", ())
-            if row["delta"].get(str(cpu))
-        }
-
-    def thread(self, cpu: int) -> Mapping[str, Any] | None:
-        """Our own thread on this CPU."""
-        return next((one for one in self.document.get("cpus", ()) if one["cpu"] == cpu), None)
-
-    def tasks(self, cpu: int) -> tuple[Mapping[str, Any], ...]:
-        """Other tasks that ran on this CPU."""
-        return tuple(one for one in self.document.get("tasks", ()) if one["cpu"] == cpu)
-
-    def steal_percent(self, cpu: int) -> float:
-        """Share of the window that the hypervisor took (clock ticks of 10 ms)."""
-        ticks = int(self.document.get("steal_ticks", {}).get(str(cpu), 0))
-        return ticks / self.window_s if self.window_s else 0.0
-
-
-def parse_measurement(text: str, load: Load) -> Measurement:
-    """The meter's document; CheckError with its sentence when it measured nothing."""
-    try:
-        document = json.loads(text)
-        complete = document["schema"] == 1 and ("error" in document or "evidence" in document)
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckError(f"the meter's answer is cut or no JSON: {text[-120:]!r}") from error
-    if not complete:
-        raise CheckError("the meter's answer has an unknown form")
-    if "error" in document:
-        raise CheckError(f"meter: {document['error']}")
-    return Measurement(document=document, load=load)
-
-
 def source_digest() -> str:
     """Identifies the meter: its sources, and how they are compiled."""
     digest = hashlib.sha256(" ".join(FLAGS).encode())
@@ -182,24 +110,41 @@ def source_digest() -> str:
 
 
 def build_meter(cache: Path) -> Path:
-    """The static program, compiled once per source; two processes may build it at the same time."""
+    """The static program, compiled once per source digest; two processes may build it concurrently.
+
+    It runs as root on every host, so a kept one is taken only when it is what was built: bytes, owner, mode.
+    """
     program = cache / f"meter-{source_digest()}"
-    if program.is_file():
-        return program
+    if not is_ours(cache) or not is_ours(program) or _recorded(program) != _sha256(program):
+        _build(cache, program)
+    return program
+
+
+def _recorded(program: Path) -> str:
+    record = program.with_suffix(".sha256")
+    return record.read_text(encoding="ascii", errors="replace").strip() if is_ours(record) else ""
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _build(cache: Path, program: Path) -> None:
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
-        raise CheckError("no C compiler here to build the meter; install gcc and libc6-dev")
+        raise CheckError("no C compiler on this machine to build the meter; install gcc and libc6-dev")
     cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not is_ours(cache):
+        raise CheckError(f"{cache}: others may write there, and the meter runs as root on hosts; remove it")
     source = str(importlib.resources.files("checks").joinpath(SOURCES[0]))
-    fd, scratch = tempfile.mkstemp(prefix="meter-", dir=cache)
-    os.close(fd)
-    try:
-        argv = [compiler, *FLAGS, "-o", scratch, source]
+    with tempfile.TemporaryDirectory(prefix="meter-", dir=cache) as folder:
+        made, record = Path(folder, "meter"), Path(folder, "sha256")
+        argv = [compiler, *FLAGS, "-o", str(made), source]
         done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=120)
         if done.returncode != 0:
             raise CheckError(f"the meter does not compile: {done.stderr.strip()[:300]}")
-        Path(scratch).chmod(0o700)
-        Path(scratch).replace(program)
-    finally:
-        Path(scratch).unlink(missing_ok=True)
-    return program
+        made.chmod(0o700)
+        record.write_text(f"{_sha256(made)}\n", encoding="ascii")
+        record.chmod(0o600)
+        made.replace(program)
+        record.replace(program.with_suffix(".sha256"))

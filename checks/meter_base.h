@@ -27,12 +27,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define METER_VERSION "1"
+#define METER_VERSION "3"
 #define CPU_MAX 8192
+#define UNKNOWN UINT64_MAX
 #define WORD_BITS (8 * sizeof(unsigned long))
 #define PROCFS_TYPE 0x9fa0
 #define GUARD_POLL_MS 100
-#define STANDIN_PORT_BASE 47000 /* a stand-in waits for its orders on this port plus its CPU (engine/standin.py) */
+#define STANDIN_PORT_BASE 47000 /* a stand-in takes commands on this port plus its CPU (engine/host/standin.py) */
 #define GRACE_S 60
 #define BUCKETS 64
 #define KERNEL_THREAD 0x00200000 /* PF_KTHREAD in include/linux/sched.h, field 9 of /proc/PID/stat */
@@ -46,7 +47,7 @@ struct spinner {
 	bool control;
 	pid_t tid;
 	atomic_int state; /* 0 starting, 1 spinning, 2 measuring, 3 done, -1 could not be pinned */
-	uint64_t loops, gap_max, hist[BUCKETS];
+	uint64_t loops, gap_max, run_ns, hist[BUCKETS];
 	double tick_ns;
 	struct rusage before, after;
 	bool moved;
@@ -58,7 +59,7 @@ struct task {
 	int pid, tid, cpu;
 	bool engine, kernel;
 	char comm[32];
-	uint64_t minor, major, voluntary, involuntary, run_ns, delay_ns;
+	uint64_t started, minor, major, voluntary, involuntary, run_ns, delay_ns;
 };
 struct tasks { size_t used, room; struct task *at; };
 

@@ -14,7 +14,7 @@ static bool mount_id(int fd, uint64_t *id)
 	return true;
 }
 
-/* "procfs", "foreign" (another file system or another mount lies over it) or "unreadable". */
+/* "procfs", "foreign" (another file system or mount covers it) or "unreadable". */
 static const char *provenance(const char *path)
 {
 	int root = open("/proc", O_RDONLY | O_DIRECTORY), fd = open(path, O_RDONLY);
@@ -108,6 +108,8 @@ static void read_steal(uint64_t *steal)
 	char *line = NULL;
 	size_t room = 0;
 
+	for (int cpu = 0; cpu < CPU_MAX; cpu++)
+		steal[cpu] = UNKNOWN;
 	while (file && getline(&line, &room, file) > 0) {
 		int cpu;
 		uint64_t value;
@@ -140,8 +142,20 @@ static uint64_t number_after(const char *text, const char *label)
 	return at ? strtoull(at + strlen(label), NULL, 10) : 0;
 }
 
-/* Fills TASK from /proc/PID/task/TID; false when it is gone or last ran on a CPU that is not measured. */
-static bool read_task(struct task *task)
+/* Whether a control group (the text of /proc/PID/task/TID/cgroup) is the engine's slice or below it, from the root:
+ * anybody may have a slice of that name in a place of his own. */
+static bool is_engine(const char *groups)
+{
+	static const char SLICE[] = "0::/hft.slice/hft-engine.slice";
+
+	for (const char *line = groups; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+		if (strncmp(line, SLICE, sizeof SLICE - 1) == 0 && strchr("/\n", line[sizeof SLICE - 1]))
+			return true; /* strchr finds the end of the text, too */
+	return false;
+}
+
+/* Fills TASK from /proc/PID/task/TID; false when it is gone or, without EVERYWHERE, last ran on a CPU not measured. */
+static bool read_task(struct task *task, bool everywhere)
 {
 	char path[96], text[4096], *comm, *end;
 	unsigned flags;
@@ -152,10 +166,10 @@ static bool read_task(struct task *task)
 	*end = 0;
 	snprintf(task->comm, sizeof task->comm, "%.31s", comm + 1);
 	if (sscanf(end + 2,
-		   "%*c %*d %*d %*d %*d %*d %u %" SCNu64 " %*u %" SCNu64 " %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u %*u "
-		   "%*d %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %d",
-		   &flags, &task->minor, &task->major, &task->cpu) != 4 ||
-	    !has(&opt.measured, task->cpu))
+		   "%*c %*d %*d %*d %*d %*d %u %" SCNu64 " %*u %" SCNu64 " %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64
+		   " %*u %*d %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*u %*d %d",
+		   &flags, &task->minor, &task->major, &task->started, &task->cpu) != 5 ||
+	    (!everywhere && !has(&opt.measured, task->cpu)))
 		return false;
 	task->kernel = flags & KERNEL_THREAD;
 	snprintf(path, sizeof path, "/proc/%d/task/%d/status", task->pid, task->tid);
@@ -167,11 +181,11 @@ static bool read_task(struct task *task)
 	sscanf(text, "%" SCNu64 " %" SCNu64, &task->run_ns, &task->delay_ns);
 	snprintf(path, sizeof path, "/proc/%d/task/%d/cgroup", task->pid, task->tid);
 	slurp(path, text, sizeof text);
-	task->engine = strstr(text, "/hft-engine.slice") != NULL;
+	task->engine = is_engine(text);
 	return true;
 }
 
-static void scan_process(struct tasks *tasks, int pid)
+static void scan_process(struct tasks *tasks, int pid, bool everywhere)
 {
 	char path[64];
 	struct dirent *entry;
@@ -183,7 +197,7 @@ static void scan_process(struct tasks *tasks, int pid)
 	while ((entry = readdir(dir))) {
 		struct task task = { .pid = pid, .tid = atoi(entry->d_name) };
 
-		if (task.tid <= 0 || pid == getpid() || !read_task(&task))
+		if (task.tid <= 0 || pid == getpid() || !read_task(&task, everywhere))
 			continue;
 		if (tasks->used == tasks->room) {
 			tasks->room = tasks->room ? 2 * tasks->room : 256;
@@ -194,7 +208,7 @@ static void scan_process(struct tasks *tasks, int pid)
 	closedir(dir);
 }
 
-static struct tasks scan_tasks(void)
+static struct tasks scan_tasks(bool everywhere)
 {
 	struct tasks tasks = { 0 };
 	struct dirent *entry;
@@ -204,7 +218,7 @@ static struct tasks scan_tasks(void)
 		fail("cannot list /proc: %s", strerror(errno));
 	while ((entry = readdir(dir)))
 		if (atoi(entry->d_name) > 0)
-			scan_process(&tasks, atoi(entry->d_name));
+			scan_process(&tasks, atoi(entry->d_name), everywhere);
 	closedir(dir);
 	return tasks;
 }

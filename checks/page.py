@@ -1,7 +1,6 @@
-"""The report: one self-contained HTML file a person can mail, keep, and read in five years.
+"""The report: one self-contained HTML file that can be mailed, archived, and read in five years.
 
-No script, no font, no image from elsewhere. Everything that came from a host is escaped: host text is
-data.
+No script and no external font or image. Everything that came from a host is escaped: host text is data.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ GROUPS = (
 )
 
 
-def page_of(site: str, results: Sequence[HostResult]) -> str:
-    """The whole page."""
+def page_of(site: str, results: Sequence[HostResult], about: Mapping[str, str]) -> str:
+    """The whole page; ABOUT says how it came to be: version, inventory, window, operator."""
     style = importlib.resources.files("checks").joinpath("page.css").read_text()
     made = datetime.now(UTC).isoformat(sep=" ", timespec="minutes").removesuffix("+00:00")
     verdicts = Counter(result.verdict or "unreachable" for result in results)
@@ -39,11 +38,31 @@ def page_of(site: str, results: Sequence[HostResult]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>hft check: {escape(site)}</title><style>{style}</style></head><body><main>"
         f'<div class="head"><div><h1>Site {escape(site)}</h1><p class="soft">hft check, {made} UTC, '
-        f'{len(results)} host(s)</p></div><div class="tally">{tally}</div></div>'
+        f'{len(results)} host(s)</p>{_about(about)}</div><div class="tally">{tally}</div></div>'
+        f"{_index(results)}"
         f"{''.join(_host(result) for result in results)}"
         "<footer>Counts are per measured window. What a verdict or reason means, and the command for it: "
         "docs/verdicts.md.</footer></main></body></html>\n"
     )
+
+
+def _about(about: Mapping[str, str]) -> str:
+    said = ", ".join(f"{escape(key)} <code>{escape(value)}</code>" for key, value in about.items())
+    return f'<p class="soft">{said}</p>' if said else ""
+
+
+def _index(results: Sequence[HostResult]) -> str:
+    """Every host with its verdict, the worst first, each a way to its section."""
+    if len(results) < 2:
+        return ""
+    worst = {str(verdict): place for place, verdict in enumerate(("unreachable", *ORDER))}
+    rows = sorted(results, key=lambda result: worst[str(result.verdict or "unreachable")])
+    cells = "".join(
+        f'<li>{_badge(str(one.verdict or "unreachable"))} <a href="#{name}">{name}</a></li>'
+        for one in rows
+        for name in (escape(one.host),)
+    )
+    return f'<section class="index"><h2>Hosts</h2><ul>{cells}</ul></section>'
 
 
 def _words(text: str) -> str:
@@ -58,7 +77,7 @@ def _host(result: HostResult) -> str:
     if result.unreachable is not None:
         note = escape(result.unreachable)
         head = f'<div class="head"><h2>{escape(result.host)}</h2>{_badge("unreachable")}</div>'
-        return f"<section>{head}<p>{note}</p></section>"
+        return f'<section id="{escape(result.host)}">{head}<p>{note}</p></section>'
     counts = Counter(finding.verdict for finding in result.findings)
     tally = "".join(_badge(v, f"{counts[v]} {_words(v)}") for v in ORDER if counts[v])
     plan = result.expected.plan_hash[:12] if result.expected else "none"
@@ -73,7 +92,7 @@ def _host(result: HostResult) -> str:
 
 
 def _map(result: HostResult) -> str:
-    """Nodes, cores and CPUs with their roles; the dot says whether the CPU's effect checks passed."""
+    """Nodes, cores and CPUs with their roles; the dot shows whether the CPU's effect checks passed."""
     if result.expected is None:
         return ""
     decisions = {one.cpu: one for one in result.expected.plan.cpus}
@@ -122,7 +141,7 @@ def _counters(result: HostResult) -> str:
         "logarithmic: grey before, coloured now)</span></h3>"
         '<div class="wrap"><table><tr><th>CPU</th><th>work</th>'
         '<th class="bars">timer interrupts</th><th class="num">before /s</th><th class="num">now /s</th>'
-        '<th class="num">device</th><th class="num">from CPUs</th><th class="num">taken off</th>'
+        '<th class="num">device</th><th class="num">from CPUs</th><th class="num">preempted</th>'
         f'<th class="num">major faults</th><th class="num">longest pause</th></tr>{rows}</table></div>'
     )
 
@@ -142,7 +161,7 @@ def _counter_row(
     colour = "housekeeping" if one["mode"] == "control" else "ok" if after < 1 else "violated"
     bars = "" if was is None else f'<div class="bar was" style="width:{_width(was, scale)}%"></div>'
     bars += f'<div class="bar {colour}" style="width:{_width(after, scale)}%"></div>'
-    work = {"spin": "our load", "observe": "the engine", "control": "control (housekeeping)"}[one["mode"]]
+    work = {"spin": "test load", "observe": "the engine", "control": "control (housekeeping)"}[one["mode"]]
     other = sum(count for row, count in one["interrupts"].items() if row != "LOC")
     pause = "-" if one["gap_max_us"] is None else f"{one['gap_max_us']:.0f} us"
     cells: Iterable[object] = (

@@ -1,7 +1,7 @@
-"""The checks' own reading of kernel text: lists, masks, command line, interrupts, mounts, tasks.
+"""The checks' own parsers of kernel text: lists, masks, interrupts, tasks.
 
-Nothing here is shared with the planner. Two independent readings of the same host have to meet; a mistake
-in one of them then shows as a difference instead of passing twice. Sources:
+Nothing here is shared with the planner. Two independent readings of the same host have to agree; a bug in one
+of them then shows as a difference instead of passing twice. Sources:
 Documentation/admin-guide/kernel-parameters.rst (cpu lists), Documentation/filesystems/proc.rst (stat,
 status, interrupts, mountinfo).
 """
@@ -16,23 +16,27 @@ from checks.errors import CheckError
 
 Cpus = frozenset[int]
 
-CPU_MAX = 8192  # NR_CPUS of the largest kernels in use
+CPU_MAX = 8192  # NR_CPUS of the largest kernels
 KERNEL_THREAD = 0x00200000  # PF_KTHREAD
 UNMOVABLE = 0x04000000  # PF_NO_SETAFFINITY
 
 
 def cpus_of_list(text: str, highest: int | None = None) -> Cpus:
-    """The CPUs of a kernel CPU list; HIGHEST stands for `N` and for the end of `all`."""
+    """The CPUs of a kernel CPU list (bitmap_parselist() in lib/bitmap-str.c).
+
+    HIGHEST is the last possible CPU: `N`, and the end of `all`. The kernel refuses a list beyond it.
+    """
     found: set[int] = set()
     for part in text.replace(",", " ").split():
-        body, _, stride = part.partition(":")
+        body, colon, stride = part.partition(":")
         if body.lower() == "all":
             body = "0-N"
         low, dash, high = body.partition("-")
         first = _cpu(low, highest, text)
         last = _cpu(high, highest, text) if dash else first
-        used, group = _stride(stride, text) if stride else (1, 1)
-        if last < first or (stride and not dash):
+        used, group = _stride(stride, highest, text) if colon else (1, 1)
+        beyond = last > highest if highest is not None else last >= CPU_MAX
+        if last < first or beyond or (colon and not dash):
             raise CheckError(f"not a CPU list: {text[:60]!r}")
         found.update(cpu for cpu in range(first, last + 1) if (cpu - first) % group < used)
     return frozenset(found)
@@ -41,16 +45,18 @@ def cpus_of_list(text: str, highest: int | None = None) -> Cpus:
 def _cpu(text: str, highest: int | None, whole: str) -> int:
     if text == "N" and highest is not None:
         return highest
-    if not text.isascii() or not text.isdigit() or int(text) >= CPU_MAX:
+    if not text.isascii() or not text.isdigit() or int(text) >= 1 << 32:
         raise CheckError(f"not a CPU list: {whole[:60]!r}")
     return int(text)
 
 
-def _stride(text: str, whole: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not match or not 0 < int(match[1]) <= int(match[2]):
+def _stride(text: str, highest: int | None, whole: str) -> tuple[int, int]:
+    """`1/2`: the first one of each two; none of them, `0/2`, is a list of no CPU."""
+    used, slash, group = text.partition("/")
+    numbers = _cpu(used, highest, whole), _cpu(group, highest, whole)
+    if not slash or not numbers[0] <= numbers[1] or not numbers[1]:
         raise CheckError(f"not a CPU list: {whole[:60]!r}")
-    return int(match[1]), int(match[2])
+    return numbers
 
 
 def cpus_of_mask(text: str) -> Cpus:
@@ -63,7 +69,7 @@ def cpus_of_mask(text: str) -> Cpus:
 
 
 def list_of(cpus: Iterable[int]) -> str:
-    """CPUs as a person reads them: `0-1,4`."""
+    """CPUs in list notation: `0-1,4`."""
     ranges: list[list[int]] = []
     for cpu in sorted(cpus):
         if ranges and cpu == ranges[-1][1] + 1:
@@ -74,16 +80,9 @@ def list_of(cpus: Iterable[int]) -> str:
 
 
 def choice_of(text: str) -> str:
-    """The chosen word of a file that shows all choices: `always madvise [never]` -> `never`."""
+    """The selected word of a file that lists all choices: `always madvise [never]` -> `never`."""
     match = re.search(r"\[([^\]]*)\]", text)
     return match[1] if match else text.strip()
-
-
-def words_of_cmdline(text: str) -> tuple[tuple[str, str], ...]:
-    """(name, value) of each kernel argument in order; quotes group words, `-` and `_` are one letter."""
-    words = re.findall(r'(?:[^\s"]|"[^"]*")+', text)
-    pairs = (word.replace('"', "").partition("=") for word in words)
-    return tuple((name.replace("-", "_"), value) for name, _, value in pairs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +104,13 @@ class Task:
 
     @property
     def movable(self) -> bool:
-        """The kernel lets user space choose its CPUs."""
+        """User space may choose its CPUs."""
         return not self.flags & UNMOVABLE
 
     @property
     def engine(self) -> bool:
-        """It belongs to the engine slice."""
-        return "/hft-engine.slice" in self.cgroup
+        """It belongs to the engine slice, by components from the root: anybody may name a slice so."""
+        return self.cgroup.split("/")[:3] == ["", "hft.slice", "hft-engine.slice"]
 
     @property
     def standin_cpu(self) -> int | None:
@@ -122,7 +121,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        """`comm[tid]`, as a person looks for it."""
+        """`comm[tid]`, as ps(1) users search for it."""
         return f"{self.comm}[{self.tid}]"
 
 
@@ -146,19 +145,17 @@ def task_of(stat: str, status: Iterable[str], cgroup: str) -> Task:
         raise CheckError(f"not a task: {stat[:60]!r}") from error
 
 
-def mount_points(mountinfo: str) -> tuple[str, ...]:
-    """Where something is mounted; the octal escapes of proc(5) undone."""
-    points = (line.split(" ")[4] for line in mountinfo.splitlines() if line.count(" ") > 4)
-    return tuple(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point) for point in points)
-
-
 def interrupt_names(text: str) -> dict[int, str]:
-    """Number -> what stands behind it, for the device interrupts of /proc/interrupts."""
+    """Number -> handlers, for the device interrupts of /proc/interrupts."""
     lines = text.splitlines()
     columns = len(lines[0].split()) if lines else 0
+    if lines and not re.fullmatch(r"( *CPU\d{1,5})+ *", lines[0]):
+        raise CheckError(f"/proc/interrupts does not begin with its CPUs: {lines[0][:60]!r}")
     names: dict[int, str] = {}
     for line in lines[1:]:
         number, _, rest = line.strip().partition(":")
         if number.isdigit():
+            if int(number) in names:
+                raise CheckError(f"/proc/interrupts has interrupt {number} twice")
             names[int(number)] = " ".join(rest.split()[columns:])
     return names

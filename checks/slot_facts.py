@@ -1,14 +1,13 @@
-"""What the script about the deployed engines answered: read without any code of those who deploy.
+"""The facts about deployed engines, read without any code of the deploy.
 
-The form is that of slots.sh; the kernel's files are in proc(5). What is missing is missing: a judge decides
-what that means.
+slots.sh defines the format; proc(5) documents the kernel's files. A missing value stays missing: the checks
+decide what that means.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.resources
 import json
 import re
 import struct
@@ -22,11 +21,12 @@ from checks.reading import Cpus, cpus_of_list
 
 _HEAD, _ENTRY = struct.Struct("<4sI36sII"), struct.Struct("<48sI12sQII")
 _DIRECTORY_AT = 4096
+BOUNDED = frozenset({"manifest", "files", "smaps", "numa"})  # without its line NAME.whole it was cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """One thread at one moment, with the counters that only rise."""
+    """One thread at one moment, with its monotonic counters."""
 
     tid: int
     comm: str
@@ -39,7 +39,7 @@ class Thread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
-    """One mapping of the process that holds memory."""
+    """One mapping of the process with resident memory."""
 
     where: str
     rss_kib: int
@@ -55,7 +55,7 @@ class SlotFacts:
     sections: Mapping[str, str]
 
     def lines(self, name: str) -> list[str]:
-        """The lines of a section; none when the host had nothing to say."""
+        """The lines of a section; none when the section is empty or absent."""
         return [line for line in self.sections.get(name, "").split("\n") if line]
 
     @cached_property
@@ -65,19 +65,19 @@ class SlotFacts:
 
     @property
     def pid(self) -> int:
-        """The main process; 0 when none runs."""
+        """The main process; 0 when none is running."""
         text = self.unit.get("MainPID", "0")
         return int(text) if text.isdigit() else 0
 
     @property
     def exe(self) -> tuple[str, str] | None:
-        """Path and SHA-256 of what runs."""
+        """Path and SHA-256 of the running executable."""
         lines = self.lines("exe")
         return (lines[0], lines[1]) if len(lines) == 2 else None
 
     @property
     def release(self) -> str:
-        """The directory that the slot's link leads to."""
+        """The directory that the slot's symbolic link points to."""
         return next(iter(self.lines("link")), "")
 
     @cached_property
@@ -85,7 +85,7 @@ class SlotFacts:
         """The release's manifest; None when there is no readable one."""
         try:
             found = json.loads(self.sections.get("manifest", ""))
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
 
@@ -99,7 +99,7 @@ class SlotFacts:
 
     @cached_property
     def files(self) -> dict[str, str]:
-        """Path in the release -> SHA-256; a link or device has none and stands with an empty one."""
+        """Path in the release -> SHA-256; empty for a link or device."""
         found = {}
         for line in self.lines("files"):
             digest, two, path = line.partition("  ")
@@ -108,7 +108,7 @@ class SlotFacts:
 
     @property
     def cpus(self) -> dict[str, Cpus]:
-        """Thread role -> CPUs, as the engine was told."""
+        """Thread role -> CPUs, from the engine's configuration."""
         try:
             found = json.loads("{" + self.sections.get("cpus", "").strip() + "}")["cpus"]
             return {str(role): frozenset(int(cpu) for cpu in cpus) for role, cpus in found.items()}
@@ -117,7 +117,7 @@ class SlotFacts:
 
     @cached_property
     def cgroup(self) -> frozenset[int]:
-        """Every thread in the unit's control group, also of other processes."""
+        """Every thread in the unit's cgroup, including those of other processes."""
         return frozenset(int(line) for line in self.lines("cgroup") if line.isdigit())
 
     def threads(self, when: str) -> dict[int, Thread]:
@@ -132,6 +132,11 @@ class SlotFacts:
         found = (_thread(line, status) for line in self.lines(f"{when}.stat"))
         return {one.tid: one for one in found if one is not None}
 
+    def count(self, when: str) -> int | None:
+        """How many threads the process had; None when it is not known."""
+        text = self.sections.get(f"{when}.count", "").strip()
+        return int(text) if text.isascii() and text.isdigit() else None
+
     def metric(self, when: str, name: str) -> int | None:
         """One 64-bit value of the metrics page; None when it cannot be read."""
         try:
@@ -141,7 +146,7 @@ class SlotFacts:
 
     @cached_property
     def mappings(self) -> tuple[Region, ...]:
-        """What of the process's memory is resident."""
+        """The resident memory of the process."""
         found: list[Region] = []
         where, rss, page = "", 0, 4
         for line in self.lines("smaps"):
@@ -163,13 +168,8 @@ class SlotFacts:
         return tuple(_pages(line) for line in self.lines("numa"))
 
 
-def slots_script() -> bytes:
-    """The script that a host runs."""
-    return importlib.resources.files("checks").joinpath("slots.sh").read_bytes()
-
-
 def parse_slots(text: str, mark: str) -> dict[str, SlotFacts]:
-    """Slot -> facts; CheckError when the answer ended early."""
+    """Slot -> facts; CheckError when the answer is truncated."""
     sections: dict[str, dict[str, list[str]]] = {}
     current: list[str] = []
     for line in text.split("\n"):
@@ -181,7 +181,14 @@ def parse_slots(text: str, mark: str) -> dict[str, SlotFacts]:
     if "end" not in sections.pop("", {}):
         raise CheckError("the answer about the engines ended early")
     return {
-        slot: SlotFacts(slot=slot, sections={name: "\n".join(lines) for name, lines in found.items()})
+        slot: SlotFacts(
+            slot=slot,
+            sections={
+                name: "\n".join(lines)
+                for name, lines in found.items()
+                if name not in BOUNDED or f"{name}.whole" in found
+            },
+        )
         for slot, found in sections.items()
     }
 
@@ -211,7 +218,8 @@ def _value(page: bytes, name: str) -> int | None:
     for row in range(count):
         title, _, _, offset, _, _ = _ENTRY.unpack_from(page, _DIRECTORY_AT + row * _ENTRY.size)
         if title.rstrip(b"\0").decode("ascii", "replace") == name:
-            return int.from_bytes(page[offset : offset + 8], "little")
+            value = page[offset : offset + 8]
+            return int.from_bytes(value, "little") if len(value) == 8 else None
     return None
 
 

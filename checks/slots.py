@@ -1,7 +1,7 @@
-"""The deployed engines of a host: which bytes run, where each thread sits, how its memory lies, who disturbs.
+"""The deployed engines of a host: which bytes run, where threads and memory are, and what disturbs them.
 
-Only observed: no load of ours comes near a CPU of the engine. The expectation is taken from the plan's roles
-and the release's manifest, each read here; what the deploy wrote is evidence and not the measure.
+Only observed: no test load runs on a CPU of the engine. The expectation is taken from the plan's roles and
+the release's manifest, each parsed here; what the deploy wrote is evidence, not the yardstick.
 """
 
 from __future__ import annotations
@@ -12,42 +12,46 @@ from typing import Any
 
 from checks.errors import CheckError
 from checks.expected import Expected
-from checks.facts import Facts
-from checks.link import Link
+from checks.facts import Facts, script_of
+from checks.link import Connection
 from checks.reading import Cpus, list_of
-from checks.slot_facts import SlotFacts, Thread, parse_slots, slots_script
+from checks.slot_facts import SlotFacts, Thread, parse_slots
 from checks.verdict import Finding, not_applicable, ok, unverifiable, violated
 
 UNITS = ("/etc/systemd/system/hft-engine-", ".service")
 LOAD = "engine_feed_messages_total"
-REMOTE_SHARE_MOST = 0.05  # of anonymous and shared pages: a shared library's copied pages are where they are
+REMOTE_SHARE_MOST = 0.05  # of anonymous and shared pages; the private pages of a shared library do not count
 SCRIPT_TIMEOUT_S = 120.0
 NOT_MEMORY = ("[vsyscall]", "[vvar]", "[vdso]")
 
 
 def deployed(facts: Facts) -> tuple[str, ...]:
-    """The slots whose unit lies on the host."""
+    """The slots whose unit file is on the host."""
     return tuple(sorted(facts.under(*UNITS)))
 
 
 def slot_findings(
-    link: Link, expected: Expected, facts: Facts, *, window_s: float, recorded: Mapping[str, str]
+    link: Connection, expected: Expected, facts: Facts, *, window_s: float, recorded: Mapping[str, str]
 ) -> tuple[Finding, ...]:
     """Every check of every deployed engine, in one round trip; none where none is deployed."""
     slots = deployed(facts)
     if not slots:
         return ()
     mark = f"@{secrets.token_hex(8)}"
-    argv = ["sh", "-s", mark, f"{window_s:g}", *slots]
+    argv = ["sh", "-s", "--", f"{window_s:g}", *slots]
     try:
-        text = link.run(argv, stdin=slots_script(), timeout_s=SCRIPT_TIMEOUT_S + 2 * window_s)
+        text = link.run(argv, stdin=script_of("slots.sh", mark), timeout_s=SCRIPT_TIMEOUT_S + 2 * window_s)
         seen = parse_slots(text, mark)
     except CheckError as error:
         return tuple(unverifiable(f"engine.{slot}", "facts_cut", str(error)) for slot in slots)
     found: list[Finding] = []
     for slot in slots:
         one = seen.get(slot, SlotFacts(slot=slot, sections={}))
-        found += judge_slot(one, expected, facts, watched=window_s > 0, recorded=recorded.get(slot))
+        try:
+            found += judge_slot(one, expected, facts, watched=window_s > 0, recorded=recorded.get(slot))
+        except Exception as error:  # whatever one engine makes of its files, the others are judged
+            said = f"{type(error).__name__}: {str(error)[:200]}"
+            found.append(unverifiable(f"engine.{slot}", "facts_cut", said))
     return tuple(found)
 
 
@@ -56,11 +60,13 @@ def judge_slot(
 ) -> list[Finding]:
     """The findings of one slot."""
     name = f"engine.{slot.slot}"
+    if problem := _not_read(slot):
+        return [unverifiable(f"{name}.runs", "not_read", problem)]
     if slot.pid == 0 or slot.manifest is None:
         said = f"hft-engine-{slot.slot}.service is {slot.unit.get('ActiveState', 'unknown')}"
         if slot.manifest is None:
-            said = f"no manifest lies in {slot.release or 'the release of its slot'}"
-        why = "what does not run, or has no manifest, cannot be what was approved"
+            said = f"no manifest in {slot.release or 'the release of its slot'}"
+        why = "an engine that is not running, or has no manifest, cannot be the approved one"
         return [violated(f"{name}.runs", "engine_stopped", said, expected="active", why=why)]
     judges: list[tuple[str, Callable[[str], Finding]]] = [
         (f"{name}.program", lambda check: program(check, slot)),
@@ -75,6 +81,16 @@ def judge_slot(
     return [*found, *undisturbed(name, slot)] if watched else found
 
 
+def _not_read(slot: SlotFacts) -> str | None:
+    """What has to be known before anything is judged, and is not."""
+    if not {"MainPID", "ActiveState"} <= slot.unit.keys():
+        return f"the state of hft-engine-{slot.slot}.service is not known"
+    text = slot.sections.get("manifest")
+    if text is None or (text.strip() and slot.manifest is None):
+        return f"the manifest in {slot.release or 'the release of its slot'} cannot be read"
+    return None
+
+
 def _guarded(check: str, judge: Callable[[str], Finding]) -> Finding:
     try:
         return judge(check)
@@ -83,16 +99,18 @@ def _guarded(check: str, judge: Callable[[str], Finding]) -> Finding:
 
 
 def program(check: str, slot: SlotFacts) -> Finding:
-    """The bytes that run are those of the manifest; names prove nothing."""
-    why = "a wrong binary beside the right manifest would trade under its name"
+    """The running bytes are those of the manifest; names prove nothing."""
+    why = "a wrong binary next to the right manifest would trade under its name"
     manifest = slot.manifest or {}
     listed = {str(entry["path"]): str(entry["sha256"]) for entry in manifest["files"]}
     exec_ = manifest["exec"]
     if slot.exe is None:
-        return unverifiable(check, "not_read", f"what process {slot.pid} runs cannot be read", why=why)
+        return unverifiable(
+            check, "not_read", f"the executable of process {slot.pid} cannot be read", why=why
+        )
     path, digest = slot.exe
     if exec_.get("interpreter"):
-        message = f"process {slot.pid} is an interpreter ({path}); the script it runs is its own word"
+        message = f"process {slot.pid} is an interpreter ({path}); which script it runs cannot be verified"
         return not_applicable(check, "interpreted", message, why=why)
     wanted = listed[exec_["program"]]
     sets = {"expected": wanted, "observed": digest, "why": why}
@@ -102,9 +120,11 @@ def program(check: str, slot: SlotFacts) -> Finding:
 
 
 def release(check: str, slot: SlotFacts, recorded: str | None) -> Finding:
-    """The directory holds what its manifest lists, nothing else, and is the one that was deployed."""
-    why = "the digest names every byte of the release, and approval is given to a digest"
+    """The directory holds exactly what its manifest lists, and is the release that was deployed."""
+    why = "the digest covers every byte of the release, and approval is given to a digest"
     digest, listed = slot.digest or "", {}
+    if "files" not in slot.sections:
+        return unverifiable(check, "not_read", f"the files of {slot.release} cannot be read", why=why)
     for entry in (slot.manifest or {})["files"]:
         listed[str(entry["path"])] = str(entry["sha256"])
     wrong = sorted(
@@ -117,25 +137,30 @@ def release(check: str, slot: SlotFacts, recorded: str | None) -> Finding:
     if place != digest:
         return violated(check, "release_differs", f"{slot.release} holds {digest[:12]}", **sets)
     if recorded is not None and recorded.removeprefix("sha256:") != digest:
-        message = f"slot {slot.slot} holds {digest[:12]}, deployed was {recorded[7:19]}"
+        message = f"slot {slot.slot} holds {digest[:12]}, but {recorded[7:19]} was deployed"
         return violated(check, "release_differs", message, **sets)
     exe = slot.exe[0] if slot.exe else ""
     if exe.startswith("/opt/hft/releases/") and not exe.startswith(f"{slot.release}/"):
-        return violated(check, "release_differs", f"the slot holds {digest[:12]} and {exe} runs", **sets)
-    return ok(check, f"{len(listed)} files are those of {digest[:12]}", **sets)
+        return violated(
+            check, "release_differs", f"the slot holds {digest[:12]}, but {exe} is running", **sets
+        )
+    return ok(check, f"{len(listed)} files match {digest[:12]}", **sets)
 
 
 def threads(check: str, slot: SlotFacts, expected: Expected) -> Finding:
-    """Each listed thread is there and sits where plan and manifest say."""
-    why = "a hot thread beside another one, or on a housekeeping CPU, pays for it with every message"
+    """Each listed thread exists and is pinned as plan and manifest say."""
+    why = "a hot thread that shares its CPU, or runs on a housekeeping CPU, is slower on every message"
     present: dict[str, list[Thread]] = {}
     for one in slot.threads("before").values():
         present.setdefault(one.comm, []).append(one)
     if not present:
         return unverifiable(check, "not_read", "no thread could be read", why=why)
     listed = (slot.manifest or {})["threads"]
+    there = slot.count("before")
+    if there is None or len(slot.threads("before")) < there:
+        return unverifiable(check, "not_read", "not all of its threads were read", why=why)
     if missing := [str(row["name"]) for row in listed if row["name"] not in present]:
-        return violated(check, "thread_missing", f"{', '.join(missing)} does not run", why=why)
+        return violated(check, "thread_missing", f"not running: {', '.join(missing)}", why=why)
     wrong = [
         text
         for row in listed
@@ -156,19 +181,19 @@ def _misplaced(row: Mapping[str, Any], one: Thread, slot: SlotFacts, expected: E
     place = expected.isolated if hot else expected.housekeeping
     if not one.allowed or not one.allowed <= place or (hot and len(one.allowed) != 1):
         wanted = f"one CPU of {list_of(place)}" if hot else list_of(place)
-        yield f"{one.comm}[{one.tid}] may run on {list_of(one.allowed)}, planned is {wanted}"
+        yield f"{one.comm}[{one.tid}] may run on {list_of(one.allowed)}; the plan wants {wanted}"
     elif one.last_cpu not in one.allowed:
-        yield f"{one.comm}[{one.tid}] runs on {one.last_cpu} and may run on {list_of(one.allowed)}"
+        yield f"{one.comm}[{one.tid}] runs on {one.last_cpu}, but may only run on {list_of(one.allowed)}"
     elif (told := slot.cpus.get(str(row["role"]))) and not one.allowed <= told:
-        yield f"{one.comm}[{one.tid}] may run on {list_of(one.allowed)} and was told {list_of(told)}"
+        yield f"{one.comm}[{one.tid}] may run on {list_of(one.allowed)}, but was told {list_of(told)}"
 
 
 def strangers(check: str, slot: SlotFacts, expected: Expected, facts: Facts) -> Finding:
-    """Nobody but the listed threads is in the engine's control group, least of all on isolated CPUs.
+    """Only listed threads are in the engine's cgroup, above all on isolated CPUs.
 
-    A thread that was spawned late inherits the CPUs of whoever spawned it: from a hot one, the hot CPU.
+    A thread inherits the affinity of the thread that created it: from a hot one, the hot CPU.
     """
-    why = "a second runnable thread on a hot CPU brings the tick back and takes turns with the engine"
+    why = "a second runnable thread on a hot CPU restarts the tick and takes CPU time from the engine"
     listed = {str(row["name"]) for row in (slot.manifest or {})["threads"]}
     ours = slot.threads("before") | slot.threads("after")
     others = [(t.comm, t.tid, t.allowed) for t in ours.values() if t.comm not in listed]
@@ -194,7 +219,7 @@ def strangers(check: str, slot: SlotFacts, expected: Expected, facts: Facts) -> 
 
 def locked(check: str, slot: SlotFacts) -> Finding:
     """Every resident page of the process is locked (or huge, which is never swapped)."""
-    why = "a page that was taken away costs a fault, and perhaps a disk, at the worst moment"
+    why = "a reclaimed page costs a fault, perhaps a disk read, at the worst moment"
     if not slot.mappings:
         return unverifiable(check, "not_read", "its mappings cannot be read", why=why)
     held = [one for one in slot.mappings if one.rss_kib and not one.where.endswith(NOT_MEMORY)]
@@ -204,12 +229,12 @@ def locked(check: str, slot: SlotFacts) -> Finding:
     if loose:
         names = ", ".join(one.where.split()[-1] for one in loose[:4])
         return violated(check, "memory_not_locked", f"{free} of {total} KiB are not locked: {names}", **sets)
-    return ok(check, f"{total} KiB resident, all of it locked", **sets)
+    return ok(check, f"{total} KiB resident, all locked", **sets)
 
 
 def huge(check: str, slot: SlotFacts) -> Finding:
-    """An engine that asked for hugepages has some."""
-    why = "the book in small pages costs a table walk for every order it looks up"
+    """An engine that requests hugepages uses some."""
+    why = "in small pages the book costs a page-table walk for almost every order lookup"
     memory = (slot.manifest or {})["memory"]
     wanted = int(memory["hugepages_2m"]) + int(memory["hugepages_1g"])
     if not wanted:
@@ -219,13 +244,13 @@ def huge(check: str, slot: SlotFacts) -> Finding:
     seen = sum(sum(nodes.values()) for kind, _, nodes in slot.pages if kind == "huge")
     sets = {"expected": f">= 1, reserved {wanted}", "observed": str(seen), "why": why}
     if not seen:
-        return violated(check, "memory_not_huge", f"it asked for {wanted} hugepages and uses none", **sets)
+        return violated(check, "memory_not_huge", f"it requested {wanted} hugepages and uses none", **sets)
     return ok(check, f"{seen} hugepages in use", **sets)
 
 
 def local(check: str, slot: SlotFacts, expected: Expected) -> Finding:
-    """Memory lies on the node of the hot CPUs."""
-    why = "every access to another node's memory crosses the sockets' link"
+    """Memory is on the NUMA node of the hot CPUs."""
+    why = "every access to remote memory crosses the socket interconnect"
     nodes = {one.cpu: one.node for one in expected.plan.cpus}
     known = {node for node in nodes.values() if node >= 0}
     hot = {
@@ -236,7 +261,7 @@ def local(check: str, slot: SlotFacts, expected: Expected) -> Finding:
     }
     here = {nodes[cpu] for cpu in hot if cpu in nodes}
     if len(known) < 2 or not here:
-        return not_applicable(check, "one_node", "the host has one memory node", why=why)
+        return not_applicable(check, "one_node", "the host has a single NUMA node with memory", why=why)
     if not slot.pages:
         return unverifiable(check, "not_read", "its memory by node cannot be read", why=why)
     total = {kind: _kib(slot, kind, known | here) for kind in ("huge", "anon", "shared")}
@@ -244,8 +269,7 @@ def local(check: str, slot: SlotFacts, expected: Expected) -> Finding:
     own = sum(total.values()) - total["huge"]
     far = sum(away.values()) - away["huge"]
     said = (
-        f"on other nodes than {list_of(here)}: {away['huge']} of {total['huge']} KiB huge, "
-        f"{far} of {own} KiB other"
+        f"not on node {list_of(here)}: {away['huge']} of {total['huge']} KiB huge, {far} of {own} KiB other"
     )
     sets = {"expected": f"node {list_of(here)}", "observed": said, "why": why}
     if away["huge"] or far > own * REMOTE_SHARE_MOST:
@@ -264,7 +288,7 @@ def _kib(slot: SlotFacts, kind: str, nodes: set[int]) -> int:
 
 
 def undisturbed(name: str, slot: SlotFacts) -> list[Finding]:
-    """Every hot thread took no fault and was never taken off its CPU while market data came in."""
+    """No hot thread faulted or was preempted while market data came in."""
     before, after = slot.threads("before"), slot.threads("after")
     hot = {str(row["name"]) for row in (slot.manifest or {})["threads"] if row["wants"] == "isolated"}
     messages = _load(slot)
@@ -275,17 +299,22 @@ def undisturbed(name: str, slot: SlotFacts) -> list[Finding]:
             title = f"{name}.{one.comm}.{check}"
             if was is None:
                 found.append(
-                    unverifiable(title, "engine_restarted", f"{one.comm} is another thread now", why=why)
+                    unverifiable(title, "engine_restarted", f"{one.comm} is a different thread now", why=why)
                 )
                 continue
             seen = _delta(check, was, one)
+            if seen < 0:  # counters of one thread only rise
+                found.append(
+                    unverifiable(title, "engine_restarted", f"{one.comm} is another thread", why=why)
+                )
+                continue
             sets = {"expected": "0", "observed": str(seen), "why": why}
             counted = f"{seen} {check.replace('_', ' ')}, {messages or 0} messages"
             said = f"{one.comm} on CPU {one.last_cpu}: {counted}"
             if seen:
                 found.append(violated(title, reason, said, **sets))
             elif not messages:
-                found.append(unverifiable(title, "idle_engine", f"{said}: nothing came in", **sets))
+                found.append(unverifiable(title, "idle_engine", f"{said}: no market data came in", **sets))
             else:
                 found.append(ok(title, said, **sets))
     if not found:
@@ -294,9 +323,9 @@ def undisturbed(name: str, slot: SlotFacts) -> list[Finding]:
 
 
 _COUNTED = (
-    ("minor_faults", "minor_faults", "each costs the kernel's way in and out, and a walk of the page tables"),
+    ("minor_faults", "minor_faults", "each costs a kernel entry and exit, and a page-table walk"),
     ("major_faults", "major_faults", "the thread waited for a disk"),
-    ("involuntary_switches", "involuntary_switches", "somebody else ran on the hot CPU"),
+    ("involuntary_switches", "involuntary_switches", "another task ran on the hot CPU"),
 )
 
 
@@ -309,6 +338,6 @@ def _delta(check: str, was: Thread, now: Thread) -> int:
 
 
 def _load(slot: SlotFacts) -> int | None:
-    """Messages that came in between the two looks, by the engine's own page."""
+    """Messages received between the two readings, from the engine's metrics page."""
     first, last = slot.metric("before", LOAD), slot.metric("after", LOAD)
     return None if first is None or last is None else last - first

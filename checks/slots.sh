@@ -1,27 +1,48 @@
 # shellcheck shell=sh
-# What the engines deployed on a host are and do, in one round trip: POSIX sh, no agent, read only.
-# $1 is the mark of facts.sh, $2 how long to watch the threads in seconds (0: one look), $3... the slots.
-# What runs is asked of the kernel: the bytes behind /proc/PID/exe, wherever its path leads by now.
+# The engines deployed on a host and what they do, in one round trip: POSIX sh, no agent, read-only.
+# `mark` comes as in facts.sh; $1 is how long to observe the threads in seconds (0: one reading), $2... are the slots.
+# What an engine's account can prepare is read within bounds of time and bytes; a text that reaches its bound has no line
+# NAME.whole and counts as not read.
+# The kernel says what is running: the bytes behind /proc/PID/exe, whatever its path refers to by now.
 LC_ALL=C
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
-mark=$1 window=$2
-shift 2
+mark=${mark:?the controller sends it} window=$1
+shift
 section() { printf '%s %s/%s\n' "$mark" "$slot" "$1"; }
 pid_of() { systemctl show --property=MainPID --value "hft-engine-$1.service"; }
 page_of() { grep -o '"metrics_page":"[^"]*"' "/etc/hft/engine/$1/config.json" | cut -d'"' -f4; }
 
-watched() { # $1 is before or after
+
+whole() { # $1 section, $2 bytes at most, then the command
+    name=$1 most=$2
+    shift 2
+    section "$name"
+    text=$(timeout --kill-after=2 20 "$@" 2>/dev/null | head -c "$most")
+    printf '%s\n' "$text"
+    [ "${#text}" -ge "$most" ] || section "$name.whole"
+}
+
+page() { # its directory is the engine's own: opened as its account, and never through a link, nor waiting for a pipe
+    user=$(systemctl show --property=User --value "hft-engine-$1.service" 2>/dev/null)
+    set -- dd if="$(page_of "$1")" iflag=nofollow,nonblock bs=131072 count=1 status=none
+    [ -z "$user" ] || set -- setpriv --reuid="$user" --regid="$(id -g "$user")" --clear-groups -- "$@"
+    timeout --kill-after=2 5 "$@" 2>/dev/null | head -c 131072 | base64 -w 0
+    echo
+}
+
+watched() { # of every slot, at the moment $when
     for slot; do
         pid=$(pid_of "$slot")
         [ "${pid:-0}" != 0 ] || continue
         section "$when.stat"
-        cat /proc/"$pid"/task/*/stat 2>/dev/null
+        cat /proc/"$pid"/task/*/stat 2>/dev/null | head -c 524288
         section "$when.status"
-        grep -sE '^(Pid|Cpus_allowed_list|nonvoluntary_ctxt_switches|Seccomp):' /proc/"$pid"/task/*/status | sed 's/^[^:]*://'
+        grep -shE '^(Pid|Cpus_allowed_list|nonvoluntary_ctxt_switches|Seccomp):' /proc/"$pid"/task/*/status | head -c 524288
+        section "$when.count"
+        find "/proc/$pid/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l
         section "$when.page"
-        head -c 131072 "$(page_of "$slot")" 2>/dev/null | base64 -w 0
-        echo
+        page "$slot"
     done
 }
 
@@ -34,21 +55,18 @@ for slot; do
     section cpus
     grep -o '"cpus":{[^}]*}' "/etc/hft/engine/$slot/config.json"
     release=$(readlink -f "/opt/hft/slots/$slot")
-    section manifest
-    cat "$release/engine.json" 2>/dev/null
-    echo
-    section files
-    [ -d "$release" ] && (cd "$release" && find . ! -type d ! -name engine.json -type f -exec sha256sum {} + ; find . ! -type d ! -type f)
+    whole manifest 524288 cat "$release/engine.json"
+    # shellcheck disable=SC2016 # the inner shell expands it
+    [ -d "$release" ] && whole files 524288 sh -c \
+        'cd "$1" && { find . ! -type d ! -name engine.json -type f -exec sha256sum {} +; find . ! -type d ! -type f; }' sh "$release"
     [ "${pid:-0}" != 0 ] || continue
     section exe
     readlink "/proc/$pid/exe"
-    sha256sum <"/proc/$pid/exe" | cut -c1-64
+    timeout --kill-after=2 20 sha256sum <"/proc/$pid/exe" | cut -c1-64
     section cgroup
     cat "/sys/fs/cgroup/hft.slice/hft-engine.slice/hft-engine-$slot.service/cgroup.threads"
-    section smaps
-    grep -E '^([0-9a-f]+-|Rss:|KernelPageSize:|VmFlags:)' "/proc/$pid/smaps"
-    section numa
-    cat "/proc/$pid/numa_maps" 2>/dev/null
+    whole smaps 3145728 grep -E '^([0-9a-f]+-|Rss:|KernelPageSize:|VmFlags:)' "/proc/$pid/smaps"
+    whole numa 1048576 cat "/proc/$pid/numa_maps"
 done
 when=before
 watched "$@"

@@ -1,4 +1,4 @@
-"""What is remembered of checks: the last verdict of each host, and its counters before tuning.
+"""What is kept of checks: the last verdict of each host, and its counters before tuning.
 
 Plain JSON files under `checks/SITE/` of the state root, replaced as a whole. `HOST.json` is the host's
 part of the check document (docs/schema/check.schema.json); `HOST.untuned.json` is a measurement taken
@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from checks.counters import Measurement, parse_measurement
 from checks.errors import CheckError
-from checks.meter import Load, Measurement, parse_measurement
+from checks.meter import Load
+from inventory.errors import StateError
+from inventory.state_dir import read_plain, replacing, state_root
 
-
-def state_root() -> Path:
-    """$HFT_STATE, else ~/.local/state/hft."""
-    return Path(os.environ.get("HFT_STATE") or "~/.local/state/hft").expanduser()
+SIZE_MAX = 8 << 20
 
 
 def meter_cache() -> Path:
-    """Where the compiled meter is kept."""
-    return state_root() / "meter"
+    """Where this account keeps the compiled meter: never below $HFT_STATE, which colleagues may write."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hft" / "meter"
 
 
 def _path(site: str, name: str) -> Path:
@@ -33,23 +32,21 @@ def _path(site: str, name: str) -> Path:
 
 
 def save(site: str, name: str, document: Mapping[str, Any]) -> Path:
-    """Keep a document; a reader sees the old one or the new one."""
+    """Store a document; a reader sees either the old or the new one."""
     path = _path(site, name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fd, scratch = tempfile.mkstemp(prefix=f".{name}-", dir=path.parent)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
+    with replacing(path) as descriptor, os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as file:
         json.dump(document, file, indent=1, sort_keys=True)
         file.write("\n")
-    Path(scratch).replace(path)
+    os.close(descriptor)
     return path
 
 
 def load_untuned(site: str, host: str) -> Measurement | None:
     """The host's measurement from before tuning; None when there is none or it cannot be read."""
     try:
-        text = _path(site, f"{host}.untuned").read_text(encoding="utf-8")
+        text = read_plain(_path(site, f"{host}.untuned"), SIZE_MAX).decode("utf-8")
         return parse_measurement(text, NO_LOAD)
-    except (OSError, CheckError):
+    except (OSError, UnicodeDecodeError, StateError, CheckError):
         return None
 
 

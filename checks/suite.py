@@ -1,7 +1,7 @@
-"""The suite: from hosts to verdicts. Two round trips a host, one for the facts and one for the effect.
+"""The suite: from hosts to verdicts. Two round trips per host, one for the facts and one for the effect.
 
-Hosts are asked side by side. What a host could not answer becomes a finding of that host and never an
-exception of the run: one dark machine must not hide what the others said.
+Hosts are checked in parallel. What a host could not answer becomes a finding of that host, never an exception
+of the run: one unreachable machine must not hide the results of the others.
 """
 
 from __future__ import annotations
@@ -9,29 +9,33 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from checks.baseline import Baseline, baseline_of
+from checks.counters import Measurement, parse_measurement
 from checks.effect import Assignment, assign, better_than_untuned, effect_findings
-from checks.errors import CheckError, SelectionError, SlowError, UnreachableError
+from checks.errors import CheckError, SelectionError
 from checks.expected import Expected, committed, names_of, plan_findings, read_plan
-from checks.facts import Facts, facts_script, parse_facts
-from checks.link import Link, open_links
+from checks.facts import Facts, parse_facts, script_of
+from checks.link import Connection, open_links
 from checks.machine import EMULATED, MachineLoad, is_bent, judged_under, too_busy, watch
-from checks.meter import REMOTE_SCRIPT, Load, Measurement, build_meter, parse_measurement
+from checks.meter import REMOTE_SCRIPT, Load, build_meter
+from checks.persist import persist_findings
+from checks.ports import port_findings
 from checks.reading import list_of
 from checks.settings import setting_findings
 from checks.slots import slot_findings
 from checks.topics import topic_findings
 from checks.verdict import Finding, Verdict, unverifiable, worst
 from inventory.model import Host, Site
+from transport.at_once import at_once
+from transport.errors import SlowError, UnreachableError
+from transport.hint import enrol
 
 FACTS_TIMEOUT_S = 180.0
-HOSTS_AT_ONCE = 32
 LOOKS_AT_EMULATED = 3
 
 Say = Callable[[str], None]
@@ -49,13 +53,13 @@ class Options:
     wanted: Mapping[str, Expected] = field(default_factory=dict)
     recorded: Mapping[str, str] = field(default_factory=dict)
     untuned: Mapping[str, Measurement] = field(default_factory=dict)
-    vms: frozenset[str] = frozenset()  # UUIDs of the site's machines, where this one emulates them
+    vms: frozenset[str] = frozenset()  # UUIDs of the site's VMs, where this machine emulates them
     releases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # host -> slot -> digest deployed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostResult:
-    """Everything one host answered."""
+    """The result of one host."""
 
     host: str
     started_at: str
@@ -74,12 +78,13 @@ class HostResult:
 
     @property
     def verdict(self) -> Verdict | None:
-        """The host's verdict; None when it did not answer."""
-        return None if self.unreachable else worst(self.findings)
+        """The host's verdict; None when it did not answer. One that then fell silent stays violated."""
+        found = worst(self.findings)
+        return None if self.unreachable and found is not Verdict.VIOLATED else found
 
 
 def targets(hosts: Sequence[Host]) -> tuple[Host, ...]:
-    """Hosts that have a profile; only those can be held to a plan."""
+    """Hosts with a profile; only those have a plan to be checked against."""
     chosen = tuple(host for host in hosts if host.profile is not None)
     if not chosen:
         names = ", ".join(host.name for host in hosts)
@@ -93,7 +98,7 @@ def given_plans(plan: Path | None, hosts: Sequence[Host]) -> dict[str, Expected]
         return {}
     if not plan.is_dir() and len(hosts) != 1:
         raise SelectionError(
-            f"--plan {plan} is one plan and {len(hosts)} hosts are selected; give a directory"
+            f"--plan {plan} is one plan, but {len(hosts)} hosts are selected; give a directory"
         )
     files = {host.name: plan / f"{host.name}.json" if plan.is_dir() else plan for host in hosts}
     try:
@@ -105,71 +110,73 @@ def given_plans(plan: Path | None, hosts: Sequence[Host]) -> dict[str, Expected]
 
 
 def check_hosts(site: Site, hosts: Sequence[Host], options: Options, say: Say) -> tuple[HostResult, ...]:
-    """Check these hosts side by side."""
+    """Check these hosts in parallel."""
     chosen = targets(hosts)
     if not options.config and not options.effect:
         raise SelectionError("zero checks: --effect-only and --config-only exclude each other")
     uuids = (host.identity.dmi_uuid for host in site.hosts if host.identity is not None)
     options = replace(options, vms=frozenset(uuid for uuid in uuids if uuid))
-    with open_links(site, chosen) as links, ThreadPoolExecutor(min(len(chosen), HOSTS_AT_ONCE)) as pool:
-        return tuple(pool.map(lambda host: check_host(host, links.get(host.name), options, say), chosen))
+    with open_links(chosen) as links:
+        return tuple(at_once(lambda host: check_host(host, links.get(host.name), options, say), chosen))
 
 
-def check_host(host: Host, link: Link | None, options: Options, say: Say) -> HostResult:
+def check_host(host: Host, link: Connection | None, options: Options, say: Say) -> HostResult:
     """Check one host; unreachable is a result."""
     begin, result = (
         time.monotonic(),
         HostResult(host=host.name, started_at=datetime.now(UTC).isoformat(timespec="seconds")),
     )
     if link is None:
-        note = f"{host.name}: not enrolled; run: hft host enrol {host.name} --fingerprint SHA256:..."
-        return replace(result, unreachable=note)
+        said = f"not enrolled, so nothing was asked; run: {enrol(host.name)}"
+        return replace(result, findings=(unverifiable("identity", "not_enrolled", said),))
     ended = _watch(host, options)
     try:
-        result = _judged(host, link, options, say, result)
+        for seen in _judged(host, link, options, say, result):
+            result = seen  # what was found stays found, whatever comes after it
     except SlowError as error:
         result = _slow(result, error, ended(), baseline_of(host.host_class))
         say(str(error))
     except UnreachableError as error:
-        result = replace(result, unreachable=str(error))
+        result = replace(result, unreachable=error.seen)
         say(str(error))
-    except Exception as error:  # whatever one host answers, the others' verdicts are delivered
+    except Exception as error:  # whatever one host answers, the verdicts of the others are delivered
         result = replace(result, findings=(*result.findings, _unread(error)))
         say(f"{host.name}: {result.findings[-1].message}")
     return replace(result, round_trips=link.calls, seconds=time.monotonic() - begin)
 
 
 def _unread(error: Exception) -> Finding:
-    """What a host answered could not be judged: a finding of that host, with the fault's own words."""
+    """A host's answer that could not be judged, as a finding of that host with the error's own text."""
     said = " ".join(str(error).split())[:300]
     words = said if isinstance(error, CheckError) else f"{type(error).__name__}: {said}"
     return unverifiable("facts", "facts_cut", f"its answer cannot be judged: {words}")
 
 
 def _watch(host: Host, options: Options) -> Callable[[], MachineLoad | None]:
-    """Watch the machine that emulates this host; on metal nobody stands in between."""
+    """Measure the machine that emulates this host; on bare metal there is none."""
     return watch(lambda: options.vms) if host.host_class == EMULATED else lambda: None
 
 
 def _slow(
     result: HostResult, error: SlowError, machine: MachineLoad | None, baseline: Baseline
 ) -> HostResult:
-    """No answer in time is a dark host, except where this machine had no time for it."""
+    """No answer in time means unreachable, except where this machine was too busy to run the host."""
     if machine is None or not too_busy(machine, baseline):
-        return replace(result, unreachable=str(error), machine=machine)
+        return replace(result, unreachable=error.seen, machine=machine)
     said = unverifiable("reachable", "machine_busy", f"{error}; {machine.sentence()}")
-    return replace(result, findings=(said,), machine=machine)
+    return replace(result, findings=(*result.findings, said), machine=machine)
 
 
-def read_facts(link: Link, wanted: Expected | None = None) -> Facts:
-    """One look at a host, in one round trip; a plan that is not on the host yet says what else to read."""
+def read_facts(link: Connection, wanted: Expected | None = None) -> Facts:
+    """Read a host's facts in one round trip; a plan not yet on the host says what else to read."""
     mark, names = f"@{secrets.token_hex(8)}", names_of(wanted) if wanted else ()
-    text = link.run(["sh", "-s", mark, *names], stdin=facts_script(), timeout_s=FACTS_TIMEOUT_S)
+    argv, script = ["sh", "-s", "--", *names], script_of("facts.sh", mark)
+    text = link.run(argv, stdin=script, timeout_s=FACTS_TIMEOUT_S, frame=f"{mark} ")
     return parse_facts(text, mark)
 
 
-def run_meter(link: Link, load: Load, cache: Path) -> Measurement:
-    """One window on a host, in one round trip: the program goes in, the counts come out, nothing stays."""
+def run_meter(link: Connection, load: Load, cache: Path) -> Measurement:
+    """One window on a host, in one round trip: the meter goes in, the counts come out, nothing stays."""
     program = build_meter(cache).read_bytes()
     digest = hashlib.sha256(program).hexdigest()
     argv = ["sh", "-c", REMOTE_SCRIPT, "meter", digest, str(load.limit_s), *load.arguments()]
@@ -177,44 +184,53 @@ def run_meter(link: Link, load: Load, cache: Path) -> Measurement:
     return parse_measurement(text, load)
 
 
-def _judged(host: Host, link: Link, options: Options, say: Say, result: HostResult) -> HostResult:
+def _judged(
+    host: Host, link: Connection, options: Options, say: Say, result: HostResult
+) -> Iterator[HostResult]:
+    """The result of a host, each time that something was added to it."""
     say(f"{host.name}: reading")
     facts = read_facts(link, options.wanted.get(host.name))
     if (seen := facts.machine_id) != host.machine_id:
-        said = f"machine-id {seen or 'not shown'}, enrolled was {host.machine_id}; nothing else was judged"
-        return replace(result, findings=(unverifiable("identity", "other_machine", said),))
+        said = f"machine-id {seen or 'unknown'}, but {host.machine_id} is enrolled; nothing else was judged"
+        yield replace(result, findings=(unverifiable("identity", "other_machine", said),))
+        return
     expected, record = committed(facts, options.wanted.get(host.name), options.recorded.get(host.name))
     result = replace(
         result, findings=(record,), kernel=facts.kernel, boot_id=facts.boot_id, cores=facts.cores
     )
     if expected is None:
-        return result
+        yield result
+        return
     untuned = options.untuned.get(host.name)
-    tuned = record.reason not in ("no_plan", "bad_plan")
+    tuned = record.verdict in (Verdict.OK, Verdict.VIOLATED)  # else no committed plan could be read
     result = replace(result, expected=expected, tuned=tuned, untuned=untuned)
+    yield result
     baseline = baseline_of(host.host_class)
     if options.config:
         config = (*plan_findings(expected, facts), *topic_findings(expected, facts, baseline))
+        config += (*persist_findings(expected, facts), *port_findings(host.ports, facts))
         result = replace(result, findings=(*result.findings, *config, *setting_findings(expected, facts)))
+        yield result
     if options.effect:
         result = _measured(host, link, expected, facts, options, say, result)
+        yield result
     window_s, recorded = options.window_s if options.effect else 0.0, options.releases.get(host.name, {})
     engines = slot_findings(link, expected, facts, window_s=window_s, recorded=recorded)
-    return replace(result, findings=(*result.findings, *engines))
+    yield replace(result, findings=(*result.findings, *engines))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Window:
-    """One look at the effect: what was counted, beside what, and what follows from it."""
+    """One measurement of the effect: the counters, the machine's load, and the findings."""
 
     measured: Measurement | None
     machine: MachineLoad | None
     findings: tuple[Finding, ...]
 
 
-def _measured(  # noqa: PLR0913, PLR0917  # the last step of a pipeline takes what the steps before it made
+def _measured(  # noqa: PLR0913, PLR0917  # the last step of a pipeline takes the results of the others
     host: Host,
-    link: Link,
+    link: Connection,
     expected: Expected,
     facts: Facts,
     options: Options,
@@ -222,7 +238,11 @@ def _measured(  # noqa: PLR0913, PLR0917  # the last step of a pipeline takes wh
     result: HostResult,
 ) -> HostResult:
     baseline = baseline_of(host.host_class)
-    assignment = assign(expected, facts, baseline, options.window_s, drained=options.drained)
+    try:
+        assignment = assign(expected, facts, baseline, options.window_s, drained=options.drained)
+    except CheckError as error:
+        found = unverifiable("effect.control", "meter_failed", str(error))
+        return replace(result, findings=(*result.findings, found))
     isolated = expected.isolated & facts.online
 
     def look() -> _Window:
@@ -234,13 +254,13 @@ def _measured(  # noqa: PLR0913, PLR0917  # the last step of a pipeline takes wh
         sound = None if isinstance(measured, CheckError) else measured
         found = list(effect_findings(assignment, measured, baseline, isolated))
         if sound is not None and result.tuned:
-            found.append(better_than_untuned(sound, result.untuned, isolated))
+            found.append(better_than_untuned(sound, result.untuned, isolated, baseline))
         return _Window(measured=sound, machine=machine, findings=tuple(found))
 
     window = look()
     more = LOOKS_AT_EMULATED - 1 if host.host_class == EMULATED and result.tuned else 0
     while more and _looks_again(window.findings):
-        say(f"{host.name}: this is what a starved machine shows; looking again, {more} more at most")
+        say(f"{host.name}: a starved machine would show the same; measuring again, at most {more} more")
         window, more = look(), more - 1
     judged = judged_under(window.findings, window.machine, baseline)
     measured, machine = window.measured, window.machine
@@ -248,17 +268,17 @@ def _measured(  # noqa: PLR0913, PLR0917  # the last step of a pipeline takes wh
 
 
 def _looks_again(findings: Sequence[Finding]) -> bool:
-    """Everything that is wrong could come from an emulated host that did not get its CPUs.
+    """Whether every fault could come from an emulated host starved of its CPUs.
 
-    What is set wrongly shows in every window, what the machine beside it does shows in some: one clean window
-    under load proves the host, and a fault that load cannot cause is told at once.
+    A wrong setting shows in every window, other load on the machine only in some: one clean window under load
+    proves the host, and a fault that load cannot cause is reported at once.
     """
     wrong = [one for one in findings if one.verdict in (Verdict.VIOLATED, Verdict.UNVERIFIABLE)]
     return bool(wrong) and all(is_bent(one) for one in wrong)
 
 
 def _measure(
-    link: Link, assignment: Assignment, options: Options, say: Say, name: str
+    link: Connection, assignment: Assignment, options: Options, say: Say, name: str
 ) -> Measurement | CheckError:
     load = assignment.load
     say(f"{name}: {load.window_s:g} s window, {_words(load)}")
@@ -271,8 +291,8 @@ def _measure(
 
 
 def _words(load: Load) -> str:
-    parts = [f"own load on CPUs {list_of(load.spin)}"] if load.spin else []
+    parts = [f"test load on CPUs {list_of(load.spin)}"] if load.spin else []
     parts += [f"stand-ins woken on CPUs {list_of(load.wake)}"] if load.wake else []
     engine = load.observe - load.wake
-    parts += [f"watching the engine on CPUs {list_of(engine)}"] if engine else []
+    parts += [f"observing the engine on CPUs {list_of(engine)}"] if engine else []
     return ", ".join([*parts, f"control on CPU {load.control}"])

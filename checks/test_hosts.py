@@ -1,4 +1,4 @@
-"""The one test of the suite: a host meets a check of its plan (see conftest.py)."""
+"""The one test of the suite: a host passes a check of its plan (see conftest.py)."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Verdicts: what a check may say, and the closed list of reasons it may give.
+"""Verdicts: the possible outcomes of a check, and the closed list of reasons.
 
-Four verdicts and no fifth: `ok`, `violated`, `not_applicable` and `unverifiable`. Everything but `ok`
-carries a reason code from REASONS; docs/verdicts.md tells on-call what each means and which command
-follows. What cannot be read, or is read from something that is not the kernel's, is `unverifiable`:
-unknown is never a pass.
+There are four verdicts: `ok`, `violated`, `not_applicable` and `unverifiable`. Everything but `ok` carries a
+reason code from REASONS; docs/verdicts.md tells on-call what each means and which command to run next. What
+cannot be read, or does not come from the kernel, is `unverifiable`: unknown is never a pass.
 """
 
 from __future__ import annotations
@@ -22,83 +21,96 @@ class Verdict(StrEnum):
     UNVERIFIABLE = "unverifiable"
 
 
-# Reason code -> what it means. The codes are part of the interface: tests and docs/verdicts.md hold them.
+# Reason code -> meaning. The codes are part of the interface: tests compare them with docs/verdicts.md.
 REASONS: dict[Verdict, dict[str, str]] = {
     Verdict.VIOLATED: {
-        "arg_differs": "a kernel argument is in effect with another value",
+        "arg_differs": "a kernel argument is in effect with a different value",
         "arg_missing": "a kernel argument of the plan is not on the booted command line",
-        "binary_differs": "the running program is not the one that the release's manifest lists",
+        "arg_takes_back": "a kernel argument that no plan has takes back one that it has",
+        "binary_differs": "the running program is not the one in the release's manifest",
         "boot_cpu_isolated": "the plan isolates the boot CPU",
-        "clocksource_differs": "the kernel reads time from a slower source than this host class has",
-        "clock_unstable": "the kernel lost trust in its clock and keeps the tick until the next boot",
+        "clocksource_differs": "the kernel uses a slower clock source than this host class offers",
+        "clock_unstable": "the kernel marked its clock unstable and keeps the tick until the next boot",
         "cpu_offline": "the plan gives a role to a CPU that is not online",
-        "default_irq_affinity": "interrupts requested from now on may land on isolated CPUs",
+        "default_irq_affinity": "newly requested interrupts may be placed on isolated CPUs",
         "device_interrupts": "a device interrupted an isolated CPU",
-        "engine_stopped": "an engine is deployed and does not run",
+        "engine_stopped": "an engine is deployed but not running",
         "foreign_task": "another task ran on an isolated CPU",
         "gap_over_budget": "the longest pause of a spinning thread is over the budget of the host class",
-        "hugepages_differ": "a NUMA node has another number of hugepages than the plan gives it",
+        "half_undone": "a change of the host was cut off or could not be undone",
+        "hugepages_differ": "a NUMA node has a different number of hugepages than planned",
         "interprocessor_interrupts": "other CPUs interrupted an isolated CPU more often than the budget",
-        "involuntary_switches": "the thread on an isolated CPU was taken off it",
+        "involuntary_switches": "the thread on an isolated CPU was preempted",
+        "irq_elsewhere": "a device's interrupt is served away from its node, or from the cores of its role",
         "irq_on_isolated": "an interrupt is routed to an isolated CPU",
-        "irqbalance_running": "irqbalance runs and will move interrupts",
-        "kthread_ran": "kernel threads took an isolated CPU more often or longer than the budget",
+        "irqbalance_running": "irqbalance is running and will move interrupts",
+        "kernel_differs": "another kernel runs than the one that the plan is for",
+        "kthread_ran": "kernel threads ran on an isolated CPU more often or longer than the budget allows",
         "kthread_on_isolated": "a movable kernel thread may run on an isolated CPU",
-        "list_mismatch": "a CPU list of the plan does not say what its roles say",
-        "major_faults": "a thread waited for memory to be read from disk",
+        "list_mismatch": "a CPU list of the plan disagrees with its roles",
+        "major_faults": "a thread took a major fault",
         "memory_not_huge": "the engine asked for hugepages and uses none",
         "memory_not_locked": "memory of the engine may be swapped or reclaimed",
-        "memory_remote": "memory of the engine lies on another node than its hot CPUs",
+        "memory_remote": "memory of the engine is on a different node than its hot CPUs",
         "minor_faults": "a hot thread of the engine faulted while market data came in",
+        "next_boot_differs": "a file that systemd reads at the next boot sets another value, or ours is gone",
         "next_boot_untuned": "the boot menu would start the next boot without the committed arguments",
         "not_better_than_untuned": "isolated CPUs are disturbed as often as before tuning",
-        "not_isolated": "the kernel isolates other CPUs than the plan",
-        "not_nohz_full": "the kernel keeps the tick on CPUs that the plan wants without one",
+        "not_isolated": "the kernel isolates different CPUs than planned",
+        "not_nohz_full": "the kernel keeps the tick on CPUs that should be tickless",
         "not_partition": "the roles of the plan do not cover every usable CPU exactly once",
-        "not_procfs": "something is mounted over a file of /proc",
+        "not_procfs": "something is mounted over a file under /proc",
+        "other_interrupts": "the machine interrupted an isolated CPU: thermal, machine check, spurious",
         "plan_hash_mismatch": "two records of the committed plan disagree",
+        "port_absent": "the host has no network device of the name that the inventory gives",
+        "port_no_clock": "the port for PTP shows no hardware clock",
+        "port_no_link": "a port that the inventory names has no link",
         "rcu_callbacks_here": "RCU callbacks of an isolated CPU are not offloaded to housekeeping CPUs",
-        "release_differs": "the release is not what its digest names, or another one than was deployed",
+        "release_differs": "the release does not match its digest, or is not the one deployed",
         "shared_core": "an isolated CPU shares its core with a housekeeping CPU",
-        "slice_cpus_differ": "a slice may use other CPUs than the plan gives it",
+        "slice_cpus_differ": "a slice may use different CPUs than planned",
+        "softirqs": "deferred work of the kernel ran on an isolated CPU more often than the budget",
+        "starved": "the thread on an isolated CPU waited for it longer than the budget",
         "stray_thread": "a thread that the manifest does not list may run on an isolated CPU",
         "task_on_isolated": "a task outside the engine slice may run on an isolated CPU",
-        "thread_misplaced": "a thread of the engine may run, or runs, elsewhere than planned",
-        "thread_missing": "a thread that the manifest lists does not run",
+        "thread_misplaced": "a thread of the engine runs, or may run, on other CPUs than planned",
+        "thread_missing": "a thread listed in the manifest is not running",
         "timer_interrupts": "the local timer interrupted an isolated busy CPU more often than the budget",
-        "unit_state_differs": "a systemd unit is not in the state of the plan",
+        "unit_state_differs": "a systemd unit is not in the planned state",
         "unlisted_thread": "the engine has a thread that its manifest does not list",
-        "value_absent": "a file of the plan is gone",
+        "value_absent": "a file that the plan sets does not exist",
         "value_differs": "a live value is not the planned one",
     },
     Verdict.NOT_APPLICABLE: {
-        "emulated": "microseconds and clocks of an emulated machine mean nothing; counts do",
-        "interpreted": "an interpreter runs, and which script it runs is its own word",
+        "emulated": "microseconds and clocks of an emulated machine are meaningless; counts are not",
+        "interpreted": "an interpreter is running; which script it runs cannot be verified",
         "kernel_lacks": "the booted kernel does not have this feature",
-        "no_baseline": "no figure was recorded before tuning",
-        "not_in_manifest": "the release's manifest wants nothing here",
-        "not_in_plan": "the plan wants nothing here",
-        "one_node": "the host has one memory node",
-        "refused_in_plan": "the planner refused the setting and says why",
-        "sibling_of_engine": "loading this CPU would slow the engine on the same core",
+        "no_baseline": "no measurement was recorded before tuning",
+        "not_in_manifest": "the release's manifest requires nothing here",
+        "not_in_plan": "the plan requires nothing here",
+        "one_node": "the host has a single NUMA node with memory",
+        "refused_in_plan": "the planner refused the setting; the message says why",
+        "sibling_of_engine": "a load on this CPU would slow down the engine on the same core",
     },
     Verdict.UNVERIFIABLE: {
-        "bad_plan": "the plan on the host cannot be read or was changed after planning",
-        "engine_restarted": "the engine is another process than at the start of the window",
-        "engine_started": "an engine task came to a CPU under test; the load was ended at once",
-        "facts_cut": "the host's answer ended early or is not in the expected form",
-        "idle_cpu": "nothing ran on the CPU, and an idle CPU proves nothing",
+        "bad_plan": "the plan on the host is unreadable or was edited",
+        "engine_restarted": "the engine was restarted during the window",
+        "engine_started": "an engine task started on a CPU under test; the load was stopped at once",
+        "facts_cut": "the host's answer is truncated or malformed",
+        "idle_cpu": "the CPU was idle, and an idle CPU proves nothing",
         "idle_engine": "no market data came in during the window, and an idle thread proves nothing",
-        "machine_busy": "the machine that emulates the host was too busy with other work to judge its counts",
+        "machine_busy": "the machine that emulates the host was too busy to judge its counts",
         "meter_failed": "the meter could not be built, started or read",
         "no_plan": "no plan is committed on the host",
         "no_positive_control": "a busy housekeeping CPU shows too few ticks, so the counters prove nothing",
-        "not_procfs": "the evidence comes from a file that lies over /proc",
+        "not_procfs": "something is mounted over a file that the finding rests on",
         "not_read": "the host's answer does not contain this value",
-        "not_readable": "the value exists and cannot be read",
-        "other_machine": "another machine than the enrolled one answers under this name",
-        "steal": "the hypervisor took the CPU away during the window",
-        "unreachable": "the host gave no answer, or not the one with the pinned key",
+        "not_readable": "the value exists but cannot be read",
+        "not_enrolled": "nobody said which machine this name stands for, so none was asked",
+        "other_machine": "a machine other than the enrolled one answers under this name",
+        "starved": "the test load hardly ran, so that low counts prove nothing",
+        "steal": "the hypervisor stole CPU time during the window",
+        "unreachable": "the host did not answer, or not with the pinned key",
         "unmeasured": "the effect measurement did not reach this CPU",
     },
 }
@@ -106,7 +118,7 @@ REASONS: dict[Verdict, dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One check of one host: what was wanted, what was seen, and why it matters."""
+    """One check of one host: what was expected, what was observed, and why it matters."""
 
     check: str
     verdict: Verdict
@@ -117,7 +129,7 @@ class Finding:
     why: str = ""
 
     def __post_init__(self) -> None:
-        """Hold the interface: `ok` has no reason, everything else one of its own list."""
+        """Enforce the interface: `ok` has no reason, every other verdict has one from its list."""
         known: Iterable[str | None] = (None,) if self.verdict is Verdict.OK else REASONS[self.verdict]
         if self.reason not in known:
             raise ValueError(f"{self.check}: {self.verdict} cannot have the reason {self.reason!r}")
@@ -146,14 +158,14 @@ def violated(  # noqa: PLR0913  # a finding has this many parts
 
 
 def not_applicable(check: str, reason: str, message: str, *, why: str = "") -> Finding:
-    """A check that has no meaning here, said and never skipped in silence."""
+    """A check that does not apply here; reported, never silently skipped."""
     return Finding(check=check, verdict=Verdict.NOT_APPLICABLE, reason=reason, message=message, why=why)
 
 
 def unverifiable(  # noqa: PLR0913  # a finding has this many parts
     check: str, reason: str, message: str, *, expected: str = "", observed: str = "", why: str = ""
 ) -> Finding:
-    """A check that could not be answered; never a pass."""
+    """A check that could not be carried out; never a pass."""
     return Finding(
         check=check,
         verdict=Verdict.UNVERIFIABLE,
@@ -166,7 +178,7 @@ def unverifiable(  # noqa: PLR0913  # a finding has this many parts
 
 
 def worst(findings: Iterable[Finding]) -> Verdict:
-    """The verdict of the whole: violated before unverifiable before ok; nothing at all is unverifiable."""
+    """The overall verdict: violated before unverifiable before ok; without findings it is unverifiable."""
     seen = {finding.verdict for finding in findings}
     if Verdict.VIOLATED in seen:
         return Verdict.VIOLATED

@@ -1,12 +1,10 @@
-"""Errors of the acting room, each with its exit code in hft/errors.py; every message names the host."""
+"""Errors of the acting room, each with its exit code in hft/errors.py."""
+
+from transport.errors import HostError
 
 
-class DeployError(Exception):
+class DeployError(HostError):
     """The deploy failed in a way that is ours."""
-
-
-class UnreachableError(DeployError):
-    """A host did not answer within its deadline."""
 
 
 class RefusedError(DeployError):
@@ -23,7 +21,3 @@ class HalfUndoneError(DeployError):
 
 class BusyError(DeployError):
     """Another operator or transaction holds the host or the site."""
-
-
-class SlowError(UnreachableError):
-    """The host was not refused and not cut off: it did not answer within the deadline."""

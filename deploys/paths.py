@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from agent import paths
 from engine.host import places
+from tuning import units
 
-LIB_DIR = "/usr/local/lib/hft"
+LIB_DIR = paths.LIB_DIR
 AGENT = f"{LIB_DIR}/agent.pyz"
-PYTHON = "/usr/bin/python3"
-PLAN_FILE = "/var/lib/hft/plan.json"
+PYTHON = paths.PYTHON
+PLAN_FILE = paths.PLAN_FILE
 SYSCTL_CONF = "/etc/sysctl.d/90-hft.conf"
 TMPFILES_CONF = "/etc/tmpfiles.d/90-hft.conf"
 PID1_CONF = "/etc/systemd/system.conf.d/90-hft.conf"
-SYSTEMD_DIR = "/etc/systemd/system"
-ENGINE_SLICE = "hft-engine.slice"
-MONITORING_SLICE = "hft-monitoring.slice"
+SYSTEMD_DIR = units.UNIT_DIR
+ENGINE_SLICE = units.ENGINE_SLICE
+MONITORING_SLICE = units.MONITORING_SLICE
 STANDIN_PROGRAM = f"{LIB_DIR}/standin.py"
 GATE = places.GATE  # opened after a commit; a trial boot begins without it
 STANDIN_UNIT = f"{SYSTEMD_DIR}/hft-standin@.service"
@@ -23,7 +25,7 @@ OWNED = (
     SYSCTL_CONF,
     TMPFILES_CONF,
     PID1_CONF,
-    f"{SYSTEMD_DIR}/*.d/90-hft.conf",
+    f"{SYSTEMD_DIR}/?*.d/90-hft.conf",
     f"{SYSTEMD_DIR}/{ENGINE_SLICE}",
     f"{SYSTEMD_DIR}/{MONITORING_SLICE}",
     STANDIN_UNIT,

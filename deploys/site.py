@@ -5,8 +5,8 @@ one failure domain selected; otherwise it ends with the sentence what to run. `-
 setting. pyinfra executes this file once for each host, so it holds two calls and nothing else.
 """
 
-from deploys.converge import converge
-from deploys.operations.reboot import reboot_when_asked
+from deploys.pyinfra.converge import converge
+from deploys.pyinfra.operations.reboot import reboot_when_asked
 
 converge()
 reboot_when_asked()

@@ -1,1 +1,1 @@
-"""PAYLOAD: what the bundle deploys; for now the engine stand-in."""
+"""PAYLOAD: what the bundle deploys: the engine contract and its suite, the engines, gateway and venue."""

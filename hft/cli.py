@@ -1,7 +1,7 @@
 """`hft`: one command, loaded lazily so that `hft doctor` never pays for pyinfra's imports.
 
 Each verb lives in a module of its own and is imported only when it is called. The wrapper turns a room's
-error into its sentence and exit code (hft/errors.py), and Ctrl-C into 130.
+error into its sentence and exit code (hft/errors.py), and Ctrl-C into 130 (hft/__main__.py: any signal).
 """
 
 from __future__ import annotations
@@ -9,15 +9,20 @@ from __future__ import annotations
 import gc
 import importlib
 import os
-import signal
+import shlex
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import cast
 
 import click
 from click.utils import PacifyFlushWrapper
+from typing_extensions import override
 
-from hft.errors import Exit, exit_code_of
+from hft.errors import Exit, HftError, HostsError, exit_code_of, line_of
+from inventory.suggest import nearest
+from transport.hint import use_inventory
+from transport.show import forget_documents, is_document_told, tell, tell_document
 
 # A verb that lives half a second makes little garbage: 700 objects, CPython's default, is a search through
 # all modules again and again while they load. pydantic reads the metadata of every installed package to find
@@ -27,41 +32,45 @@ GC_THRESHOLD = 50_000
 # verb -> (module, attribute, one-line help). The help is here so that `hft --help` imports nothing.
 VERBS: dict[str, tuple[str, str, str]] = {
     "apply": (
-        "hft.applying",
+        "hft.verbs.apply",
         "apply",
         "Apply the plan to hosts, with a trial boot where it changes the boot.",
     ),
-    "check": ("hft.checking", "check", "Prove by effect that hosts meet their plan."),
-    "demo": ("hft.demo", "demo", "The whole loop on the lab: untuned, tuned, proven, poisoned, back."),
+    "check": ("hft.verbs.check", "check", "Prove by effect that hosts meet their plan."),
+    "demo": ("hft.verbs.demo", "demo", "The whole loop on the lab: untuned, tuned, proven, poisoned, back."),
     "doctor": (
-        "hft.planning",
+        "hft.verbs.plan",
         "doctor",
         "Look at this Linux machine: topology, the plan it would get, what works against it.",
     ),
-    "drill": ("hft.drill", "drill", "Seeded faults against the loop: cuts, poisons, kills."),
+    "drill": ("hft.verbs.drill", "drill", "Seeded faults against the loop: cuts, poisons, kills."),
     "engine": (
-        "hft.engine_verbs",
+        "hft.verbs.engine",
         "engine",
         "Build our trading engine; judge any firm's by its contract.",
     ),
-    "host": ("hft.hosts", "host", "Enrol hosts: host key, machine identity."),
-    "init": ("hft.hosts", "init", "Write an example inventory."),
-    "lab": ("hft.lab_verbs", "lab", "The lab: real kernels in VMs on this machine."),
-    "plan": ("hft.planning", "plan", "Print the plan of a host or a captured tree."),
-    "recover": ("hft.recovering", "recover", "Undo what was cut off or left half undone on a host."),
-    "revert": ("hft.applying", "revert", "Undo the last applied change of a host."),
-    "snapshot": ("hft.planning", "snapshot", "Capture what the planner reads."),
-    "status": ("hft.status", "status", "Where every host stands, in two seconds."),
+    "gate": ("hft.verbs.gate", "gate", "The list for a key that reaches only a host's agent."),
+    "host": ("hft.verbs.host", "host", "Enrol hosts: host key, machine identity."),
+    "init": ("hft.verbs.host", "init", "Write an example inventory."),
+    "lab": ("hft.verbs.lab", "lab", "The lab: real kernels in VMs on this machine."),
+    "plan": ("hft.verbs.plan", "plan", "Print the plan of a host or a captured tree."),
+    "recover": ("hft.verbs.undo", "recover", "Undo what was cut off or left half undone on a host."),
+    "remove": ("hft.verbs.undo", "remove", "Take the agent, its units and its state off a host."),
+    "revert": ("hft.verbs.undo", "revert", "Undo the last applied change of a host."),
+    "snapshot": ("hft.verbs.plan", "snapshot", "Capture what the planner reads."),
+    "status": ("hft.verbs.status", "status", "Where every host stands, in two seconds."),
 }
 
 
 class LazyGroup(click.Group):
     """A click group whose commands are imported on first use."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+    @override
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(VERBS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    @override
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
         module, attribute, _ = VERBS[cmd_name]
@@ -69,15 +78,36 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    @override
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] in ("help", "version"):  # what people type who do not know the options yet
+            flag = "--version" if args[0] == "version" else "--help"
+            verbs = [word for word in args[1:] if not word.startswith("-")]
+            if flag == "--version" or not verbs:
+                return self.resolve_command(ctx, _shown(self, ctx, flag))
+            args = [*verbs, "--help"]
+        if args and not args[0].startswith("-") and args[0] not in VERBS:
+            ctx.fail(f"there is no command {args[0]!r}{nearest(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
+    @override
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(verb, VERBS[verb][2]) for verb in sorted(VERBS)])
+
+
+def _shown(group: click.Group, ctx: click.Context, flag: str) -> list[str]:
+    """Run an option of the group that prints and ends."""
+    group.main(args=[flag], prog_name=ctx.info_name, standalone_mode=False)
+    ctx.exit()
 
 
 @click.group(
     cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
 )
-@click.version_option(package_name="hft-infra", prog_name="hft")
+@click.version_option(None, "-V", "--version", package_name="hft-infra", prog_name="hft")
 def cli() -> None:
     """Plan, apply, trial-boot and prove a low-latency trading fleet.
 
@@ -86,35 +116,69 @@ def cli() -> None:
     """
 
 
-def main() -> None:
-    """Entry point of the console script; never shows a traceback for a user's mistake."""
+def main() -> int:
+    """Run the command line of this process; its exit code."""
     gc.set_threshold(GC_THRESHOLD)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a run that is ended closes its record, as after Ctrl-C
-        signal.signal(number, signal.default_int_handler)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    sys.exit(run_guarded())
+    return int(run_guarded())
 
 
 def run_guarded(args: list[str] | None = None) -> int:
-    """Run `hft` with ARGS (default: sys.argv) and return its exit code."""
+    """Run `hft` with ARGS (default: sys.argv) and return its exit code; no traceback for a user's mistake."""
+    words = sys.argv[1:] if args is None else args
+    forget_documents()
+    use_inventory(None)
     try:
-        result = cli.main(args=args, prog_name="hft", standalone_mode=False)
+        result = cli.main(args=words, prog_name="hft", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
-        return Exit.BAD_INPUT
+        return _ended(words, Exit.BAD_INPUT, [("", error)], usage=error)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("hft: interrupted", err=True)
-        return Exit.INTERRUPTED
+        tell(f"hft: interrupted; to go on, run again: {shlex.join(['hft', *words])}", err=True)
+        return _ended(words, Exit.INTERRUPTED, [("", HftError(Exit.INTERRUPTED, "interrupted"))], told=True)
     except SystemExit:
         if not isinstance(sys.stdout, cast("type[object]", PacifyFlushWrapper)):
             raise
         return Exit.OK  # click saw the reader leave: that is no failure of what was asked for
+    except HostsError as error:
+        return _ended(words, error.exit_code, error.errors, hint=error.hint)
     except Exception as error:  # a room's error has a sentence, anything else is ours
-        code = exit_code_of(error)
-        if code is not None:
-            click.echo(f"hft: {error}", err=True)
-            return code
-        traceback.print_exc()
-        click.echo("hft: internal error, please report it with the lines above", err=True)
-        return Exit.INTERNAL
+        code, named = exit_code_of(error), [(getattr(error, "host", ""), error)]
+        ours = (
+            [] if code else [*traceback.format_exc().splitlines(), "hft: internal error, please report it so"]
+        )
+        for line in ours:
+            tell(line, err=True)
+        return _ended(words, code or Exit.INTERNAL, named, told=bool(ours))
     return int(result) if isinstance(result, int) else Exit.OK
+
+
+def _ended(  # noqa: PLR0913  # each by name
+    words: Sequence[str],
+    code: Exit,
+    errors: Sequence[tuple[str, Exception]],
+    *,
+    hint: str = "",
+    usage: click.ClickException | None = None,
+    told: bool = False,
+) -> Exit:
+    """Say why it ended, a line for each host; with --json a document says the same, if none did yet."""
+    lines = [line_of(host, error) if host else _sentence(error) for host, error in errors]
+    context = getattr(usage, "ctx", None)
+    more = [hint] if hint else []
+    if context is not None:
+        more.append(
+            f"usage: {context.get_usage().removeprefix('Usage: ')}; see {context.command_path} --help"
+        )
+    for line in () if told else (*lines, *more):
+        tell(f"hft: {line}", err=True)
+    if "--json" in words and not is_document_told():
+        hosts = [{"host": host, "error": line} for (host, _), line in zip(errors, lines, strict=True) if host]
+        said = "; ".join([*lines, *([hint] if hint else [])])
+        only = hosts[0]["host"] if len(hosts) == 1 else None
+        tell_document({"schema": 1, "error": said, "host": only, "code": int(code), "hosts": hosts})
+    return code
+
+
+def _sentence(error: Exception) -> str:
+    said = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    return " ".join(said.split()) or type(error).__name__

@@ -7,6 +7,7 @@ user's mistake. The codes are part of the interface: docs/ci.md documents them, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -35,6 +36,26 @@ class HftError(Exception):
         self.exit_code = exit_code
 
 
+class HostsError(HftError):
+    """What several hosts made impossible: one error a host, and what that means for the run.
+
+    ERRORS are the rooms' own, each with its host; the exit code is that of the worst: unreachable only where
+    nothing else is wrong.
+    """
+
+    def __init__(self, errors: Sequence[tuple[str, Exception]], *, hint: str) -> None:
+        codes = [exit_code_of(error) or Exit.INTERNAL for _, error in errors]
+        worst = next((code for code in codes if code is not Exit.UNREACHABLE), Exit.UNREACHABLE)
+        super().__init__(worst, "; ".join([*(line_of(*one) for one in errors), hint]))
+        self.errors, self.hint = tuple(errors), hint
+
+
+def line_of(host: str, error: Exception) -> str:
+    """The sentence of an error of a host, with the host's name once: a room's error may begin with it."""
+    said = " ".join(str(error).split())
+    return said if getattr(error, "host", "") == host else f"{host}: {said}"
+
+
 # Fully qualified class name -> exit code. By name, so that a light command never imports a heavy room.
 EXIT_BY_CLASS: dict[str, Exit] = {
     "tuning.errors.CpuListError": Exit.BAD_INPUT,
@@ -43,18 +64,20 @@ EXIT_BY_CLASS: dict[str, Exit] = {
     "tuning.errors.ProfileError": Exit.BAD_INPUT,
     "inventory.errors.InventoryError": Exit.BAD_INPUT,
     "inventory.errors.IdentityError": Exit.BAD_INPUT,
+    "inventory.errors.StateError": Exit.BAD_INPUT,
     "lab.errors.LabUsageError": Exit.BAD_INPUT,
     "lab.errors.LabError": Exit.UNREACHABLE,
-    "deploys.errors.UnreachableError": Exit.UNREACHABLE,
+    "transport.errors.UnreachableError": Exit.UNREACHABLE,
+    "transport.errors.FloodError": Exit.UNREACHABLE,
+    "transport.errors.HostError": Exit.BAD_INPUT,
     "deploys.errors.DeployError": Exit.INTERNAL,
     "deploys.errors.RefusedError": Exit.BAD_INPUT,
     "deploys.errors.RolledBackError": Exit.ROLLED_BACK,
     "deploys.errors.HalfUndoneError": Exit.HALF_UNDONE,
     "deploys.errors.BusyError": Exit.LOCKED,
-    "engine.building.BuildError": Exit.INTERNAL,
+    "engine.toolchain.build.BuildError": Exit.INTERNAL,
     "engine.conformance.errors.ArtifactError": Exit.BAD_INPUT,
     "checks.errors.SelectionError": Exit.BAD_INPUT,
-    "checks.errors.UnreachableError": Exit.UNREACHABLE,
     "checks.errors.CheckError": Exit.UNVERIFIABLE,
 }
 

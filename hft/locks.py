@@ -17,16 +17,21 @@ import fcntl
 import json
 import os
 import struct
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hft.errors import Exit, HftError
-from hft.records import append, now, open_shared, operator, state_root
+from hft.operators import operator
+from hft.run_log import append, now
+from inventory.errors import StateError
+from inventory.state_dir import is_still, open_plain, open_shared, replacing, state_root
+from transport.sanitize import printable
+from tuning.strict_json import ShapeError, Table, parse
 
 _SWAPS_MOST = 100
+HOLDER_MAX, WORDS_MAX = 65_536, 300
 # struct flock of fcntl(2) on a 64-bit machine: type, whence, start, length (0: to the end), pid.
 _FLOCK = struct.Struct("hhqqi4x")
 _WHOLE_FILE = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
@@ -57,7 +62,7 @@ class SiteLock:
 
     def check(self) -> None:
         """Refuse to go on when another operator took the site over."""
-        if not _is_current(self.path, self.descriptor):
+        if not is_still(self.path, self.descriptor):
             taker = holder_of(self.site)
             by = taker.sentence() if taker else "another operator"
             raise HftError(Exit.LOCKED, f"site {self.site}: taken over by {by}; this run stops here")
@@ -77,7 +82,10 @@ def site_lock(site: str, reason: str, *, takeover: bool = False) -> Iterator[Sit
         descriptor = _take_over(path, site, me) if takeover else _take(path, site)
         died = _read_holder(descriptor)
     except OSError as error:
-        raise HftError(Exit.INTERNAL, f"{path}: cannot lock site {site}: {error.strerror}") from error
+        hint = "hint: it and its folder must be writable for you, or set HFT_STATE"
+        raise HftError(
+            Exit.BAD_INPUT, f"{path}: cannot lock site {site}: {error.strerror}; {hint}"
+        ) from error
     try:
         with suppress(OSError):  # a full disk: the lock holds, only its holder goes unnamed
             _write_holder(descriptor, me)
@@ -90,8 +98,8 @@ def site_lock(site: str, reason: str, *, takeover: bool = False) -> Iterator[Sit
 def holder_of(site: str) -> Holder | None:
     """Who holds a site now, or None when it is free (a dead holder's name does not count). Takes nothing."""
     try:
-        descriptor = os.open(lock_path(site), os.O_RDONLY)
-    except OSError:
+        descriptor = open_plain(lock_path(site), os.O_RDONLY)
+    except (OSError, StateError):
         return None
     try:
         return _read_holder(descriptor) if _is_held(descriptor) else None
@@ -111,7 +119,7 @@ def _take(path: Path, site: str) -> int:
             holder = _read_holder(descriptor)
             os.close(descriptor)
             break
-        if _is_current(path, descriptor):
+        if is_still(path, descriptor):
             return descriptor
         os.close(descriptor)
     raise HftError(Exit.LOCKED, _busy(site, holder))
@@ -147,24 +155,10 @@ def _take_over(path: Path, site: str, me: Holder) -> int:
         return _take(path, site)
     event = {"event": "takeover", "by": me.who, "pid": me.pid, "reason": me.reason, "from": asdict(before)}
     append(site, event)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        os.fchmod(descriptor, path.parent.stat().st_mode & 0o666)
+    with replacing(path) as descriptor:
         _lock(descriptor)  # nobody else has this file open yet
         _write_holder(descriptor, me)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        os.close(descriptor)
-        raise
     return descriptor
-
-
-def _is_current(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 def _write_holder(descriptor: int, holder: Holder) -> None:
@@ -173,8 +167,19 @@ def _write_holder(descriptor: int, holder: Holder) -> None:
 
 
 def _read_holder(descriptor: int) -> Holder | None:
-    """The name in the file; None when it is empty or just being written: the sentence can live without."""
+    """The name in the file; None when it is empty or just being written: the sentence can live without.
+
+    Any member of the group may have written it: it is held to its shape, and its words to one printable line.
+    """
     try:
-        return Holder(**json.loads(os.pread(descriptor, 65_536, 0)))
-    except (OSError, ValueError, TypeError):
+        found = Table.of(parse(os.pread(descriptor, HOLDER_MAX, 0)))
+        who, since, reason = (
+            _words(found.text(key, size_max=HOLDER_MAX)) for key in ("who", "since", "reason")
+        )
+        return Holder(who=who, pid=found.integer("pid"), since=since, reason=reason)
+    except (OSError, ShapeError):
         return None
+
+
+def _words(text: str) -> str:
+    return " ".join(printable(text, limit=WORDS_MAX).split())

@@ -1,9 +1,9 @@
-"""A worked rack: two engine hosts in two failure domains, a spare, an ops host; copy it and edit it.
+"""An example site: two engine hosts in two failure domains, a spare, an ops host; copy and edit it.
 
-Addresses are from the documentation block 192.0.2.0/24 (RFC 5737). Give every host that shares a rack, a
-switch or a power feed the same failure_domain: hosts of one domain may be changed together, two domains never
-are. A host becomes usable when it is enrolled: hft host enrol engine-1 --fingerprint SHA256:... --inventory
-THIS_FILE
+Addresses are from the documentation block 192.0.2.0/24 (RFC 5737). Give hosts that share a rack, a switch or
+a power feed the same failure_domain: hosts of one domain may be changed together, two domains never are. A
+host becomes usable once it is enrolled:
+hft host enrol engine-1 --fingerprint SHA256:... --inventory THIS_FILE
 """
 
 from __future__ import annotations

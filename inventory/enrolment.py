@@ -1,9 +1,9 @@
-"""The enrolment file: who each machine is, kept beside the inventory as `NAME.enrolled.json`.
+"""The enrolment file: the identity of each machine, kept beside the inventory as `NAME.enrolled.json`.
 
-An inventory says what a person wants; the enrolment says what was found on the machine whose host key
-fingerprint that person brought from elsewhere (the console, the installer's log). It is a file of its own so
-that a tool may write it without editing anybody's Python, and beside the inventory so that both are reviewed
-and versioned together. It is replaced as a whole (write aside, fsync, rename, fsync of the directory).
+The inventory is written by a person; the enrolment records what was found on the machine whose host key
+fingerprint that person obtained out of band (the console, the installer's log). It is a separate file so that
+a tool can write it without editing Python, and beside the inventory so that both are reviewed and versioned
+together. It is replaced atomically (temporary file, fsync, rename, fsync of the directory).
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from inventory.bounded import read_bounded
 from inventory.errors import InventoryError
-from inventory.explain import explain
 from inventory.model import Identity, Site
+from inventory.validation_message import explain
+from tuning.strict_json import bounded, parse
 
+SIZE_MAX, VALUES_MAX = 8 * 1024 * 1024, 400_000
 _HINT = "repair it, or delete it and enrol the hosts again"
 
 
 class Enrolled(BaseModel):
-    """One host's entry: its identity, and who recorded it when."""
+    """One host's entry: its identity, and who recorded it, and when."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,7 +53,7 @@ def read_enrolled(inventory: Path) -> dict[str, Enrolled]:
     path = enrolment_path(inventory)
     data: object = None
     try:
-        data = json.loads(path.read_bytes())
+        data = bounded(parse(read_bounded(path, SIZE_MAX)), values_max=VALUES_MAX)
         return _File.model_validate(data).hosts
     except FileNotFoundError:
         return {}
@@ -87,14 +90,14 @@ def _joined(site: Site, inventory: Path, enrolled: dict[str, Enrolled]) -> Site:
 
 
 def write_enrolled(inventory: Path, name: str, entry: Enrolled) -> Path:
-    """Record one host durably and return the file's path; the other entries stay as they are."""
+    """Record one host durably and return the file's path; other entries are unchanged."""
     path = enrolment_path(inventory)
     hosts = read_enrolled(inventory) | {name: entry}
     body = {"schema": 1, "hosts": {key: hosts[key].model_dump(mode="json") for key in sorted(hosts)}}
     try:
         _replace(path, json.dumps(body, indent=1) + "\n")
     except OSError as error:
-        raise InventoryError(f"{path}: cannot write it: {error.strerror}") from error
+        raise InventoryError(f"{path}: cannot be written: {error.strerror}") from error
     return path
 
 

@@ -1,4 +1,4 @@
-"""Errors of the inventory; each names file, key, what was expected and the nearest known name."""
+"""Errors of the inventory; each names file, key, what was expected and the closest known name."""
 
 
 class InventoryError(Exception):
@@ -7,3 +7,7 @@ class InventoryError(Exception):
 
 class IdentityError(InventoryError):
     """A host that is not the machine that was enrolled."""
+
+
+class StateError(Exception):
+    """A file of the controller's state directory that is not what it should be, or cannot be used."""

@@ -1,10 +1,10 @@
 """The default inventory: the lab on this machine, read from the state file that its driver writes.
 
 This file is used three ways: as a plain pyinfra inventory (`pyinfra inventory/lab.py deploys/site.py`), as
-the default of `hft`, and by the checks. All three execute it and find SITE and the groups, or the sentence
-that the lab is not up. A plain `import inventory.lab` reads nothing until SITE is asked for, so that tools
-which only import modules work without a lab. Hosts are enrolled by construction: the driver made their keys
-and machine ids.
+the default of `hft`, and by the checks. All three execute it and get SITE and the groups, or an error that
+the lab is not up. A plain `import inventory.lab` reads nothing until SITE is accessed, so that tools which
+only import modules work without a lab. Hosts are enrolled by construction: the driver made their keys and
+machine-ids.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from inventory.errors import InventoryError
-from inventory.explain import explain
 from inventory.groups import pyinfra_groups
 from inventory.model import Site
 from inventory.pace import deadlines_of
+from inventory.validation_message import explain
 from lab.errors import LabError
 from lab.paths import lab_dir, lab_name
 from lab.speed import speed_of
@@ -47,7 +47,7 @@ def load() -> Site:
 def site_of(state: dict[str, Any], path: Path) -> Site:
     """The typed site of a lab state document."""
     if not isinstance(state.get("hosts"), dict):
-        raise InventoryError(f"{path}: expected hosts; hint: hft lab down, then hft lab up")
+        raise InventoryError(f"{path}: no hosts in it; hint: hft lab down, then hft lab up")
     engines = sorted(
         name for name, vm in state["hosts"].items() if isinstance(vm, dict) and vm.get("role") == "engine"
     )
@@ -94,7 +94,7 @@ def __getattr__(name: str) -> Site:
 
 
 def _executed() -> Site:
-    """The site for whoever executes this file; pyinfra (no `__name__` of its own) would show a traceback."""
+    """The site when this file is executed; pyinfra, which sets no `__name__`, would show a traceback."""
     try:
         return load()
     except InventoryError as error:

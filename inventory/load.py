@@ -1,13 +1,12 @@
-"""Reads an inventory: a Python file that defines SITE, or TOML or JSON for people who do not want Python.
+"""Reads an inventory: a Python file that defines SITE, or TOML or JSON.
 
-The file may live anywhere. Whatever is wrong with it ends in one InventoryError that names the file, the line
-when it is known, the key, what was expected and the nearest known name. A Python inventory is a program: what
-it raises is told as `file:line: what it said`, never as a traceback of ours.
+The file may be anywhere. Any fault in it becomes one InventoryError that names the file, the line when it is
+known, the key, what was expected and the closest known name. A Python inventory is a program: what it raises
+is reported as `file:line: message`, never as a traceback.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tomllib
@@ -17,15 +16,18 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from inventory.bounded import read_bounded
 from inventory.enrolment import with_enrolled
 from inventory.errors import InventoryError
-from inventory.explain import explain
-from inventory.lines import line_of
 from inventory.model import Site
-from inventory.nearest import nearest
+from inventory.source_location import line_of
+from inventory.suggest import nearest
+from inventory.validation_message import explain
+from tuning.strict_json import NotJsonError, ShapeError, bounded, parse
 
 DEFAULT = Path(__file__).with_name("lab.py")
 SIZE_MAX = 4 * 1024 * 1024
+VALUES_MAX = 200_000  # some 8,000 hosts with every key; what one sentence about a fault may cost
 _SUFFIXES = (".py", ".toml", ".json")
 
 
@@ -49,22 +51,20 @@ def _read(source: Path) -> str:
     try:
         if source.is_dir():
             raise InventoryError(f"{source}: a directory, expected a file; hint: {_file_inside(source)}")
-        if not source.is_file():
+        if not source.exists():
             raise InventoryError(f"{source}: no such file{_file_beside(source)}")
-        if source.stat().st_size > SIZE_MAX:
-            raise InventoryError(f"{source}: larger than {SIZE_MAX // 1024 // 1024} MiB, not an inventory")
-        return source.read_bytes().decode("utf-8")
+        return read_bounded(source, SIZE_MAX).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InventoryError(f"{source}: not UTF-8 text (byte {error.start})") from error
     except (OSError, ValueError) as error:
         raise InventoryError(
-            f"{source}: cannot read it: {getattr(error, 'strerror', None) or error}"
+            f"{source}: cannot be read: {getattr(error, 'strerror', None) or error}"
         ) from error
 
 
 def _file_inside(folder: Path) -> str:
     found = sorted(f.name for f in folder.iterdir() if f.suffix in _SUFFIXES)
-    return f"it holds {', '.join(found[:5])}" if found else "hft init DIR writes an example"
+    return f"it contains {', '.join(found[:5])}" if found else "hft init DIR writes an example"
 
 
 def _file_beside(source: Path) -> str:
@@ -76,18 +76,19 @@ def _file_beside(source: Path) -> str:
 
 def _parse_toml(source: Path, text: str) -> object:
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return bounded(tomllib.loads(text), values_max=VALUES_MAX)
+    except (ValueError, RecursionError) as error:
         raise InventoryError(f"{source}: not TOML: {str(error)[:200]}") from error
 
 
 def _parse_json(source: Path, text: str) -> object:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InventoryError(f"{source}:{error.lineno}: not JSON: {error.msg}") from error
-    except (RecursionError, ValueError) as error:
-        raise InventoryError(f"{source}: not JSON: {str(error)[:200]}") from error
+        return bounded(parse(text), values_max=VALUES_MAX)
+    except NotJsonError as error:
+        line = "" if error.line is None else f":{error.line}"
+        raise InventoryError(f"{source}{line}: not JSON: {error.fault}") from error
+    except ShapeError as error:
+        raise InventoryError(f"{source}: {error}") from error
 
 
 def _checked(source: Path, data: object, text: str) -> Site:

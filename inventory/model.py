@@ -1,10 +1,10 @@
-"""What a person may write about a site: typed, closed, and refused with a sentence when it does not add up.
+"""The schema of a site: typed, closed, and refused with a clear sentence when it is inconsistent.
 
-pydantic stands here, at the edge, and only here: inside, the other rooms use the values. Every model is
-frozen and forbids unknown keys, because a misspelt `ssh_prot` that is silently ignored sends a change to the
-default port of the wrong machine. Scalars are strict: `22` is a port and `"22"` is a mistake. Names and
-addresses follow the grammar of RFC 1123 so that nothing in them can become an option, a pattern or a second
-line for ssh(1).
+pydantic is used here, at the edge, and only here: the other packages use the values. Every model is frozen
+and forbids unknown keys, because a misspelt `ssh_prot` that is silently ignored sends a change to the default
+port of the wrong machine. Scalars are strict: `22` is a port and `"22"` is an error. Names and addresses
+follow the grammar of RFC 1123, so that nothing in them can become an option, a pattern or a second line for
+ssh(1).
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     StringConstraints,
     model_validator,
 )
 
-from inventory.nearest import nearest
 from inventory.profiles import named_profiles, sentence
-from tuning.profile import PROFILES, Profile
+from inventory.suggest import nearest
+from tuning.plan.profile import PROFILES, Ports, Profile
 
 HostClass: TypeAlias = Literal["lab-vm", "bare-metal", "cloud"]
-Role: TypeAlias = Literal["engine", "ops", "monitoring", "standby"]
+HostRole: TypeAlias = Literal["engine", "ops", "monitoring", "standby"]
 T = TypeVar("T")
 PowerKind: TypeAlias = Literal["none", "lab"]
 
@@ -102,6 +103,16 @@ MachineId: TypeAlias = Annotated[str, _matching(r"[0-9a-f]{32}", "a machine-id o
 Mac: TypeAlias = Annotated[
     str, _matching(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", "a MAC address such as 52:54:00:12:34:56")
 ]
+Sha256: TypeAlias = Annotated[str, _matching(r"[0-9a-f]{64}", "a SHA-256 of 64 hexadecimal digits")]
+PortName: TypeAlias = Annotated[
+    str,
+    StringConstraints(strict=True),
+    _matching(
+        r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]|([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}"
+        r"|(?!\.{1,2}\Z)[!-.0-9;-~]{1,15}",
+        "a port's name such as ens1f0, PCI address such as 0000:41:00.0, or MAC address",
+    ),
+]
 Dmi: TypeAlias = Annotated[str, _matching(r"[ -~]{0,128}", "at most 128 printable characters")]
 Seconds: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=86_400)]
 Deadline: TypeAlias = Annotated[float, Field(ge=0.1, le=600, allow_inf_nan=False)]
@@ -112,17 +123,17 @@ class _Written(BaseModel):
 
 
 class Identity(_Written):
-    """What makes a machine this machine; from the lab or `hft host enrol`, never from a first contact."""
+    """A machine's identity; from the lab or `hft host enrol`, never trusted on first use."""
 
-    host_keys: Annotated[tuple[HostKey, ...], AfterValidator(_some)]
+    host_keys: Annotated[tuple[HostKey, ...], FailFast(), AfterValidator(_some)]
     machine_id: MachineId
     dmi_serial: Dmi = ""
     dmi_uuid: Dmi = ""
-    macs: tuple[Mac, ...] = ()
+    macs: Annotated[tuple[Mac, ...], FailFast()] = ()
 
 
 class Trial(_Written):
-    """How long a trial boot may take and what proves it; one per host class, overridden per site."""
+    """The deadlines and criteria of a trial boot; one set per host class, overridable per site."""
 
     trial_s: Seconds = 600
     watchdog_s: Seconds = 900
@@ -138,23 +149,62 @@ class Trial(_Written):
             raise sentence(f"watchdog_s {self.watchdog_s} must be longer than trial_s {self.trial_s}")
         needed = self.confirmations * self.confirm_gap_s + self.effect_window_s
         if self.trial_s <= needed:
-            raise sentence(f"trial_s {self.trial_s} is not longer than the {needed} s its confirmations need")
+            raise sentence(f"trial_s {self.trial_s} must exceed the {needed} s its confirmations take")
         return self
 
     def stretched(self, patience: float) -> Trial:
-        """The same trial for a host that is slower by that factor; what is not waiting stays."""
+        """The same trial for a host slower by that factor; values that are not timeouts stay."""
         longer = {name: math.ceil(getattr(self, name) * patience) for name in ("trial_s", "watchdog_s")}
         return self.model_copy(update=longer)
 
 
 TRIALS: Mapping[HostClass, Trial] = {
-    # Emulated: RCU asks a CPU that the machine beside it starves by ticks, up to 11 in 20 s seen beside eight
-    # busy loops; without isolation there are 500 and more in 10 s.
-    # A boot takes 45 to 120 s and is watched by a deadman that can always reach it: no need to wait long.
+    # Emulated: RCU sends ticks to a CPU that the machine starves, up to 11 in 20 s beside eight busy loops;
+    # without isolation there are 500 and more in 10 s.
+    # A boot takes 45 to 120 s, and its deadman can always reach it: no need to wait long.
     "lab-vm": Trial(trial_s=300, watchdog_s=360, confirm_gap_s=10, timer_interrupts_max=50),
-    "bare-metal": Trial(trial_s=1200, watchdog_s=1500),  # firmware of a server alone may take five minutes
+    "bare-metal": Trial(trial_s=1200, watchdog_s=1500),  # a server's firmware alone may take five minutes
     "cloud": Trial(),
 }
+
+
+class PortNames(_Written):
+    """Which port of a host is for what: each by name, PCI address or MAC address."""
+
+    trade: tuple[PortName, ...] = ()
+    feed_a: PortName | None = None
+    feed_b: PortName | None = None
+    management: PortName | None = None
+    ptp: PortName | None = None
+
+    @model_validator(mode="after")
+    def _management_is_for_nothing_else(self) -> Self:
+        taken = {one.lower() for one in (*self.trade, self.feed_a, self.feed_b) if one}
+        if self.management and self.management.lower() in taken:
+            raise sentence(
+                f"ports: {self.management} is for management, so it must not trade or carry a feed"
+            )
+        return self
+
+
+class Jump(_Written):
+    """An sshd on the way to hosts that cannot be reached directly (ssh(1), -J); pinned like they are."""
+
+    name: Name
+    address: Address
+    ssh_port: Annotated[int, Field(strict=True, ge=1, le=65_535)] = 22
+    user: User = "root"
+    ssh_key: KeyPath | None = None
+    host_keys: Annotated[tuple[HostKey, ...], FailFast(), AfterValidator(_some)]
+
+    @property
+    def jump(self) -> None:
+        """A jump host is reached directly."""
+
+    @property
+    def patience(self) -> float:
+        """A jump host is no emulated one."""
+        return 1.0
 
 
 class Host(_Written):
@@ -166,18 +216,25 @@ class Host(_Written):
     user: User = "root"
     ssh_key: KeyPath | None = None
     host_class: HostClass = "bare-metal"
-    role: Role
+    role: HostRole
     failure_domain: Name
-    profile: str | None = None
+    profile: Name | None = None
     power: PowerKind = "none"
     canary: Annotated[bool, Field(strict=True)] = False
     patience: Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)] = 1.0
+    jump: Jump | None = None
+    ports: PortNames = PortNames()
     identity: Identity | None = None
 
     @property
-    def host_key(self) -> str | None:
-        """The pinned host key ssh must see, or None when the host is not enrolled."""
-        return self.identity.host_keys[0] if self.identity is not None else None
+    def named_ports(self) -> Ports:
+        """The ports as the planner takes them."""
+        return Ports(**self.ports.model_dump())
+
+    @property
+    def host_keys(self) -> tuple[str, ...]:
+        """The pinned host keys, one of which ssh must see; none when the host is not enrolled."""
+        return self.identity.host_keys if self.identity is not None else ()
 
     @property
     def machine_id(self) -> str | None:
@@ -186,13 +243,16 @@ class Host(_Written):
 
 
 class Site(_Written):
-    """One site: the hosts that are changed together, under one lock, by one operator at a time."""
+    """One site: the hosts operated together, under one lock, by one operator at a time."""
 
     name: Name
-    hosts: Annotated[tuple[Host, ...], AfterValidator(_some)]
+    hosts: Annotated[tuple[Host, ...], FailFast(), AfterValidator(_some)]
     profiles: Annotated[Mapping[Name, Profile], BeforeValidator(named_profiles)] = Field(default_factory=dict)
     trials: Mapping[HostClass, Trial] = Field(default_factory=dict)
     status_deadline_s: Deadline = 2.0
+    limits_signers_sha256: Sha256 | None = (
+        None  # of the allowed_signers file that a slot's first deploy brings
+    )
 
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
@@ -208,14 +268,14 @@ class Site(_Written):
         return self
 
     def host(self, name: str) -> Host:
-        """The host of that name; KeyError when there is none (see `select` for what a person typed)."""
+        """The host of that name; KeyError when there is none (see `select` for operator input)."""
         for host in self.hosts:
             if host.name == name:
                 return host
         raise KeyError(name)
 
     def trial_of(self, host: Host) -> Trial:
-        """The trial timings of a host: the site's own for its class, or the shipped ones."""
+        """The trial timings of a host: the site's own for its class, or the defaults."""
         return self.trials.get(host.host_class, TRIALS[host.host_class]).stretched(host.patience)
 
     def profile_of(self, host: Host) -> Profile | None:
@@ -224,7 +284,7 @@ class Site(_Written):
 
     @property
     def known_profiles(self) -> dict[str, Profile]:
-        """Every profile a host of this site may name."""
+        """Every profile that a host of this site may use."""
         return {**PROFILES, **self.profiles}
 
 

@@ -1,9 +1,9 @@
-"""Power: the hand that can always reach a host, and the ears beside it; `hft` injects it.
+"""Power: out-of-band power control and console capture; `hft` injects it.
 
-The external deadman of a trial boot is `cycle()`: GRUB's one-shot is spent by then, so a host that comes
-back comes back on its good entry. Console text and resets are evidence for who brought a host back: a
-panic or a deadlock before user space can tell nobody else. A host without power control keeps `panic=`,
-GRUB's guard, the health service and the watchdog, and loses what only a power cycle cures
+The external deadman of a trial boot is `cycle()`: GRUB's one-shot is consumed by then, so the host comes back
+on its good entry. Console text and resets are evidence for what brought a host back: a panic or a deadlock
+before user space leaves no other trace. A host without power control keeps `panic=`, GRUB's guard, the health
+service and the watchdog, but has no remedy for what only a power cycle fixes
 (docs/decisions/0002-trial-boot.md).
 """
 
@@ -14,6 +14,7 @@ from typing import Protocol
 
 from inventory.errors import InventoryError
 from inventory.model import Host
+from inventory.power_evidence import Evidence, Mark
 from lab.driver import Lab
 from lab.errors import LabError
 from lab.machine import Machine
@@ -23,39 +24,23 @@ CONSOLE_CHARS_MAX = 400_000
 
 
 class PowerError(InventoryError):
-    """The power of a host cannot be switched; the sentence says why."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """A moment in what power control has seen: evidence is asked for since then."""
-
-    console_chars: int = 0
-    resets: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What was seen since a mark; None: nobody recorded. `resets` says of each: watchdog, guest or host."""
-
-    console: str | None = None
-    resets: tuple[str, ...] | None = None
+    """The power of a host cannot be switched; the message says why."""
 
 
 class Power(Protocol):
-    """Switches one host off and on, and says what it saw."""
+    """Switches one host off and on, and reports what it recorded."""
 
     @property
     def can_cycle(self) -> bool:
-        """Whether the deadman has a hand at all."""
+        """Whether the deadman can cut the power at all."""
         ...
 
     def off(self) -> None:
-        """Cut the power; what was not flushed is lost."""
+        """Cut the power; unflushed data is lost."""
         ...
 
     def on(self) -> None:
-        """Give power; nothing happens to a host that has it."""
+        """Switch the power on; no effect on a host that has it."""
         ...
 
     def cycle(self) -> None:
@@ -63,21 +48,21 @@ class Power(Protocol):
         ...
 
     def describe(self) -> str:
-        """What stands behind it, for an operator."""
+        """The kind of power control, for the operator."""
         ...
 
     def mark(self) -> Mark:
-        """This moment."""
+        """The present position in the record."""
         ...
 
     def evidence(self, since: Mark) -> Evidence:
-        """What was seen after that moment."""
+        """What was recorded after the mark."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoPower:
-    """A host nobody can switch from here."""
+    """A host without power control."""
 
     host: str
 
@@ -88,7 +73,7 @@ class NoPower:
 
     def off(self) -> None:
         """Refused."""
-        raise PowerError(f"{self.host}: no power control in the inventory; somebody has to go there")
+        raise PowerError(f"{self.host}: no power control configured; power-cycle it on site")
 
     def on(self) -> None:
         """Refused."""
@@ -100,27 +85,27 @@ class NoPower:
 
     def describe(self) -> str:
         """Say what is missing."""
-        return "no power control: a host that hangs before its watchdog runs stays away"
+        return "no power control: a host that hangs before its watchdog is armed stays down"
 
     def mark(self) -> Mark:
-        """The beginning of nothing."""
+        """A mark in an empty record."""
         return Mark()
 
     def evidence(self, since: Mark) -> Evidence:
-        """Nobody listened."""
+        """Nothing was recorded."""
         del since
         return Evidence()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabPower:
-    """A VM of the lab: the driver cuts its power and keeps its console and QEMU's reset events."""
+    """A VM of the lab: the driver cuts its power and records its console and QEMU's reset events."""
 
     machine: Machine
 
     @property
     def can_cycle(self) -> bool:
-        """The lab always can."""
+        """Always available in the lab."""
         return True
 
     def off(self) -> None:
@@ -144,7 +129,7 @@ class LabPower:
         return f"lab VM {self.machine.name}"
 
     def mark(self) -> Mark:
-        """How far console and events have come."""
+        """The present length of console and events."""
         return Mark(console_chars=len(self.machine.console_text()), resets=len(self.machine.resets()))
 
     def evidence(self, since: Mark) -> Evidence:

@@ -1,9 +1,8 @@
-"""Profiles a person wrote, beside `engine` which ships: what a site wants of its hosts, in numbers, never in
-CPUs.
+"""Profiles of a site, besides the built-in `engine`: what it wants of its hosts, in numbers, never in CPUs.
 
-A site file may hold `profiles`, a table by name. The rules of a profile live with the planner
-(tuning.profile); this module only gives a table its name and turns what the planner refuses into a finding
-with a place.
+A site file may hold `profiles`, a table by name. The rules of a profile are the planner's
+(tuning.plan.profile); this module only gives a table its name and turns the planner's refusals into errors
+with a location.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from collections.abc import Mapping
 from pydantic_core import PydanticCustomError
 
 from tuning.errors import ProfileError
-from tuning.profile import PROFILES, Profile
+from tuning.plan.profile import PROFILES, Profile
 
 
 def sentence(text: str) -> PydanticCustomError:
-    """A finding that is already the sentence to show (see inventory.explain)."""
+    """An error whose text is already the sentence to show (see inventory.validation_message)."""
     return PydanticCustomError("sentence", "{text}", {"text": text})
 
 
@@ -30,15 +29,14 @@ def named_profiles(value: object) -> object:
 
 def _profile(name: object, wishes: object) -> object:
     if name in PROFILES:
-        raise sentence(f"profile {name!r} ships with the planner; give yours another name")
+        raise sentence(f"profile {name!r} is built in; give yours a different name")
     if isinstance(wishes, Profile):
         if wishes.name != name:
-            raise sentence(f"profile {name!r} calls itself {wishes.name!r}; the two names must be the same")
+            raise sentence(f"profile {name!r} has the name {wishes.name!r}; the two must be the same")
         return wishes
     if not isinstance(wishes, Mapping):
         return wishes
     try:
         return _profile(name, Profile.from_mapping({"name": name, **wishes}))
     except ProfileError as error:
-        said = str(error).removeprefix(f"profile {name}: ").removeprefix("profile: ")
-        raise sentence(f"profile {name!r}: {said}") from error
+        raise sentence(f"profile {name!r}: {error.fault}") from error

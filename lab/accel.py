@@ -1,8 +1,8 @@
-"""Which accelerator: TCG, unless HFT_ACCEL=kvm asks for KVM and a probe boot has come through.
+"""Which accelerator: TCG, unless HFT_ACCEL=kvm requests KVM and a probe boot succeeds.
 
-A /dev/kvm that opens proves nothing: it was seen to accept every ioctl and then hang a stock kernel right
-after the firmware. The probe boots the very kernel of the image with no root disk; a kernel that runs panics
-for want of one, `panic=-1` resets at once and `-no-reboot` turns that into the end of QEMU.
+A /dev/kvm that opens proves nothing: one was seen to accept every ioctl and then hang a stock kernel right
+after the firmware. The probe boots the image's own kernel without a root disk; a working kernel then panics,
+`panic=-1` resets at once and `-no-reboot` turns that into QEMU exiting.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def chosen_accel(image: Image, progress: Progress) -> str:
     progress("probing KVM with one kernel boot")
     if probe("kvm", image):
         return "kvm"
-    progress("KVM does not carry a kernel on this machine: using TCG")
+    progress("KVM cannot boot a kernel on this machine: using TCG")
     return "tcg"
 
 
 def probe(accel: str, image: Image) -> bool:
-    """Whether the image's generic kernel gets as far as looking for its root disk under ACCEL."""
+    """Whether the image's generic kernel gets as far as mounting its root disk under ACCEL."""
     argv = ["qemu-system-x86_64", "-no-user-config", "-nodefaults", "-display", "none", "-machine", "q35"]
     argv += ["-accel", accel, "-cpu", "Nehalem", "-m", "256M", "-no-reboot", "-serial", "stdio"]
     argv += ["-kernel", str(image.vmlinuz(Kernel.GENERIC)), "-append", "console=ttyS0 panic=-1"]

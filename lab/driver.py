@@ -1,8 +1,8 @@
-"""A lab: some hosts, two private LANs, one state directory. Everything of a lab can be found and removed
-from there.
+"""A lab: some hosts, two private LANs, one state directory, from which everything of a lab can be found and
+removed.
 
-A process that dies leaves at most VMs whose pid files are in that directory: `down` ends them and removes
-it. What `up` itself started it also stops again when it does not come to its end (an error, Ctrl-C).
+A process that dies leaves at most VMs whose pid files are in that directory: `down` stops them and removes
+it. When `up` does not finish (an error, Ctrl-C) it stops what it started itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from lab.machine import BOOT_TIMEOUT_S, Machine
 from lab.paths import lab_dir, private_dir
 from lab.qemu import Wiring
 from lab.snapshots import NAME as SNAPSHOT_NAME
-from lab.snapshots import Snapshot
+from lab.snapshots import VmSnapshot
 from lab.spec import VmSpec
 from lab.speed import Speed, measure
 from lab.ssh import Login
@@ -34,14 +34,14 @@ from lab.ssh import Login
 RESUME_TIMEOUT_S = 120.0
 _SOCKET_PATH_BYTES_MAX = 107
 _LAN_PORTS = range(20000, 30000)
-# Below the range of connections and bind(0) (ip_local_port_range, 32768 to 60999): a VM whose power is
-# cycled leaves its port for a moment, and nobody must get it meanwhile.
+# Below the ephemeral range (ip_local_port_range, 32768 to 60999): a VM that is power-cycled frees its port
+# for a moment, and no other program may get it meanwhile.
 _SSH_PORTS = range(10000, 20000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
-    """The lab of a name, whether or not it is up."""
+    """The lab of a given name, whether or not it is up."""
 
     name: str
     directory: Path
@@ -58,7 +58,7 @@ class Lab:
 
     @property
     def state_file(self) -> Path:
-        """What the other rooms read."""
+        """What other packages read."""
         return self.directory / "state.json"
 
     # --- looking
@@ -101,14 +101,16 @@ class Lab:
         restore: bool = False,
         boot_timeout_s: float = BOOT_TIMEOUT_S,
     ) -> tuple[Machine, ...]:
-        """Bring the VMs of SPECS up and wait for their SSH. VMs that run already are left as they are; what
-        this call started is stopped again if it does not finish. RESTORE starts a new lab from a snapshot."""
+        """Start the VMs of SPECS and wait for SSH. Running VMs are left alone; what this call started is
+        stopped again if it does not finish. RESTORE starts a new lab from a snapshot."""
         image = ensure_image(progress)
         started: list[str] = []
         with self._held():
             try:
                 accel = chosen_accel(image, progress)
-                kept = Snapshot.of(image, specs, accel) if restore and not self.state_file.exists() else None
+                kept = (
+                    VmSnapshot.of(image, specs, accel) if restore and not self.state_file.exists() else None
+                )
                 if kept is not None and kept.exists:
                     self._restore(kept, image, progress, started)
                 else:
@@ -117,7 +119,7 @@ class Lab:
                     if kept is not None:
                         self._keep(kept, specs, progress)
                 self._record()
-                self.measured(progress)
+                self._measured(progress)
             except BaseException:
                 for name in started:
                     self.machine(name).crash()
@@ -125,7 +127,14 @@ class Lab:
         return tuple(self.machine(spec.name) for spec in specs)
 
     def measured(self, progress: Progress) -> Speed | None:
-        """Measure how fast this lab is now and keep it in its state; None when nothing of it runs."""
+        """Measure how fast this lab is now and record it in its state; None when no VM is running.
+
+        The lab is held meanwhile: an `up` or `down` beside it would be overwritten, or measured half way.
+        """
+        with self._held():
+            return self._measured(progress)
+
+    def _measured(self, progress: Progress) -> Speed | None:
         running = [machine for machine in self.machines() if machine.is_running()]
         if not running:
             return None
@@ -145,7 +154,7 @@ class Lab:
                 progress(f"{machine.name}: starting ({machine.spec.kernel} kernel, {machine.accel})")
                 started.append(machine.name)
                 self._start(machine, progress)
-        for machine in machines:  # they boot side by side, whatever the order in which we look
+        for machine in machines:  # they boot in parallel, whatever the order of waiting
             self.machine(machine.name).wait_for_ssh(timeout_s=timeout_s)
             if machine.name in started:
                 self._keep_boot_time(machine.name, time.monotonic() - began_s)
@@ -156,8 +165,8 @@ class Lab:
         document["hosts"][name]["boot_s"] = round(seconds, 1)
         self._write(document)
 
-    def _keep(self, kept: Snapshot, specs: Sequence[VmSpec], progress: Progress) -> None:
-        """Save the VMs, keep copies of what was saved, and go on from there."""
+    def _keep(self, kept: VmSnapshot, specs: Sequence[VmSpec], progress: Progress) -> None:
+        """Save the VMs, copy what was saved to the cache, and resume them."""
         machines = [self.machine(spec.name) for spec in specs]
         for machine in machines:
             machine.save(SNAPSHOT_NAME)
@@ -166,8 +175,8 @@ class Lab:
         for machine in machines:
             self._resume(machine, progress)
 
-    def _restore(self, kept: Snapshot, image: Image, progress: Progress, started: list[str]) -> None:
-        """Make this lab from KEPT and let its VMs go on where they were saved."""
+    def _restore(self, kept: VmSnapshot, image: Image, progress: Progress, started: list[str]) -> None:
+        """Create this lab from KEPT and resume its VMs where they were saved."""
         hosts = kept.adopt(self.directory)
         self._write({"lan": new_lan(), "image": image.digest, "hosts": hosts})
         for name in hosts:
@@ -176,8 +185,7 @@ class Lab:
             self._resume(self.machine(name), progress)
 
     def _resume(self, machine: Machine, progress: Progress) -> None:
-        """Start MACHINE from its snapshot; its clock stands at the moment of saving, so it is told the
-        time."""
+        """Start MACHINE from its snapshot; its clock is that of the moment of saving, so it is set."""
         self._start(machine, progress, snapshot=SNAPSHOT_NAME)
         machine = self.machine(machine.name)
         machine.wait_for_ssh(timeout_s=RESUME_TIMEOUT_S)
@@ -185,19 +193,19 @@ class Lab:
         progress(f"{machine.name}: up, restored")
 
     def _start(self, machine: Machine, progress: Progress, snapshot: str | None = None) -> None:
-        """Start MACHINE, once more on another port if its port was taken since it was chosen."""
+        """Start MACHINE; retry once on another port if its port has been taken since it was chosen."""
         try:
             machine.start(snapshot=snapshot)
-        except LabError as error:
-            if "forwarding" not in str(error):
+        except LabError:
+            if is_free(machine.wiring.ssh_port):
                 raise
             progress(f"{machine.name}: port {machine.wiring.ssh_port} is taken, trying another")
             self._move(machine.name, free_port())
             self.machine(machine.name).start(snapshot=snapshot)
 
     def down(self, progress: Progress) -> int:
-        """End every VM of this lab and remove its directory; returns how many ran. Needs no readable
-        state."""
+        """Stop every VM of this lab and remove its directory; returns how many were running. Needs no
+        readable state."""
         if not self.directory.exists():
             return 0
         with self._held():
@@ -211,7 +219,7 @@ class Lab:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Hold this lab against a second `up` or `down`; the kernel lets go when the process ends."""
+        """Lock this lab against a second `up` or `down`; the kernel frees it when the process ends."""
         private_dir(self.directory)
         with (self.directory / "lock").open("w") as lock:
             try:
@@ -227,14 +235,14 @@ class Lab:
     def _created(
         self, specs: Sequence[VmSpec], image: Image, accel: str, progress: Progress
     ) -> tuple[Machine, ...]:
-        """The machines of SPECS, with a disk and an identity made for those that are new."""
+        """The machines of SPECS; new ones get a disk and an identity."""
         if not self.state_file.exists():
             identity.new_key(self.key, f"lab-{self.name}")
             self._write({"lan": new_lan(), "image": image.digest, "hosts": {}})
         known = {machine.name for machine in self.machines()}
         for spec in specs:
             if spec.name not in known:
-                progress(f"{spec.name}: making its disk")
+                progress(f"{spec.name}: creating its disk")
                 self._create(spec, image, accel)
         return tuple(self.machine(spec.name) for spec in specs)
 
@@ -244,7 +252,7 @@ class Lab:
             raise LabUsageError(
                 f"{directory} is too long for a unix socket: set HFT_LAB_DIR to a shorter path"
             )
-        if directory.exists():  # an `up` that was killed half-way through making it
+        if directory.exists():  # left by an `up` that was killed while creating it
             shutil.rmtree(directory)
         private_dir(directory)
         who = identity.new_identity(spec.name)
@@ -266,7 +274,7 @@ class Lab:
         self._write(document)
 
     def _record(self) -> None:
-        """Write down the pids of now."""
+        """Record the present pids."""
         document = state.read_json(self.state_file)
         for machine in self.machines():
             document["hosts"][machine.name]["pid"] = machine.pid()
@@ -277,13 +285,23 @@ class Lab:
         state.write_json(self.state_file, {**fixed, **document})
 
 
-def free_port() -> int:
-    """A loopback port that is free now; QEMU takes it a moment later, so the caller allows for one miss."""
-    for port in random.sample(_SSH_PORTS, k=len(_SSH_PORTS)):
-        with socket.socket() as listener, suppress(OSError):
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a loopback port."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as QEMU does: TIME_WAIT is free
+        try:
             listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A loopback port that is free now; QEMU binds it a moment later, so the caller allows for one miss."""
+    for port in random.sample(_SSH_PORTS, k=len(_SSH_PORTS)):
+        if is_free(port):
             return port
-    raise LabError(f"no loopback port from {_SSH_PORTS.start} to {_SSH_PORTS.stop - 1} is free")
+    raise LabError(f"no free loopback port from {_SSH_PORTS.start} to {_SSH_PORTS.stop - 1}")
 
 
 def new_lan() -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 
 class LabError(Exception):
-    """The lab or one VM could not do what was asked; names the VM, what was seen, and its console log."""
+    """The lab or one VM failed; names the VM, what was seen, and its console log."""
 
 
 class LabUsageError(LabError):
-    """The request itself is wrong: an unknown host, a name that cannot be one, a lab that is not there."""
+    """The request itself is wrong: an unknown host, an invalid name, a lab that does not exist."""

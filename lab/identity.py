@@ -1,10 +1,10 @@
-"""Who a VM is: machine-id, SSH host key, addresses. Made on the controller and written into the VM's disk
-before its first boot, so the first connection is already strict and nothing lab-specific runs inside the
-guest.
+"""A VM's identity: machine-id, SSH host key, addresses. Created on the controller and written into the VM's
+disk before its first boot, so that the first connection already has a strict host key and nothing
+lab-specific runs inside the guest.
 
 The base disk is neither copied nor mounted for it: debugfs writes the files into a copy of the file system's
-own blocks (e2image kept them when the image was built), and the few blocks that differ then go into the VM's
-overlay.
+metadata blocks (saved with e2image when the image was built), and the few blocks that differ then go into the
+VM's overlay.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class GuestFile:
 
 
 def guest_files(spec: VmSpec, identity: Identity, authorized_key: str) -> tuple[GuestFile, ...]:
-    """What makes the common image this one host."""
+    """What turns the common image into this host."""
     lans = (
         GuestFile(
             path=f"/etc/systemd/network/20-trading-{link}.network",
@@ -115,20 +115,19 @@ def changed_blocks(before: Path, after: Path) -> list[tuple[int, bytes]]:
 
 
 def _data_blocks(descriptor: int) -> Iterator[int]:
-    """The offsets of the blocks that are no hole."""
+    """The offsets of the blocks that are not holes."""
     size, offset = os.fstat(descriptor).st_size, 0
     while offset < size:
         try:
             start = os.lseek(descriptor, offset, os.SEEK_DATA)
-        except OSError:  # ENXIO: nothing but a hole from here on
+        except OSError:  # ENXIO: only a hole from here on
             return
         offset = os.lseek(descriptor, start, os.SEEK_HOLE)
         yield from range(start, offset, BLOCK_BYTES)
 
 
 def _write_files(raw: Path, files: tuple[GuestFile, ...], scratch: Path) -> None:
-    """Write FILES into the ext4 of RAW. debugfs ends with 0 whatever happens, so any word of it is an
-    error."""
+    """Write FILES into the ext4 of RAW. debugfs always exits with 0, so any output of it is an error."""
     script = []
     for number, file in enumerate(files):
         source = scratch / str(number)
@@ -156,5 +155,5 @@ def _tool(argv: list[str], env: dict[str, str] | None = None) -> str:
         env={**os.environ, **(env or {})},
     )
     if done.returncode != 0:
-        raise LabError(f"{argv[0]} ended with {done.returncode}: {done.stderr.strip()[-300:]}")
+        raise LabError(f"{argv[0]} exited with {done.returncode}: {done.stderr.strip()[-300:]}")
     return done.stderr + done.stdout

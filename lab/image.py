@@ -28,6 +28,7 @@ from lab import disk, process
 from lab.errors import LabError
 from lab.mirror import archive_lines
 from lab.paths import cache_dir, private_dir
+from transport.ours import is_ours
 
 GUEST = Path(__file__).parent / "guest"
 DISK_MIB = 3072
@@ -90,14 +91,16 @@ def ensure_image(progress: Progress) -> Image:
     """The image of this source tree, from the cache or built now (about a minute and a half)."""
     images = private_dir(cache_dir() / "images")
     image = Image(digest=image_digest(), directory=images / image_digest())
-    if image.directory.is_dir():
+    if is_ours(image.directory):
         return image
     if os.geteuid() != 0:
         raise LabError(
             "building the lab's image needs root (chroot and mount namespaces): run this once as root"
         )
     with _sole_builder(images, progress):
-        if not image.directory.is_dir():
+        if image.directory.exists() and not is_ours(image.directory):
+            raise LabError(f"{image.directory}: others may write there, and VMs boot it; remove it")
+        if not image.directory.exists():
             _build(image, images, progress)
     return image
 

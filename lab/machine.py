@@ -1,5 +1,5 @@
-"""One VM and its verbs, in the manner of the NixOS test driver: a test reads as prose, nothing waits for
-ever.
+"""One VM and its verbs, in the manner of the NixOS test driver: a test reads like prose, and every wait is
+bounded.
 
 engine.start(); engine.wait_for_ssh()
 before = engine.boot_id()
@@ -22,6 +22,7 @@ from lab.errors import LabError
 from lab.qemu import Wiring, command_line
 from lab.retry import Seen, wait_until
 from lab.spec import Link, VmSpec
+from transport.answer import Completed
 
 START_TIMEOUT_S = 60
 BOOT_TIMEOUT_S = 420.0
@@ -31,7 +32,7 @@ CONSOLE_TAIL_LINES = 25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """A VM of a lab. All its state is in its directory and in QEMU, so any process can hold one."""
+    """A VM of a lab. All its state is in its directory and in QEMU, so any process can create this object."""
 
     spec: VmSpec
     wiring: Wiring
@@ -57,24 +58,25 @@ class Machine:
         argv = command_line(self.spec, self.wiring, accel=self.accel, start=number, snapshot=snapshot)
         if shutil.which(argv[0]) is None:
             raise LabError(f"{argv[0]} is not installed: `make setup` installs what the lab needs")
+        process.forget_start(self.wiring.pid_file)
         done = subprocess.run(argv, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False)
         if done.returncode != 0:
             raise LabError(f"{self.name}: QEMU did not start: {done.stderr.strip()[-500:]}")
+        process.keep_start(self.wiring.pid_file)
 
     def crash(self) -> None:
-        """Power loss: the VM is gone at once, what was not flushed is lost. It stays off until start()."""
+        """Power loss: the VM stops at once, unflushed data is lost. It stays off until start()."""
         process.kill(self.wiring.pid_file)
 
     def save(self, snapshot: str) -> None:
-        """Write memory, devices and disk of this moment into the VM's own disk under a name, then end
-        QEMU."""
+        """Save memory, devices and disk state into the VM's own disk under a name, then stop QEMU."""
         said = qmp.monitor(self.wiring.qmp, f"savevm {snapshot}")
         if said:
             raise LabError(f"{self.name}: cannot save: {said}")
         self.crash()
 
     def power_cycle(self) -> None:
-        """Power loss and power back."""
+        """Power off, then on."""
         self.crash()
         self.start()
 
@@ -83,7 +85,7 @@ class Machine:
         qmp.command(self.wiring.qmp, "system_reset")
 
     def is_running(self) -> bool:
-        """Whether its QEMU is alive (frozen counts as alive)."""
+        """Whether its QEMU is running (even if frozen)."""
         return self.pid() is not None
 
     def pid(self) -> int | None:
@@ -93,33 +95,33 @@ class Machine:
     # --- faults
 
     def freeze(self, *, guest_clock_stops: bool = True) -> None:
-        """Stop every CPU. With GUEST_CLOCK_STOPS the guest cannot know it was away (QMP stop); without, it
-        sees the whole gap afterwards, as after a stall of the hypervisor (SIGSTOP)."""
+        """Stop every CPU. With GUEST_CLOCK_STOPS the guest cannot notice the gap (QMP stop); without, it
+        sees the whole gap afterwards, as after a hypervisor stall (SIGSTOP)."""
         if guest_clock_stops:
             qmp.command(self.wiring.qmp, "stop")
         elif not process.send(self.wiring.pid_file, signal.SIGSTOP):
             raise LabError(f"{self.name} is not running")
 
     def thaw(self) -> None:
-        """Go on after either kind of freeze."""
+        """Resume after either kind of freeze."""
         if not process.send(self.wiring.pid_file, signal.SIGCONT):
             raise LabError(f"{self.name} is not running")
         qmp.command(self.wiring.qmp, "cont")
 
     def block(self, link: Link) -> None:
-        """Pull the cable of LINK: the guest sees its carrier go."""
+        """Unplug the cable of LINK: the guest loses carrier."""
         qmp.command(self.wiring.qmp, "set_link", {"name": str(link), "up": False})
 
     def unblock(self, link: Link) -> None:
-        """Plug the cable of LINK in again."""
+        """Plug the cable of LINK back in."""
         qmp.command(self.wiring.qmp, "set_link", {"name": str(link), "up": True})
 
     # --- commands
 
     def execute(
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = COMMAND_TIMEOUT_S
-    ) -> ssh.Completed:
-        """Run ARGV as root over SSH, whatever it returns (255: not reached)."""
+    ) -> Completed:
+        """Run ARGV as root over SSH, whatever it returns (255: not reachable)."""
         return ssh.run(self.login, argv, stdin=stdin, timeout_s=timeout_s)
 
     def succeed(
@@ -129,18 +131,18 @@ class Machine:
         done = self.execute(argv, stdin=stdin, timeout_s=timeout_s)
         if done.returncode != 0:
             raise LabError(
-                f"{self.name}: {' '.join(argv)} ended with {done.returncode}: {done.stderr.strip()[-500:]}"
+                f"{self.name}: {' '.join(argv)} exited with {done.returncode}: {done.stderr.strip()[-500:]}"
             )
         return done.stdout
 
     def boot_id(self) -> str:
-        """The kernel's identity of this boot: it changes with every reboot and with nothing else."""
+        """The kernel's boot id: it changes with every reboot and with nothing else."""
         return self.succeed(["cat", "/proc/sys/kernel/random/boot_id"]).strip()
 
     # --- waiting
 
     def wait_for_ssh(self, *, timeout_s: float = BOOT_TIMEOUT_S) -> None:
-        """Until its SSH server greets and a login succeeds."""
+        """Until its SSH server sends its banner and a login succeeds."""
         self.wait_for_boot(after=None, timeout_s=timeout_s)
 
     def wait_for_boot(self, *, after: str | None, timeout_s: float = BOOT_TIMEOUT_S) -> str:
@@ -148,7 +150,7 @@ class Machine:
 
         def look() -> str | None:
             if not self.is_running():
-                raise LabError(f"{self.name}: QEMU ended while we waited for its boot")
+                raise LabError(f"{self.name}: QEMU exited while waiting for its boot")
             if not ssh.banner_is_there(self.login.port, timeout_s=5.0):
                 return None
             done = self.execute(["cat", "/proc/sys/kernel/random/boot_id"], timeout_s=60.0)
@@ -158,7 +160,7 @@ class Machine:
         return self.wait_until(look, what="SSH", timeout_s=timeout_s)
 
     def wait_for_unit(self, unit: str, *, timeout_s: float = BOOT_TIMEOUT_S) -> None:
-        """Until systemd calls UNIT active; gives up at once when it has failed."""
+        """Until systemd reports UNIT active; gives up at once when it has failed."""
 
         def look() -> bool:
             state = self.execute(["systemctl", "is-active", unit]).stdout.strip()
@@ -177,7 +179,7 @@ class Machine:
     def wait_until(
         self, look: Callable[[], Seen | None], *, what: str, timeout_s: float, interval_s: float = 0.5
     ) -> Seen:
-        """Until LOOK returns something; when it does not, the error ends with the console's last lines."""
+        """Until LOOK returns something; on timeout the error ends with the last lines of the console."""
         try:
             return wait_until(look, what=f"{self.name}: {what}", timeout_s=timeout_s, interval_s=interval_s)
         except LabError as error:
@@ -198,13 +200,13 @@ class Machine:
         return tuple(event for path in self._event_files() for event in qmp.parse_events(path.read_text()))
 
     def resets(self) -> tuple[qmp.Reset, ...]:
-        """Every reset and who asked for it: watchdog, guest or host."""
+        """Every reset and its cause: watchdog, guest or host."""
         return tuple(
             reset for path in self._event_files() for reset in qmp.resets(qmp.parse_events(path.read_text()))
         )
 
     def boots(self) -> int:
-        """How often it went through its firmware: power-ons that restored no snapshot, and resets."""
+        """How often it ran its firmware: power-ons without a snapshot, and resets."""
         restored = sum(1 for path in self._event_files() if path.with_suffix(".restored").exists())
         return len(self._event_files()) - restored + len(self.resets())
 

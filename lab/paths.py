@@ -1,6 +1,6 @@
-"""Where the lab keeps things: the image cache (shared, rebuildable) and one private state directory per lab.
+"""The lab's directories: the image cache (shared, rebuildable) and one private state directory per lab.
 
-The name of a lab comes from $HFT_LAB; its directory from $HFT_LAB_DIR. Images go to $HFT_CACHE_DIR.
+The name of a lab comes from $HFT_LAB, its directory from $HFT_LAB_DIR. Images go to $HFT_CACHE_DIR.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ import re
 from pathlib import Path
 
 from lab.errors import LabUsageError
+from transport.ours import is_ours
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
 def lab_name() -> str:
-    """The lab that commands without an explicit name mean."""
+    """The lab used by commands without an explicit name."""
     return checked_name(os.environ.get("HFT_LAB") or "default")
 
 
 def checked_name(name: str) -> str:
-    """NAME if it can name a lab or a host, else a refusal."""
+    """NAME if it is a valid name of a lab or a host, else a refusal."""
     if not _NAME.fullmatch(name):
         raise LabUsageError(
             f"lab name {name!r}: use 1 to 32 of a-z, 0-9 and '-', starting with a letter or digit"
@@ -29,7 +30,7 @@ def checked_name(name: str) -> str:
 
 
 def lab_dir(name: str) -> Path:
-    """The private state directory of lab NAME (it need not exist)."""
+    """The private state directory of lab NAME (which need not exist)."""
     base = os.environ.get("HFT_LAB_DIR")
     root = Path(base).expanduser() if base else Path.home() / ".local/state/hft/lab"
     return root.absolute() / checked_name(name)
@@ -42,6 +43,13 @@ def cache_dir() -> Path:
 
 
 def private_dir(path: Path) -> Path:
-    """Create PATH for this user alone and return it."""
+    """Create PATH, accessible to this user only, and return it.
+
+    One that others may write is refused: what lies there boots, or says whom ssh trusts.
+    """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not is_ours(path):
+        raise LabUsageError(
+            f"{path}: others may write there, or it is a link; remove it, or name another place"
+        )
     return path

@@ -1,17 +1,17 @@
 """The QEMU command line of one VM: a pure function from values to argv.
 
 What each part is for:
-- q35, TCG with one thread per CPU, a CPU with SSE4.2: the machine that DPDK accepts.
-- every CPU its own socket: the kernel's scheduler rejects a NUMA node border inside one socket.
+- q35, TCG with one thread per CPU, a CPU with SSE4.2: a machine that DPDK accepts.
+- every CPU its own socket: the kernel's scheduler rejects a NUMA node boundary inside a socket.
 - pxb-pcie with numa_node: a root bus that belongs to a node, so /sys/class/net/*/device/numa_node is real.
-- e1000e on multicast sockets bound to 127.0.0.1: an Ethernet segment per lab and LAN that no other machine
-  can hear.
+- e1000e on multicast sockets bound to 127.0.0.1: an Ethernet segment per lab and LAN, not visible to other
+  machines.
 - user networking with restrict=on: the guest reaches nothing; the controller reaches its sshd.
 - i6300esb with the action reset: a watchdog that really resets.
-- the disk in writeback mode: what a guest has flushed survives the kill of QEMU, what it has not is lost, as
-  with a real power cut.
+- the disk in writeback mode: data that a guest has flushed survives a kill of QEMU, other data is lost, as in
+  a real power cut.
 - a QMP monitor on a pair of plain files: it reads `qmp_capabilities` from one and appends every event to the
-  other, so that no reset or watchdog is missed though nobody listens.
+  other, so that no reset or watchdog event is missed although no client is connected.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ from pathlib import Path
 from lab.spec import Link, VmSpec
 
 SSH_GUEST_PORT = 22
-# Model 28 is the in-order Atom: an emulated CPU speculates as little, and the kernel learns it from the
-# number. As a Nehalem it would flush the emulated TLB at every system call (page table isolation): a third
-# of a boot's time.
+# Model 28 is the in-order Atom, known to the kernel as not speculating, like an emulated CPU. As a Nehalem it
+# would flush the emulated TLB at every system call (page table isolation): a third of the boot time.
 _CPU = {"tcg": "Nehalem,model=28,stepping=10", "kvm": "Nehalem"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
-    """Where one VM of one lab is plugged in."""
+    """The paths, ports and networks of one VM of one lab."""
 
     directory: Path
     ssh_port: int
@@ -40,7 +39,7 @@ class Wiring:
 
     @property
     def pid_file(self) -> Path:
-        """QEMU's pid; its path on a process's command line is also how we know the process as ours."""
+        """QEMU's pid; its path on QEMU's command line is part of how we know the process as ours."""
         return self.directory / "qemu.pid"
 
     @property
@@ -93,8 +92,8 @@ def command_line(
 
 def _machine(spec: VmSpec, accel: str) -> list[str]:
     options = {"tcg": "tcg,thread=multi,tb-size=512", "kvm": "kvm"}[accel]
-    split = ",kernel-irqchip=split" if spec.iommu else ""  # what interrupt remapping asks for
-    # 48 bits: user space maps a device's memory by addresses of its own, which 39, the default, do not hold.
+    split = ",kernel-irqchip=split" if spec.iommu else ""  # required for interrupt remapping
+    # 48 bits: DPDK maps DMA by virtual address, which does not fit the default of 39.
     device = "intel-iommu,intremap=on,caching-mode=on,aw-bits=48"
     iommu = ["-device", device] if spec.iommu else []
     return ["-machine", f"q35{split}", "-accel", options, "-cpu", _CPU[accel], *iommu]

@@ -1,7 +1,7 @@
-"""QEMU's control socket (QMP): one command per connection, and the events that a VM has left in its files.
+"""QEMU's control socket (QMP): one command per connection, and the events that a VM recorded in its files.
 
-Protocol: QEMU's docs/interop/qmp-spec. JSON lines; a greeting, `qmp_capabilities`, then commands; events in
-between.
+Protocol: QEMU's docs/interop/qmp-spec. JSON lines; a greeting, `qmp_capabilities`, then commands, interleaved
+with events.
 """
 
 from __future__ import annotations
@@ -57,12 +57,12 @@ def _ask(stream: TextIO, request: Mapping[str, Any], path: Path) -> dict[str, An
 
 
 def monitor(path: Path, line: str) -> str:
-    """Run one line of the human monitor (savevm and loadvm are only there) and return what it printed."""
+    """Run one line of the human monitor (savevm and loadvm exist only there) and return what it printed."""
     return str(command(path, "human-monitor-command", {"command-line": line})).strip()
 
 
 def parse_events(text: str) -> tuple[Event, ...]:
-    """The events among the JSON lines of TEXT; a last line without its end is still being written."""
+    """The events among the JSON lines of TEXT; a last line without a newline is still being written."""
     complete = text[: text.rfind("\n") + 1]
     messages = [json.loads(line) for line in complete.splitlines() if line.strip()]
     return tuple(
@@ -78,15 +78,14 @@ def parse_events(text: str) -> tuple[Event, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reset:
-    """One reset of the machine and who asked for it: watchdog, guest (reboot, panic, GRUB) or host (the
-    lab)."""
+    """One reset of the machine and its cause: watchdog, guest (reboot, panic, GRUB) or host (the lab)."""
 
     at_s: float
     by: str
 
 
 def resets(events: tuple[Event, ...]) -> tuple[Reset, ...]:
-    """The resets in EVENTS, with the firmware's echoes of each folded into it."""
+    """The resets in EVENTS; the firmware's repeated events are folded into one."""
     found: list[Reset] = []
     watchdog_s = float("-inf")
     for event in events:

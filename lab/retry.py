@@ -1,4 +1,4 @@
-"""The one loop of this room that waits: bounded, and it says what it last saw when it gives up."""
+"""The only waiting loop of the lab: bounded, and it says what it waited for when it gives up."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Seen = TypeVar("Seen")
 def wait_until(
     look: Callable[[], Seen | None], *, what: str, timeout_s: float, interval_s: float = 0.5
 ) -> Seen:
-    """Call LOOK until it returns something other than None (or False); LabError after TIMEOUT_S."""
+    """Call LOOK until it returns something other than None or False; LabError after TIMEOUT_S."""
     deadline = time.monotonic() + timeout_s
     while True:
         last_try = time.monotonic() >= deadline

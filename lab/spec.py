@@ -1,8 +1,7 @@
-"""What a lab is made of: hosts as values. The QEMU command line, the identity and the state file all come
-from here.
+"""The hosts of a lab as values. The QEMU command line, the identity and the state file all derive from here.
 
-The default site is a pair of engine hosts on unlike kernels and one operations host. An engine host has the
-shape that makes tuning interesting: two NUMA nodes, CPU 0 alone on node 0, the trading NICs behind a PCI
+The default site is a pair of engine hosts with different kernels and one operations host. An engine host has
+a topology that makes tuning interesting: two NUMA nodes, CPU 0 alone on node 0, the trading NICs behind a PCI
 bridge of node 1.
 """
 
@@ -16,7 +15,7 @@ from lab.errors import LabUsageError
 from lab.image import Kernel
 
 
-class Role(StrEnum):
+class HostRole(StrEnum):
     """What a host is for."""
 
     ENGINE = "engine"
@@ -41,12 +40,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VmSpec:
-    """One host. `number` is its last address byte on both trading LANs and part of its MAC addresses."""
+    """One host. `number` is its last address byte on both trading LANs, and part of its MAC addresses."""
 
     name: str
     number: int
     kernel: Kernel
-    role: Role
+    role: HostRole
     failure_domain: str
     nodes: tuple[Node, ...]
     nic_node: int = 0
@@ -63,8 +62,7 @@ class VmSpec:
         return sum(node.memory_mib for node in self.nodes)
 
     def mac(self, link: Link) -> str:
-        """The same in every lab: a lab's networks reach no other lab, and a restored VM keeps its
-        addresses."""
+        """The same in every lab: labs are isolated from each other, and a restored VM keeps its addresses."""
         return f"52:54:00:4c:{list(Link).index(link):02x}:{self.number:02x}"
 
     def address(self, link: Link) -> str:
@@ -81,7 +79,7 @@ SITE: Mapping[str, VmSpec] = {
             name="engine-1",
             number=11,
             kernel=Kernel.RT,
-            role=Role.ENGINE,
+            role=HostRole.ENGINE,
             failure_domain="rack-a",
             nodes=_ENGINE_NODES,
             nic_node=1,
@@ -90,7 +88,7 @@ SITE: Mapping[str, VmSpec] = {
             name="engine-2",
             number=12,
             kernel=Kernel.GENERIC,
-            role=Role.ENGINE,
+            role=HostRole.ENGINE,
             failure_domain="rack-b",
             nodes=_ENGINE_NODES,
             nic_node=1,
@@ -99,7 +97,7 @@ SITE: Mapping[str, VmSpec] = {
             name="ops",
             number=13,
             kernel=Kernel.GENERIC,
-            role=Role.OPS,
+            role=HostRole.OPS,
             failure_domain="rack-c",
             nodes=(Node(cpus=(0,), memory_mib=512),),
         ),

@@ -1,9 +1,9 @@
-"""How fast a lab is at this moment, measured: what its deadlines are made of.
+"""How fast a lab is at this moment, measured; its deadlines derive from it.
 
-An emulated host is as slow as the machine beside it is busy. Three figures say how slow: one SSH round trip,
-the same with a Python start on the host (what every verb of the agent costs), and how long the last boot
-took. They are measured where somebody waits anyway, kept in the lab's state with their time, and are the
-slowest of its hosts, all measured side by side, as the hosts are also asked side by side.
+An emulated host is as slow as the machine under it is busy. Three figures say how slow: one SSH round trip,
+the same with a Python start on the host (the cost of every verb of the agent), and the duration of the last
+boot. They are measured when a command waits anyway, stored in the lab's state with their time, and are those
+of the slowest host, with all hosts measured in parallel, because they are also used in parallel.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ class Speed:
     at: str
 
     def sentence(self) -> str:
-        """For people."""
-        boot = "not seen yet" if self.boot_s is None else f"{self.boot_s:.0f} s"
+        """The figures, for display."""
+        boot = "not measured yet" if self.boot_s is None else f"{self.boot_s:.0f} s"
         return f"round trip {self.round_trip_s} s, with a Python start {self.start_s} s, boot {boot}"
 
     def to_state(self) -> dict[str, Any]:
-        """As the lab's state file keeps it."""
+        """As the lab's state file stores it."""
         return asdict(self)
 
 
 def speed_of(document: Mapping[str, Any]) -> Speed | None:
-    """What the lab's state file says; None for a lab that was never measured."""
+    """From the lab's state file; None for a lab that was never measured."""
     kept = document.get("speed")
     return Speed(**kept) if isinstance(kept, dict) else None
 
 
 def measure(machines: Sequence[Machine], boots_s: Sequence[float]) -> Speed:
-    """Ask the running machines side by side, each a few times; LabError when one gives no answer."""
+    """Measure the running machines in parallel, each a few times; LabError when one does not answer."""
     with ThreadPoolExecutor(max_workers=len(machines)) as pool:
         found = tuple(pool.map(_of_one, machines))
     return Speed(
@@ -72,5 +72,5 @@ def _seconds(machine: Machine, *argv: str) -> float:
     began_s = time.monotonic()
     done = machine.execute(argv, timeout_s=CALL_TIMEOUT_S)
     if done.returncode != 0:
-        raise LabError(f"{machine.name}: its speed cannot be measured: {done.stderr.strip()[-200:]}")
+        raise LabError(f"{machine.name}: cannot measure its speed: {done.stderr.strip()[-200:]}")
     return time.monotonic() - began_s

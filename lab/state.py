@@ -1,7 +1,7 @@
-"""The lab's state file: the interface to every other room (docs/architecture.md, "Lab state").
+"""The lab's state file: the interface to every other package (docs/architecture.md, "Lab state").
 
-Written whole, aside and by rename. What is true at this moment (is QEMU alive, how many boots) is never
-stored: it is read from the VM's own directory.
+Written as a whole, to a temporary file, then renamed. Momentary facts (is QEMU running, how many boots) are
+never stored: they are read from the VM's own directory.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 from lab.errors import LabError
 from lab.identity import Identity
 from lab.image import Kernel
-from lab.spec import Link, Node, Role, VmSpec
+from lab.spec import HostRole, Link, Node, VmSpec
 
 SCHEMA = 1
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Replace PATH by DOCUMENT in one step, readable by this user alone."""
+    """Replace PATH with DOCUMENT atomically, readable by this user only."""
     aside = path.with_suffix(".new")
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(document, file, indent=1)
@@ -31,20 +31,20 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The document at PATH; refuses a schema this program does not know."""
+    """The document at PATH; an unknown schema is refused."""
     try:
         document = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise LabError(f"cannot read {path}: {error}") from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise LabError(
-            f"{path} has an unknown schema: it is not of this version; `hft lab down` removes the lab"
+            f"{path} has an unknown schema: a different version wrote it; `hft lab down` removes the lab"
         )
     return document
 
 
 def host_entry(spec: VmSpec, who: Identity, *, directory: Path, ssh_port: int, accel: str) -> dict[str, Any]:
-    """A new VM's entry in the state file: what is fixed for the life of the lab."""
+    """A new VM's entry in the state file: what stays fixed for the life of the lab."""
     return {
         "address": "127.0.0.1",
         "ssh_port": ssh_port,
@@ -66,5 +66,5 @@ def host_entry(spec: VmSpec, who: Identity, *, directory: Path, ssh_port: int, a
 def spec_of(document: Mapping[str, Any]) -> VmSpec:
     """The spec that `asdict` turned into DOCUMENT."""
     nodes = tuple(Node(cpus=tuple(node["cpus"]), memory_mib=node["memory_mib"]) for node in document["nodes"])
-    fixed = {"kernel": Kernel(document["kernel"]), "role": Role(document["role"]), "nodes": nodes}
+    fixed = {"kernel": Kernel(document["kernel"]), "role": HostRole(document["role"]), "nodes": nodes}
     return VmSpec(**{**document, **fixed})

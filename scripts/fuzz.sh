@@ -21,7 +21,7 @@ step() { printf '[fuzz %3ds] %s\n' "$SECONDS" "$*" >&2; }
 
 if [ -z "$build" ]; then
   step "building the targets with clang, AddressSanitizer and UndefinedBehaviorSanitizer"
-  build=$(.venv/bin/python -c 'from engine.building import FUZZ, build; print(build(FUZZ))' 2>"$log") ||
+  build=$(.venv/bin/python -c 'from engine.toolchain.build import FUZZ, build; print(build(FUZZ))' 2>"$log") ||
     { tail -n 40 "$log" >&2; exit 1; }
 fi
 

@@ -2,13 +2,17 @@
 # Set up this checkout: Debian packages, a virtual environment from the lock file, an editable install.
 # Safe to run again: every step is skipped when what it would do is already there.
 #
-#   scripts/setup.sh          what the bundle and its lab need
+#   scripts/setup.sh          what the bundle and its lab need: an ops host installs nothing else
+#   scripts/setup.sh dev      also the tools of a checkout: tests, linters, what the benches compare with
 #   scripts/setup.sh engine   also what builds and judges the native engine
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+kind=${1:-}
 lists=(scripts/packages.txt lab/packages.txt)
-[ "${1:-}" != engine ] || lists+=(scripts/packages-engine.txt)
+[ "$kind" != engine ] || lists+=(scripts/packages-engine.txt)
+locks=(requirements.lock)
+[ -z "$kind" ] || locks+=(requirements-dev.lock)
 
 step() { printf '[setup %3ds] %s\n' "$SECONDS" "$*" >&2; }
 
@@ -37,12 +41,16 @@ install_packages() {
 }
 
 install_python() {
-  local want
-  want=$(cat requirements.lock pyproject.toml | sha256sum | cut -d' ' -f1)
-  [ "$(cat .setup/python 2>/dev/null)" = "$want" ] && .venv/bin/python -c 'import hft, pyinfra' 2>/dev/null && return 0
+  local want whole lock has args=()
+  want=$(cat "${locks[@]}" pyproject.toml | sha256sum | cut -d' ' -f1)
+  whole=$(cat requirements.lock requirements-dev.lock pyproject.toml | sha256sum | cut -d' ' -f1)
+  has=$(cat .setup/python 2>/dev/null) || has=
+  # What a checkout has is more than what runs: then there is nothing to do for either.
+  { [ "$has" = "$want" ] || [ "$has" = "$whole" ]; } && .venv/bin/python -c 'import hft, pyinfra' 2>/dev/null && return 0
+  for lock in "${locks[@]}"; do args+=(--requirement "$lock"); done
   step "installing the locked Python packages into .venv"
   [ -x .venv/bin/python ] || /usr/bin/python3 -m venv .venv
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes "${args[@]}"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
   printf '%s' "$want" >.setup/python
 }

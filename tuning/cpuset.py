@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from tuning.errors import CpuListError
 
-# Linux is built for at most 8192 CPUs; anything larger is a damaged or hostile file, not a machine.
+CPU_DIR = "/sys/devices/system/cpu"  # where the kernel shows them
+# Linux supports at most 8192 CPUs; anything larger comes from a damaged or hostile file.
 CPU_LIMIT = 65_536
 
 _NUMBER = r"(?:[0-9]{1,7}|N)"
@@ -136,7 +137,7 @@ def _region_bits(region: str, text: str, cpu_count: int | None) -> int:
     match = _REGION.fullmatch(region)
     if match is None or (match["group"] and not (match["end"] or match["start"].lower() == "all")):
         raise CpuListError(
-            f"{_shown(text)} is not a CPU list: {_shown(region)} is no CPU, range or range:used/group"
+            f"{_shown(text)} is not a CPU list: {_shown(region)} is not a CPU, a range or range:used/group"
         )
     if match["start"].lower() == "all":
         if match["end"]:

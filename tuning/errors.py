@@ -1,4 +1,4 @@
-"""Errors of the pure room; each carries one sentence: which host or file, what was seen, what to do."""
+"""Errors of `tuning`; each carries one sentence: which host or file, what was seen, what to do."""
 
 
 class CpuListError(ValueError):
@@ -10,11 +10,15 @@ class SnapshotError(Exception):
 
 
 class ProfileError(Exception):
-    """A profile that asks for something impossible or unknown."""
+    """A profile that asks for something impossible or unknown; `name` is empty where it has none."""
+
+    def __init__(self, name: str, fault: str) -> None:
+        super().__init__(f"profile {name}: {fault}" if name else f"profile: {fault}")
+        self.name, self.fault = name, fault
 
 
 class PlanError(Exception):
-    """A host that cannot be planned, with its refusal code from the documented closed list."""
+    """A host that cannot be planned, with its refusal code (docs/refusals.md)."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

@@ -1,7 +1,8 @@
-"""Names of the systemd units and slices that a plan speaks of; the capture looks for exactly these."""
+"""Names of the systemd units and slices that a plan refers to; the capture looks for exactly these."""
 
 from __future__ import annotations
 
+UNIT_DIR = "/etc/systemd/system"  # an administrator's units, and ours (systemd.unit(5))
 ENGINE_SLICE = "hft-engine.slice"
 MONITORING_SLICE = "hft-monitoring.slice"
 INIT_SCOPE = "init.scope"
@@ -18,12 +19,29 @@ DISTURBING_UNITS: tuple[str, ...] = (
     "packagekit.service",
     "unattended-upgrades.service",
 )
+# Programs that steer a clock; of a template every instance.
+CLOCK_DAEMONS: tuple[str, ...] = (
+    "chrony.service",
+    "phc2sys.service",
+    "phc2sys@.service",
+    "ptp4l.service",
+    "ptp4l@.service",
+    "timemaster.service",
+    "ts2phc.service",
+)
 
 
 def cgroup_of(name: str) -> str:
-    """The control group of a slice or scope: `hft-engine.slice` lies in `hft.slice` (systemd.slice(5))."""
+    """The cgroup of a slice, scope or service: `hft-engine.slice` is in `hft.slice` (systemd.slice(5))."""
+    if name.endswith(".service"):
+        return f"/sys/fs/cgroup/system.slice/{name}"
     if not name.endswith(".slice"):
         return f"/sys/fs/cgroup/{name}"
     words = name.removesuffix(".slice").split("-")
     levels = ["-".join(words[: depth + 1]) + ".slice" for depth in range(len(words))]
     return "/".join(["/sys/fs/cgroup", *levels])
+
+
+def is_populated(events: str) -> bool:
+    """Whether a process is in a cgroup or below it, by its cgroup.events (cgroups(7), version 2)."""
+    return "populated 1" in events.splitlines()

@@ -31,7 +31,7 @@ _numbers = itertools.count(1)
 
 
 def wide_limits(symbols: Iterable[str]) -> dict[str, Any]:
-    """The engine's part of a limits file that refuses nothing in these symbols."""
+    """The engine's part of a limits file that permits everything in these symbols."""
     return {
         "symbols": list(symbols), "order_quantity_max": 100_000, "order_notional_max_e4": HUGE,
         "gross_notional_max_e4": HUGE, "collar_bps": 100_000, "position_max": 10**9,
@@ -41,13 +41,13 @@ def wide_limits(symbols: Iterable[str]) -> dict[str, Any]:
 
 
 def place() -> Path | None:
-    """Memory where there is some: cases sync journals all the time, and no case is about a disk's speed."""
-    shm = Path("/dev/shm")  # noqa: S108  # a directory of its own is made inside
+    """Memory where possible: cases sync journals all the time, and no case depends on a disk's speed."""
+    shm = Path("/dev/shm")  # noqa: S108  # a private directory is created inside
     return shm if os.access(shm, os.W_OK) else None
 
 
 class Bench:
-    """Everything that a case plays with; `close` ends it all."""
+    """The test bed of one case; `close` ends everything in it."""
 
     def __init__(self, artifact: Artifact, signer: Signer, patience_s: float, profile: str = PROFILE) -> None:
         self.artifact, self.patience_s, self._signer = artifact, patience_s, signer
@@ -60,7 +60,8 @@ class Bench:
         self.feed = Feed(self._address, self.log)
         self.gateway = Gateway(self._address, profile, self.log)
         self.engines: list[Engine] = []
-        (self.directory / "journal").mkdir()
+        self.environment: dict[str, str] = {}  # of engines started from now on, beside the suite's own
+        (self.directory / "journal").mkdir(mode=0o700)
         self.config: dict[str, Any] = self._configuration(profile)
         self.limits()
 
@@ -83,7 +84,7 @@ class Bench:
         }  # fmt: skip
 
     def with_drop_copy(self) -> None:
-        """Let the engine reconcile with a drop copy from its next start on."""
+        """From its next start on, the engine reconciles with a drop copy."""
         self.config["dropcopy"] = {"host": self._address, "port": self.gateway.copy_port}
 
     def close(self) -> None:
@@ -99,8 +100,8 @@ class Bench:
     def limits(
         self, *, serial: int = 1, lasts_s: float = 86_400, key: str | None = "good", **engine: Any
     ) -> bytes:
-        """Write a limits file so wide that nothing is refused, but for what ENGINE narrows; its bytes."""
-        # Whole hours, so that equal limits are equal bytes and are signed once; short lives are exact.
+        """Write a limits file that refuses only what ENGINE narrows; returns its bytes."""
+        # Whole hours, so that equal limits are equal bytes and are signed once; short lifetimes are exact.
         now_ns = time.time_ns() if lasts_s < 3600 else time.time_ns() // 3_600_000_000_000 * 3_600_000_000_000
         document = {
             "serial": serial,
@@ -125,7 +126,7 @@ class Bench:
         return path
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run the program to its end with these arguments."""
+        """Run the program with these arguments until it exits."""
         argv = [*self.artifact.argv, *arguments]
         try:
             return subprocess.run(
@@ -145,7 +146,7 @@ class Bench:
         argv = [*self.artifact.argv, "--config", str(self.write_config())]
         argv += ["--conformance"] if conformance else []
         try:
-            self.engines.append(Engine(argv, self.directory, self.patience_s, watchdog_ms))
+            self.engines.append(Engine(argv, self.directory, self.patience_s, watchdog_ms, self.environment))
         except OSError as error:
             raise Broken(f"{argv[0]}: cannot be started: {error.strerror}") from error
         return self.engines[-1]
@@ -165,39 +166,39 @@ class Bench:
         return engine
 
     def active_or_reducing(self, epoch: int) -> Engine:
-        """Promoted, though what it remembers may make it REDUCING at once."""
+        """An engine that was promoted, but may go to REDUCING at once because of its recovered state."""
         engine = self.standby()
         engine.must("promote", epoch=epoch)
         engine.wait_state("ACTIVE", "REDUCING")
         return engine
 
     def standby_synced(self) -> Engine:
-        """STANDBY and in step with a feed that repeats nothing from now on."""
+        """An engine in STANDBY, in sync with a feed that repeats nothing from now on."""
         engine = self.standby()
-        engine.wait_status("a book in step", lambda status: status["feed"]["next_sequence"] == self.feed.next)
+        engine.wait_status("a book in sync", lambda status: status["feed"]["next_sequence"] == self.feed.next)
         self.feed.history = False
         return engine
 
     def must_exit(self, code: int) -> None:
-        """A start that must end with CODE."""
+        """A start that must exit with CODE."""
         engine = self.launch()
         seen = engine.wait_exit(or_ready=True)
         if seen != code:
-            raise Broken(f"a start that must exit {code} exited {seen}")
+            raise Broken(f"start should exit {code}, but exited {seen}")
 
     # Observation.
 
     def count(self, kind: str, count: int) -> list[Any]:
-        """Values of the first COUNT events of KIND, or more."""
+        """The values of KIND, once at least COUNT events were seen."""
         return [event.value for event in self.log.wait_count(kind, count, self.patience_s)]
 
     def nothing_more(self, kind: str, than: int, seconds: float = 0.2) -> None:
-        """No more than THAN events of KIND, also a little later."""
+        """No more than THAN events of KIND, even a little later."""
         end = time.monotonic() + seconds
         while True:
             seen = len(self.log.all(kind))
             if seen > than:
-                raise Broken(f"the gateway saw {seen} x {kind}, {than} would be right")
+                raise Broken(f"the gateway saw {seen} x {kind}, expected {than}")
             if time.monotonic() > end:
                 return
             time.sleep(0.02)
@@ -208,6 +209,6 @@ class Bench:
 
 
 def demand(holds: bool, otherwise: str) -> None:
-    """Broken, with this sentence, unless it holds."""
+    """Raise Broken with this message unless the claim holds."""
     if not holds:
         raise Broken(otherwise)

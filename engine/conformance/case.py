@@ -1,4 +1,4 @@
-"""Cases: functions that play one scene on a bench and raise Broken when the clause does not hold."""
+"""Cases: functions that run one scenario on a bench and raise Broken when the clause does not hold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LEVELS = {clause.id: clause.level for clause in CLAUSES}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One scene of one clause."""
+    """One scenario of one clause."""
 
     clause: str
     name: str
@@ -30,7 +30,7 @@ class Register:
         self.cases: list[Case] = []
 
     def case(self, clause: str, level: Level | None = None) -> Callable[[Scene], Scene]:
-        """Register a scene for CLAUSE; LEVEL when the scene needs more than the clause does."""
+        """Register a scenario for CLAUSE; LEVEL when the scenario needs more than the clause does."""
 
         def register(scene: Scene) -> Scene:
             name = scene.__name__.replace("_", " ")

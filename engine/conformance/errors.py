@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class ArtifactError(Exception):
-    """What was given is not an artifact that can be judged; one sentence."""
+    """The input is not an artifact that can be judged; one sentence."""
 
 
 class Broken(Exception):  # noqa: N818  # a verdict, not an error
-    """The engine did not do what the clause says; one sentence with what was seen."""
+    """The engine broke the clause; one sentence with what was observed."""

@@ -1,4 +1,4 @@
-"""What the observer saw, in order, and waiting for it."""
+"""The observer's log of events, in order, and waiting for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.conformance.errors import Broken
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing that came in: KIND and what it carried; CONNECTION counts from 1."""
+    """One event: KIND and its content; CONNECTION counts from 1."""
 
     kind: str
     value: Any = None
@@ -41,7 +41,7 @@ class EventLog:
             return [event for event in self._events if not kinds or event.kind in kinds]
 
     def wait(self, what: str, ready: Callable[[list[Event]], bool], patience_s: float) -> list[Event]:
-        """All events as soon as READY; Broken naming WHAT when it never is."""
+        """All events, once READY; Broken naming WHAT on timeout."""
         with self._changed:
             if not self._changed.wait_for(lambda: ready(self._events), timeout=patience_s):
                 seen = ", ".join(event.kind for event in self._events[-8:]) or "nothing"

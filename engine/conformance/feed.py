@@ -1,4 +1,4 @@
-"""The suite's market: ITCH 5.0 over MoldUDP64 on two unicast lines, and the server for what was missed."""
+"""The suite's market data: ITCH 5.0 over MoldUDP64 on two unicast lines, and the re-request server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SYMBOLS = ("HFTA", "HFTB")
 
 
 def directory(locate: int, symbol: str) -> bytes:
-    """ITCH R, 39 bytes: the day's number of a symbol, sent before anything else about it."""
+    """ITCH Stock Directory (R), 39 bytes: a symbol's stock locate of the day, sent before anything else."""
     fields = (
         locate,
         symbol.ljust(8).encode(),
@@ -37,7 +37,7 @@ def directory(locate: int, symbol: str) -> bytes:
 
 
 def add_order(stock: tuple[int, str], reference: int, side: str, shares: int, price_e4: int) -> bytes:
-    """ITCH A, 36 bytes, for a stock's locate and symbol; tracking number and time do not matter here."""
+    """ITCH Add Order (A), 36 bytes; tracking number and timestamp do not matter here."""
     locate, symbol = stock
     fields = (locate, reference, side.encode(), shares, symbol.ljust(8).encode(), price_e4)
     return b"A" + struct.pack(">H8xQcI8sI", *fields)
@@ -61,11 +61,11 @@ class Feed:
         self._server.bind((address, 0))
         self._server.settimeout(HEARTBEAT_S)
         self.messages: list[bytes] = []
-        # With history every beat carries the session from its first message: no start needs a request then;
-        # without it beats are plain heartbeats and what was missed stays missed.
+        # With history every heartbeat carries the session from its first message, so no start has to ask;
+        # without it heartbeats are empty, and missed messages stay missed.
         self.running, self.answering, self.history = True, True, True
         self._closing = False
-        # A beat between a message's number and its packet would tell of a hole that is none.
+        # A heartbeat between a message's number and its packet would announce a gap that does not exist.
         self._one_at_a_time = threading.Lock()
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._beat, self._answer)]
         self._wake = threading.Event()
@@ -105,7 +105,7 @@ class Feed:
             self.messages.append(add_order((locate, symbol), self.next, side, 1000, price_e4))
 
     def publish(self, lines: str, count: int = 1) -> None:
-        """New messages on these lines; none of them are lost for who asks again."""
+        """New messages on these lines; all of them can be re-requested."""
         with self._one_at_a_time:
             first = self.next
             new: list[bytes] = [
@@ -115,6 +115,24 @@ class Feed:
             self.messages += new
             for line in lines:
                 self._send(line, packet(first, new))
+
+    def move_ask(self, ask_e4: int) -> None:
+        """The first symbol's standing ask goes away and another one comes."""
+        with self._one_at_a_time:
+            first = self.next
+            gone = b"D" + struct.pack(">H8xQ", 1, 3)  # list_symbol numbers orders by their messages
+            new = [gone, add_order((1, SYMBOLS[0]), first + 1, "S", 1000, ask_e4)]
+            self.messages += new
+            for line in "AB":
+                self._send(line, packet(first, new))
+
+    def stray(self, line: str, session: bytes, sequence: int, count: int = 0, blocks: bytes = b"") -> None:
+        """A datagram that somebody else sends; a COUNT of 0xFFFF is an end of session."""
+        self._send(line, session.ljust(10) + struct.pack(">QH", sequence, count) + blocks)
+
+    def garbage(self, line: str) -> None:
+        """A datagram that is none of the protocol."""
+        self._send(line, b"x")
 
     def _send(self, line: str, data: bytes) -> None:
         with suppress(OSError):
@@ -145,7 +163,7 @@ class Feed:
 
 
 def _free_port(address: str) -> int:
-    """A port nobody has; the address belongs to one case alone, so nobody takes it in between."""
+    """A free port; the address belongs to this case alone, so no other process takes it meanwhile."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind((address, 0))
         return int(probe.getsockname()[1])

@@ -1,9 +1,8 @@
 """The observer: an order gateway and the venue behind it, as a case needs them.
 
 It speaks the engine's side of the link (engine/contract/link.py), answers orders like a venue that never
-matches by itself, keeps the sequenced responses for a login to ask again, and writes every frame into its
-log. Cases turn its knobs: withhold answers, refuse a claim, call an epoch stale, drop the connection, fill an
-order.
+matches by itself, keeps the sequenced responses so that a login can request them again, and logs every frame.
+Cases control it: withhold answers, refuse a claim, call an epoch stale, drop the connection, fill an order.
 """
 
 from __future__ import annotations
@@ -33,8 +32,9 @@ class Knobs:
     answer_cancels: bool = True
     reject_orders: bool = False
     next_urn: int = 1
+    replay_delay_s: float = 0.0  # between a login and the day's responses
     on_order: Callable[[ouch.Enter], None] | None = None
-    copy_extra: list[bytes] = field(default_factory=list)  # what the drop copy shows and the engine never got
+    copy_extra: list[bytes] = field(default_factory=list)  # shown by the drop copy alone
 
 
 class Gateway:
@@ -98,11 +98,16 @@ class Gateway:
         )
 
     def fill(self, urn: int, quantity: int, price_e4: int) -> None:
-        """Execute a part of an open order."""
+        """Execute part of an open order."""
         with self._lock:
             self._open[urn] -= quantity
             self._reference += 1
             self._respond(ouch.executed(urn, quantity, price_e4, self._reference, time.time_ns()))
+
+    def say(self, message: bytes) -> None:
+        """An event of the venue, whatever it is."""
+        with self._lock:
+            self._respond(message)
 
     def _respond(self, message: bytes) -> None:
         self.responses.append(message)
@@ -171,10 +176,12 @@ class Gateway:
     def _login(self, peer: socket.socket, number: int, payload: bytes) -> bool:
         wanted = payload[26:46].strip()
         first = int(wanted) if wanted.isdigit() else 1
+        self.log.add("login", first, number)
+        peer.sendall(frame("A", b"TEST".rjust(10) + str(max(first, 1)).rjust(20).encode()))
+        time.sleep(self.knobs.replay_delay_s)
         with self._lock:
-            self.log.add("login", first, number)
-            peer.sendall(frame("A", b"TEST".rjust(10) + str(max(first, 1)).rjust(20).encode()))
             peer.sendall(b"".join(frame("S", one) for one in self.responses[max(first, 1) - 1 :]))
+            peer.sendall(frame("m", struct.pack(">Q", len(self.responses) + 1)))
             self._session = peer
         return True
 
@@ -189,7 +196,7 @@ class Gateway:
         if not stale:
             with self._lock:
                 self._answer(message)
-        # Logged when its answer is out or withheld: a case that has seen it may turn the knobs.
+        # Logged once its answer is sent or withheld: a case that has seen it may change the knobs.
         self.log.add("order" if isinstance(message, ouch.Enter) else "cancel", message, number)
         if stale:
             peer.sendall(self._refusal("stale_epoch", "another engine holds a higher epoch"))
@@ -226,7 +233,7 @@ class Gateway:
 
 
 def extra_execution(urn: int, quantity: int, price_e4: int) -> list[bytes]:
-    """An order and its execution that only the drop copy knows."""
+    """An order and its execution that only the drop copy shows."""
     fields = struct.pack(">cIcI8sQ", b"O", urn, b"B", quantity, b"HFTA    ", price_e4)
     data = fields + b"0YANN" + b"0" * 13 + b" " + bytes(2)
     order = ouch.parse(data)

@@ -1,4 +1,4 @@
-"""OUCH 5.0 from the venue's side: what the suite reads of orders, and the responses it writes."""
+"""OUCH 5.0 from the venue's side: decoding orders and encoding responses."""
 
 from __future__ import annotations
 
@@ -67,6 +67,18 @@ def executed(urn: int, quantity: int, price_e4: int, match: int, now_ns: int) ->
 def canceled(urn: int, quantity: int, now_ns: int, profile: str) -> bytes:
     """C, 18 or 20 bytes."""
     return struct.pack(">cQIIc", b"C", now_ns, urn, quantity, b"U") + _appendage(profile)
+
+
+def foreign(urn: int, quantity: int, price_e4: int, now_ns: int) -> bytes:
+    """A, 64 bytes: an order to buy HFTA that another process of the account has sent."""
+    fields = (urn, b"B", quantity, b"HFTA    ", price_e4, b"0", b"Y", 1, b"P", b"N", b"N", b"L")
+    return struct.pack(">cQIcI8sQccQcccc14sH", b"A", now_ns, *fields, b" " * 14, 0)
+
+
+def replaced(original: int, urn: int, quantity: int, price_e4: int, now_ns: int) -> bytes:
+    """U, 68 bytes: the order to buy HFTA has another number, quantity and price."""
+    fields = (original, urn, b"B", quantity, b"HFTA    ", price_e4, b"0", b"Y", 2, b"P", b"N", b"N", b"L")
+    return struct.pack(">cQIIcI8sQccQcccc14sH", b"U", now_ns, *fields, b" " * 14, 0)
 
 
 def rejected(order: Enter, reason: int, now_ns: int, profile: str) -> bytes:

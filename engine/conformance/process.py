@@ -1,4 +1,4 @@
-"""One running engine as the suite sees it: process, admin socket, what it told the service manager."""
+"""One running engine as the suite sees it: process, admin socket, sd_notify(3) messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,14 @@ Answer = dict[str, Any]
 class Engine:
     """A started process; everything about it ends with `close`."""
 
-    def __init__(self, argv: list[str], directory: Path, patience_s: float, watchdog_ms: int | None) -> None:
+    def __init__(
+        self,
+        argv: list[str],
+        directory: Path,
+        patience_s: float,
+        watchdog_ms: int | None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._directory, self.patience_s = directory, patience_s
         self.notes = EventLog()
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -37,18 +44,18 @@ class Engine:
         self._listener.start()
         self._admin: socket.socket | None = None
         self._lines = b""
-        environment = {**os.environ, "NOTIFY_SOCKET": str(path)}
-        environment.pop("WATCHDOG_USEC", None)
+        seen = {**os.environ, **(environment or {}), "NOTIFY_SOCKET": str(path)}
+        seen.pop("WATCHDOG_USEC", None)
         if watchdog_ms is not None:
-            environment["WATCHDOG_USEC"] = str(watchdog_ms * 1000)
+            seen["WATCHDOG_USEC"] = str(watchdog_ms * 1000)
         with (directory / "stdout").open("wb") as out, (directory / "stderr").open("wb") as err:
             self._process = subprocess.Popen(
-                argv, cwd=directory, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+                argv, cwd=directory, env=seen, stdin=subprocess.DEVNULL, stdout=out, stderr=err
             )
         self.pid = self._process.pid
 
     def close(self) -> None:
-        """Kill it if it still runs, and close what was opened for it."""
+        """Kill it if it is still running, and close what was opened for it."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
@@ -77,22 +84,22 @@ class Engine:
         self._process.send_signal(number)
 
     def sigkill(self) -> None:
-        """End it as a crash does."""
+        """SIGKILL, as in a crash."""
         self._process.kill()
         self._process.wait()
 
     def alive(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def wait_exit(self, *, or_ready: bool = False) -> int:
-        """Its exit code; Broken when it goes on running, or with OR_READY as soon as it says READY=1."""
+        """Its exit code; Broken when it keeps running, or with OR_READY as soon as it sends READY=1."""
         end = time.monotonic() + self.patience_s
         while (code := self._process.poll()) is None:
             if or_ready and self.notes.all("READY"):
-                raise Broken("it said READY=1 instead of refusing to start")
+                raise Broken("it sent READY=1 instead of refusing to start")
             if time.monotonic() > end:
-                raise Broken(f"still running {self.patience_s:g} s after it should have ended")
+                raise Broken(f"still running {self.patience_s:g} s after it should have exited")
             time.sleep(POLL_S / 2)
         return code
 
@@ -113,11 +120,11 @@ class Engine:
         except (IndexError, ValueError):
             found = None
         if not isinstance(found, dict):
-            raise Broken(f"the last line of standard output is no JSON object: {lines[-1:]}")
+            raise Broken(f"the last line of standard output is not a JSON object: {lines[-1:]}")
         return found
 
     def wait_ready(self) -> None:
-        """READY=1, or why it did not come."""
+        """Wait for READY=1; Broken with the reason when it does not arrive."""
         end = time.monotonic() + self.patience_s
         while not self.notes.all("READY"):
             self._must_live("READY=1")
@@ -136,7 +143,7 @@ class Engine:
                 self._must_live("an answer on its admin socket")
                 if time.monotonic() > end:
                     raise
-                self._hang_up()
+                self.hang_up()
                 time.sleep(POLL_S)
 
     def _must_live(self, what: str) -> None:
@@ -144,13 +151,14 @@ class Engine:
             words = " ".join(self.stderr().strip().splitlines()[-1:])
             raise Broken(f"ended with {self._process.returncode} before {what}: {words}")
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
+        """Close the persistent connection; the next request goes to whoever has the socket by then."""
         if self._admin is not None:
             self._admin.close()
         self._admin = None
 
     def threads(self) -> set[str]:
-        """Names of its threads now."""
+        """The present names of its threads."""
         names = set()
         for task in Path(f"/proc/{self.pid}/task").iterdir():
             with suppress(OSError):
@@ -159,8 +167,18 @@ class Engine:
 
     # Admin socket.
 
+    def say(self, data: bytes) -> None:
+        """Send bytes on a connection of their own, and wait for no answer."""
+        with socket.socket(socket.AF_UNIX) as link, suppress(OSError):
+            link.settimeout(self.patience_s)
+            link.connect(str(self._directory / "admin"))
+            link.sendall(data)
+            link.shutdown(socket.SHUT_WR)
+            while link.recv(4096):
+                pass
+
     def raw(self, *lines: bytes) -> list[Answer]:
-        """Send lines in one write on the standing connection; their answers."""
+        """Send lines in one write on the persistent connection; returns the answers."""
         return [self._decode(line) for line in self.raw_lines(*lines)]
 
     def raw_lines(self, *lines: bytes) -> list[bytes]:
@@ -192,7 +210,7 @@ class Engine:
         except ValueError:
             found = None
         if not isinstance(found, dict) or not isinstance(found.get("ok"), bool):
-            raise Broken(f"admin answer is no object with ok: {line[:80]!r}")
+            raise Broken(f"admin answer is not an object with ok: {line[:80]!r}")
         return found
 
     def ask(self, verb: str, **fields: Any) -> Answer:
@@ -200,7 +218,7 @@ class Engine:
         return self.raw(request(verb, **fields))[0]
 
     def must(self, verb: str, **fields: Any) -> Answer:
-        """A request that must be done."""
+        """A request that must succeed."""
         answer = self.ask(verb, **fields)
         if not answer["ok"]:
             raise Broken(f"{verb} was refused: {answer.get('code')} {answer.get('detail')}")
@@ -212,7 +230,7 @@ class Engine:
         wanted = {codes} if isinstance(codes, str) else set(codes)
         told = _told(fields)
         if answer["ok"]:
-            raise Broken(f"{verb}{told} was done, not refused with {' or '.join(sorted(wanted))}")
+            raise Broken(f"{verb}{told} succeeded, not refused with {' or '.join(sorted(wanted))}")
         if answer.get("code") not in wanted:
             raise Broken(
                 f"{verb}{told} was refused with {answer.get('code')!r}, not {' or '.join(sorted(wanted))}"
@@ -224,7 +242,7 @@ class Engine:
         return self.must("status")
 
     def state(self) -> str:
-        """The state it says it is in."""
+        """The state it reports."""
         return str(self.status().get("state"))
 
     def wait_status(self, what: str, ready: Callable[[Answer], bool]) -> Answer:
@@ -235,11 +253,11 @@ class Engine:
             if ready(found):
                 return found
             if time.monotonic() > end:
-                raise Broken(f"{what} did not come within {self.patience_s:g} s; state {found.get('state')}")
+                raise Broken(f"{what} not seen within {self.patience_s:g} s; state {found.get('state')}")
             time.sleep(POLL_S)
 
     def wait_state(self, *states: str) -> str:
-        """The first of STATES that it says it is in."""
+        """The first of STATES that it reports."""
         return str(self.wait_status(" or ".join(states), lambda found: found.get("state") in states)["state"])
 
     def stays(self, seconds: float, what: str, holds: Callable[[Answer], bool]) -> None:
@@ -267,7 +285,7 @@ class Engine:
         return entry.values[0]
 
     def wait_metric(self, name: str, value: int) -> None:
-        """A value must come to be VALUE."""
+        """A value must become VALUE."""
         end = time.monotonic() + self.patience_s
         while (seen := self.metric(name)) != value:
             if time.monotonic() > end:
@@ -276,7 +294,7 @@ class Engine:
 
 
 def request(verb: str, **fields: Any) -> bytes:
-    """One request line without its end."""
+    """One request line without its newline."""
     return json.dumps({"verb": verb, **fields}).encode()
 
 

@@ -1,4 +1,4 @@
-"""Throwaway keys of one suite run: the signature that limits files carry, and one nobody allowed."""
+"""Throwaway keys of one suite run: one that limits files are signed with, and one that is not allowed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from engine.contract.limits import SIGNATURE_IDENTITY, SIGNATURE_NAMESPACE
 
 
 class Signer:
-    """Two ed25519 keys, the first of them allowed; signatures of equal bytes are made once."""
+    """Two ed25519 keys, only the first of them allowed; signatures over equal bytes are cached."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

@@ -1,8 +1,8 @@
-"""Running all cases of an artifact's level, in parallel, and what came of each.
+"""Running all cases of an artifact's level, in parallel, and their results.
 
 A clause passes when it has at least one case and all of its cases pass. A clause without a case fails; there
-is no verdict besides passed and failed, so nothing can be skipped. A case that fails beside others is played
-once more alone, for beside others it may have failed for want of a CPU; both outcomes are told.
+is no verdict besides passed and failed, so nothing can be skipped. A case that fails in parallel with others
+is rerun alone, since it may have failed for lack of CPU time; both outcomes are reported.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One case and what came of it: an empty sentence is a pass."""
+    """One case and its result: an empty message is a pass."""
 
     clause: str
     case: str
     sentence: str
     seconds: float
-    beside: str = ""  # what it failed of beside other cases, before it was played alone
+    beside: str = ""  # why it failed in parallel with other cases, before it was rerun alone
 
     @property
     def passed(self) -> bool:
-        """Whether the engine did what the clause says."""
+        """Whether the engine kept the clause."""
         return not self.sentence
 
 
@@ -75,7 +75,7 @@ class Report:
 
 
 def judge(artifact: Artifact, options: Options, progress: Callable[[Result], None]) -> Report:
-    """Play every case of the artifact's level."""
+    """Run every case of the artifact's level."""
     begun = time.monotonic()
     level = artifact.manifest.level
     chosen = _chosen(level, options.only)
@@ -94,7 +94,7 @@ def second_look(
     options: Options,
     progress: Callable[[Result], None],
 ) -> list[Result]:
-    """The results; of CASES, those that failed are played once more, with nothing beside them."""
+    """The results; of CASES, those that failed are rerun one at a time."""
     failed = {(result.clause, result.case): result for result in results if not result.passed}
     again = [case for case in cases if (case.clause, case.name) in failed]
     if not again or options.jobs == 1:
@@ -108,11 +108,11 @@ def second_look(
 def _chosen(level: Level, only: Sequence[str]) -> dict[str, list[Case]]:
     """The cases of each clause of LEVEL; ArtifactError when nothing could be judged."""
     if level is Level.REPLICATED:
-        raise ArtifactError("level replicated has no clauses yet and cannot be judged; declare trading")
+        raise ArtifactError("level replicated has no clauses yet, so it cannot be judged; declare trading")
     clauses = [clause.id for clause in clauses_of(level)]
     unknown = [id_ for id_ in only if id_ not in clauses]
     if unknown:
-        raise ArtifactError(f"{unknown[0]!r} is no clause of level {level}")
+        raise ArtifactError(f"{unknown[0]!r} is not a clause of level {level}")
     wanted = [id_ for id_ in clauses if not only or id_ in only]
     playable = [case for case in ALL if case.level in level.includes]
     return {id_: [case for case in playable if case.clause == id_] for id_ in wanted}
@@ -125,7 +125,7 @@ def _caseless(clause: str) -> Result:
 def play(
     artifact: Artifact, cases: Iterable[Case], options: Options, progress: Callable[[Result], None]
 ) -> list[Result]:
-    """Play these cases, `jobs` at a time."""
+    """Run these cases, `jobs` at a time."""
     results: list[Result] = []
     with (
         tempfile.TemporaryDirectory(prefix="hft-keys-", dir=place()) as keys,
@@ -154,8 +154,8 @@ def _play(artifact: Artifact, signer: Signer, options: Options, case: Case) -> R
     except Broken as broken:
         sentence = str(broken)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # An answer of another shape than the contract's: the engine's fault, told with what tripped over it.
-        sentence = f"an answer has another shape than the contract says: {type(error).__name__} {error}"
+        # An answer that does not match the contract: the engine's fault, reported with the error it caused.
+        sentence = f"an answer does not match the contract: {type(error).__name__} {error}"
     finally:
         bench.close()
     return Result(clause=case.clause, case=case.name, sentence=sentence, seconds=time.monotonic() - begun)

@@ -1,4 +1,4 @@
-"""`python -m engine.contract`: are page and schemas current (exit 1 when not), or --write them."""
+"""`python -m engine.contract`: check that page and schemas are current (exit 1 if not), or --write them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "engine-contract.md"
 
 
 def outdated() -> dict[Path, str]:
-    """Every generated file whose text differs from what it should be, with that text."""
+    """Every generated file that is out of date, with its new text."""
     wanted = {PAGE: page(), **{DIRECTORY / name: text for name, text in schema_texts().items()}}
     return {path: text for path, text in wanted.items() if not path.is_file() or path.read_text() != text}
 

@@ -1,8 +1,8 @@
-"""The admin socket: a Unix stream socket, one JSON object a line each way, in order.
+"""The admin socket: a Unix stream socket, one JSON object per line in each direction, in order.
 
 Requests are `{"verb":...}`; answers `{"ok":true,...}` or `{"ok":false,"code":..,"detail":..}`. The socket is
 mode 0600 or 0660. Every request but `status`, `role`, `digest` and `histograms` is journaled with the peer's
-credentials (SO_PEERCRED, unix(7)) before it has an effect.
+credentials (SO_PEERCRED, unix(7)) before it takes effect.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ LINE_BYTES_MAX = 65536
 
 
 class Promote(Part):
-    """Become ACTIVE with this epoch; answers when it is ACTIVE, or why it is not."""
+    """Become ACTIVE with this epoch; answers once it is ACTIVE, or why it is not."""
 
     verb: Literal["promote"]
     epoch: int = Field(ge=1, le=36**5 - 1)
 
 
 class Kill(Part):
-    """Latch, block and cancel; answers after the cancels are written."""
+    """Set the latch, block orders and cancel; answers after the cancels are written."""
 
     verb: Literal["kill"]
     scope: Literal["engine", "strategy", "account", "site"] = "engine"
@@ -38,7 +38,7 @@ class Kill(Part):
 
 
 class Unkill(Part):
-    """Clear the latch: a named person and a reason."""
+    """Clear the latch: needs a named operator and a reason."""
 
     verb: Literal["unkill"]
     operator: Text
@@ -53,7 +53,7 @@ class Reduce(Part):
 
 
 class Resume(Part):
-    """REDUCING to ACTIVE, and the repeated-execution counter to zero."""
+    """REDUCING to ACTIVE; resets the repeated-execution counter."""
 
     verb: Literal["resume"]
     operator: Text
@@ -80,7 +80,7 @@ class CancelIntent(Part):
 
 
 class Stall(Part):
-    """Conformance only: stop the hot loop, and only it, for this long."""
+    """Conformance only: stop the hot loop, and nothing else, for this long."""
 
     verb: Literal["stall"]
     ms: int = Field(ge=1, le=10_000)
@@ -99,7 +99,7 @@ REQUESTS: tuple[type[Part], ...] = (
 
 
 class Refused(Part):
-    """Any request that was not done."""
+    """The answer to any refused request."""
 
     ok: Literal[False]
     code: str
@@ -138,7 +138,7 @@ class JournalStatus(Part):
     appended: int = Field(description="input_seq of the last record appended")
     durable: int = Field(description="input_seq of the last record known to be on disk")
     recovered_records: int
-    dropped_bytes: int = Field(description="bytes after the last whole record, cut off at this start")
+    dropped_bytes: int = Field(description="bytes after the last complete record, truncated at this start")
 
 
 class Status(Part):
@@ -175,7 +175,7 @@ class Digests(Part):
 
 
 class Killed(Part):
-    """The answer to `kill`: what it did and what it did not."""
+    """The answer to `kill`: what it did and what it left."""
 
     ok: Literal[True]
     open_before: int

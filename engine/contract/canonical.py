@@ -1,8 +1,8 @@
 """Canonical bytes of a JSON value, and digests over them.
 
-Two programs in two languages must name the same release, so the form is narrow enough to need no library:
-UTF-8, keys sorted by code point, no spaces, no escapes but those JSON demands, and no floating point at all
-(RFC 8785 spends most of its length on floats). A value outside of that form has no digest.
+Programs in different languages must give a release the same digest, so the form is simple enough to need no
+library: UTF-8, keys sorted by code point, no spaces, only the escapes that JSON requires, and no floating
+point (the subject of most of RFC 8785). A value outside that form has no digest.
 """
 
 from __future__ import annotations
@@ -14,10 +14,41 @@ from typing import TypeAlias
 Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 
 INTEGER_MAX = 2**63 - 1
+DEPTH_MAX = 32
+
+
+def parse(data: str | bytes) -> object:
+    """The value of a JSON text of the contract; ValueError when it is none, nests too deep, or names a key
+    twice: of two readers one would take the first and the other the last (RFC 8259, section 4)."""
+    try:
+        found: object = json.loads(data, object_pairs_hook=_once, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError(f"nested deeper than {DEPTH_MAX} levels") from None
+    level = [found]
+    for _ in range(DEPTH_MAX + 1):
+        level = [child for one in level for child in _children(one)]
+        if not level:
+            return found
+    raise ValueError(f"nested deeper than {DEPTH_MAX} levels")
+
+
+def _children(value: object) -> list[object]:
+    return [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in an object")
+    return found
+
+
+def _no_number(word: str) -> object:
+    raise ValueError(f"{word} is no JSON number")
 
 
 def canonical(value: object) -> bytes:
-    """The canonical bytes of a JSON value; ValueError where it has none."""
+    """The canonical bytes of a JSON value; ValueError when it has none."""
     _refuse_other_forms(value)
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode()

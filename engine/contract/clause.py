@@ -1,4 +1,4 @@
-"""What a clause is: one sentence that a case can judge from outside."""
+"""A clause: one sentence that a case can judge from outside."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engine.contract.levels import Level
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clause:
-    """One obligation of an engine; ID never changes its meaning, a new obligation gets a new one."""
+    """One obligation of an engine; the meaning of an ID never changes, a new obligation gets a new ID."""
 
     id: str
     level: Level

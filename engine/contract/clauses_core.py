@@ -13,13 +13,13 @@ PROGRAM: tuple[Clause, ...] = (
     core(
         "version.printed",
         "`--version --json` prints name, version, contract, level and build as the manifest has them.",
-        "a fleet is uniform only if every host can say what it has",
+        "a fleet is uniform only if every host can report what it runs",
     ),
     core(
         "check.accepts",
         "`--check` of a good configuration exits 0 and prints the digests of configuration and limits and "
         "the serial.",
-        "deploys compare these digests before anything is started",
+        "deploys compare these digests before starting anything",
     ),
     core(
         "check.touches_nothing",
@@ -34,7 +34,7 @@ PROGRAM: tuple[Clause, ...] = (
     core(
         "version.critical",
         "An unknown field named in `critical` refuses the document with exit 64.",
-        "an old engine must not half understand a new order",
+        "an old engine must not act on a document it only half understands",
     ),
     core(
         "version.unknown",
@@ -49,20 +49,27 @@ PROGRAM: tuple[Clause, ...] = (
     core(
         "threads.declared",
         "Every thread that the process ever has carries a name that `threads[]` lists.",
-        "an unlisted thread lands where nobody planned it, maybe beside the hot one",
+        "an unlisted thread runs on unplanned CPUs, perhaps beside the hot one",
     ),
 )
 
 LIFE: tuple[Clause, ...] = (
     core(
         "start.cold",
-        "A start, also one after SIGKILL while ACTIVE, never leads to ACTIVE without a promote.",
-        "a restart must not trade beside the engine that took over",
+        "A start, even after SIGKILL while ACTIVE, never leads to ACTIVE without a promote.",
+        "a restarted engine must not trade beside the one that took over",
+    ),
+    core(
+        "start.owned",
+        "A start with journal, latch, page or admin socket of a running engine exits 75, names its pid, and "
+        "changes nothing of it.",
+        "two processes of one configuration would cut each other's journal, and a kill would reach the wrong "
+        "one",
     ),
     core(
         "ready.truthful",
-        "READY=1 comes once, and from then on the admin socket answers with limits and latch loaded.",
-        "what waits for READY goes on to talk to it",
+        "READY=1 is sent once, and from then on the admin socket answers with limits and latch loaded.",
+        "whoever waits for READY uses the socket next",
     ),
     core(
         "ready.before_open",
@@ -71,19 +78,19 @@ LIFE: tuple[Clause, ...] = (
     ),
     core(
         "notify.status",
-        "STATUS= names the state after every move.",
-        "systemctl status is what on-call reads first",
+        "STATUS= names the state after every transition.",
+        "on-call reads systemctl status first",
     ),
     core(
         "watchdog.hot_loop",
-        "WATCHDOG=1 stops while the hot loop does not turn, and comes at least every WATCHDOG_USEC/2 while "
+        "WATCHDOG=1 stops while the hot loop does not turn, and is sent at least every WATCHDOG_USEC/2 while "
         "it does.",
-        "a helper thread that always pings hides a hung engine",
+        "a helper thread that always pings would hide a hung engine",
     ),
     core(
         "term.drains",
         "SIGTERM with nothing open ends with exit 0 and the last line.",
-        "stop must be told from crash",
+        "a stop must be distinguishable from a crash",
     ),
 )
 
@@ -92,17 +99,17 @@ ADMIN: tuple[Clause, ...] = (
         "admin.status",
         "`status` answers with every field of its schema, and the digests are those of artifact, "
         "configuration and limits.",
-        "the fleet is judged by what runs, not by what was copied",
+        "hosts are judged by what runs, not by what was copied",
     ),
     core(
         "admin.errors",
         "A malformed line or unknown verb gets `bad_request` or `unknown_verb`; the connection stays usable.",
-        "a wrong command in an incident must not cost the connection",
+        "a mistyped command in an incident must not cost the connection",
     ),
     core(
         "admin.private",
         "The admin socket gives no access to others (mode 0600 or 0660).",
-        "who may promote is decided by the host's groups",
+        "group membership on the host decides who may promote",
     ),
     core(
         "admin.journaled",
@@ -112,13 +119,12 @@ ADMIN: tuple[Clause, ...] = (
     core(
         "state.illegal",
         "A verb with no edge from the present state is refused with a code of the list and changes nothing.",
-        "the table is the promise; every illegal edge is tried",
+        "the table is complete: every illegal edge is tried",
     ),
     core(
         "state.journaled",
-        "Every move is a STATE record; together they are a path of legal edges from INIT to the present "
-        "state.",
-        "after an incident the path is the story",
+        "Every transition is a STATE record; together they form a legal path from INIT to the present state.",
+        "the path explains an incident",
     ),
 )
 
@@ -131,12 +137,12 @@ EPOCH: tuple[Clause, ...] = (
     core(
         "epoch.survives",
         "The highest epoch survives SIGKILL.",
-        "otherwise a restart forgets that it was fenced",
+        "otherwise a restarted engine forgets that it was fenced",
     ),
     core(
         "epoch.stamped",
         "Every record written while an epoch is held carries it.",
-        "two journals of one day must be told apart",
+        "two journals of the same day must be distinguishable",
     ),
 )
 
@@ -145,6 +151,17 @@ KILL: tuple[Clause, ...] = (
         "kill.signal",
         "SIGUSR1 leads to HALTED with the latch set; the process stays up and answers.",
         "the kill that needs no socket and no password",
+    ),
+    core(
+        "kill.words",
+        "A kill whose verb can be recognised kills, whatever its other words are: no UTF-8, missing, blank, "
+        "of a wrong type, unknown, or too long.",
+        "whoever kills in an emergency must not be corrected first",
+    ),
+    core(
+        "kill.helper",
+        "A kill works within three seconds although a program that the engine has started hangs.",
+        "limits are reloaded by a helper, and a day is bad in more than one way at once",
     ),
     core(
         "kill.verb",
@@ -157,14 +174,24 @@ KILL: tuple[Clause, ...] = (
         "a supervisor's restart must not undo a kill",
     ),
     core(
+        "latch.stays",
+        "Every start after a kill is HALTED, not only the first one.",
+        "who looks second must find what who looked first found",
+    ),
+    core(
+        "latch.signal",
+        "A kill by SIGUSR1 survives SIGKILL as one by the admin socket does.",
+        "the way by which a kill came is no reason to forget it",
+    ),
+    core(
         "latch.unreadable",
         "An unreadable latch means HALTED.",
-        "the safe answer wins",
+        "fail safe",
     ),
     core(
         "latch.full_disk",
-        "A kill latches and survives a restart when no file can be made longer.",
-        "a full disk is when things go wrong together",
+        "A kill latches and survives a restart even when no file can grow.",
+        "a full disk often comes with other faults",
     ),
     core(
         "latch.promote",
@@ -174,7 +201,7 @@ KILL: tuple[Clause, ...] = (
     core(
         "latch.named",
         "`unkill` without a named operator and a reason is refused with `operator`.",
-        "clearing a kill is a decision with a name under it",
+        "clearing a kill is a decision that someone signs",
     ),
     core(
         "latch.to_syncing",
@@ -193,17 +220,17 @@ LIMITS: tuple[Clause, ...] = (
         "limits.serial",
         "A file with a serial below the loaded one, or the same with other bytes, is refused; what was "
         "loaded stays.",
-        "an old, looser signed file must be worthless",
+        "an old signed file with looser limits must be useless",
     ),
     core(
         "limits.serial_survives",
         "A start with a serial below the highest ever loaded exits 64.",
-        "a restart must not be the way around the rule",
+        "a restart must not bypass the rule",
     ),
     core(
         "limits.signed",
         "A file without a good signature is refused on reload and exits 64 at start.",
-        "the person who can write the file is not the one who may loosen it",
+        "write access to the file must not suffice to loosen it",
     ),
     core(
         "limits.expired",
@@ -222,19 +249,19 @@ METRICS: tuple[Clause, ...] = (
     core(
         "metrics.heartbeat",
         "The page's heartbeat and turn counter move while the hot loop turns, and stop while it does not.",
-        "a reader tells hung from idle without asking",
+        "a reader can tell hung from idle without a request",
     ),
     core(
         "metrics.state",
-        "engine_state, engine_epoch and engine_latched follow the moves.",
-        "dashboards and alerts stand on them",
+        "engine_state, engine_epoch and engine_latched follow every transition.",
+        "dashboards and alerts depend on them",
     ),
 )
 
 JOURNAL: tuple[Clause, ...] = (
     core(
         "journal.records",
-        "The journal reads whole: headers, checksums and chain hold, and input_seq of inputs rises by one.",
+        "The journal is intact: headers, checksums and chain hold, and input_seq of inputs rises by one.",
         "what cannot be verified is not evidence",
     ),
     core(
@@ -244,9 +271,9 @@ JOURNAL: tuple[Clause, ...] = (
     ),
     core(
         "journal.recovers",
-        "After a cut tail a start recovers to the last whole record, goes on behind it, and `status` says "
+        "After a torn tail a start recovers to the last complete record, appends to it, and `status` says "
         "what it dropped.",
-        "power fails in the middle of a record",
+        "power may fail in the middle of a record",
     ),
     core(
         "journal.unknown_kind",
@@ -257,7 +284,7 @@ JOURNAL: tuple[Clause, ...] = (
         "replay.exact",
         "`--replay` prints the state and decision digests that the live process had at that input, every "
         "time.",
-        "a decision that cannot be repeated cannot be explained",
+        "a decision that cannot be reproduced cannot be explained",
     ),
 )
 

@@ -15,7 +15,7 @@ LINK: tuple[Clause, ...] = (
         "link.claim",
         "Each connection carries exactly one CLAIM, with the promoted epoch, after HELLO and before the "
         "login.",
-        "every message of a connection is under one epoch",
+        "all messages of a connection belong to one epoch",
     ),
     trading(
         "link.silent_before_promote",
@@ -26,7 +26,7 @@ LINK: tuple[Clause, ...] = (
         "link.refused_claim",
         "A refused CLAIM answers the promote with `stale_epoch` and leaves STANDBY; the refused epoch is not "
         "used again.",
-        "the gateway has the last word on who leads",
+        "the gateway decides who is the leader",
     ),
     trading(
         "link.clordid",
@@ -35,15 +35,15 @@ LINK: tuple[Clause, ...] = (
     ),
     trading(
         "link.urn_rises",
-        "User reference numbers rise, also over reconnect and restart, and begin at the gateway's `next_urn` "
+        "User reference numbers rise, across reconnects and restarts, and start at the gateway's `next_urn` "
         "or above.",
-        "the venue ignores a number it has seen",
+        "the venue ignores a number it has already seen",
     ),
     trading(
         "link.resend",
-        "After a reconnect with the same epoch, unanswered orders go out again, same bytes, in order, before "
+        "After a reconnect with the same epoch, unanswered orders are resent, same bytes, in order, before "
         "any new one.",
-        "that gives exactly once at the venue",
+        "this gives exactly-once orders at the venue",
     ),
     trading(
         "link.stale_stops",
@@ -51,24 +51,40 @@ LINK: tuple[Clause, ...] = (
         "the new leader's orders may be among those it would cancel",
     ),
     trading(
+        "link.replayed",
+        "A promote ends ACTIVE only behind the gateway's mark: everything that the venue said before the "
+        "login is counted.",
+        "a quiet moment is not the end of a day, and a position that is missing is traded on",
+    ),
+    trading(
+        "link.continues",
+        "A reconnect asks for the responses behind the last one that was taken, and counts none twice.",
+        "an execution that is counted twice is a position that nobody has",
+    ),
+    trading(
+        "link.newest_epoch",
+        "A reconnect claims the epoch of the last promote, whatever was claimed before it.",
+        "an older epoch is another leader's past",
+    ),
+    trading(
         "link.heartbeat",
         "It sends something at least every second while logged in.",
-        "SoupBinTCP peers call a silent session dead",
+        "SoupBinTCP peers drop a silent session",
     ),
     trading(
         "link.demote",
         "`demote` leads to STANDBY and sends nothing and cancels nothing afterwards.",
-        "a planned hand-over keeps its orders",
+        "a planned switchover keeps its orders",
     ),
     trading(
         "egress.shadow",
         "With egress `shadow` intents are decided and journaled, and no order reaches a gateway.",
-        "a new build runs beside the old one first",
+        "a new build first runs in parallel with the old one",
     ),
     trading(
         "intent.only_conformance",
         "Without `--conformance` `intent` is refused; `--conformance` with egress `live` exits 64.",
-        "no test door in production",
+        "no test interface in production",
     ),
 )
 
@@ -76,34 +92,46 @@ ORDERS: tuple[Clause, ...] = (
     trading(
         "order.enter",
         "An accepted intent arrives as OUCH Enter Order with its side, quantity, symbol and price.",
-        "what was checked must be what was sent",
+        "what was checked must be what is sent",
     ),
     trading(
         "order.cancel",
         "A cancel intent arrives as OUCH Cancel Order of that reference number in the profile's length.",
-        "the profile's bytes differ by an appendage length",
+        "profiles differ by the appendage length field",
     ),
     trading(
         "order.executions",
         "Executions, cancels and rejects move position and open orders in `status`.",
-        "risk stands on them",
+        "risk checks depend on them",
+    ),
+    trading(
+        "order.events",
+        "Every event of the venue moves open orders and positions as the venue counts them: partial cancels "
+        "and replaces of this account too.",
+        "what is passed over is missing in every limit",
+    ),
+    trading(
+        "order.unknown",
+        "An execution of an unknown order, a broken trade, and an event that is not understood lead to "
+        "REDUCING.",
+        "a position that nobody can compute is looked at before more is traded",
     ),
     trading(
         "order.restored",
-        "Position, open orders and daily loss after SIGKILL and restart are those of before.",
-        "limits that restart at zero are none",
+        "Position, open orders and daily loss survive SIGKILL and restart.",
+        "limits that a restart resets are no limits",
     ),
     trading(
         "order.reconciled",
         "A drop copy whose positions differ refuses the promote with `not_reconciled`; an equal one does "
         "not.",
-        "trading on a wrong position doubles it",
+        "trading on a wrong position may double it",
     ),
     trading(
         "journal.before_send",
         "With durability `durable`, an order's bytes are in the journal on disk before the gateway sees "
         "them.",
-        "what is not journaled cannot be resent or explained",
+        "what is not journaled can be neither resent nor explained",
     ),
     trading(
         "metrics.orders",
@@ -119,20 +147,25 @@ STOP: tuple[Clause, ...] = (
         "RTS 6 article 12: cancel any or all unexecuted orders",
     ),
     trading(
+        "kill.unanswered",
+        "A kill sends a cancel for an order that the venue has not answered, too.",
+        "what is on its way may be filled next",
+    ),
+    trading(
         "kill.reply",
         "`kill` answers with open orders before, cancels sent and acked, fills since, positions, and "
         "`flattened` false.",
-        "who killed must know what is left",
+        "the operator must know what is left",
     ),
     trading(
         "kill.blocks_intents",
-        "An intent while HALTED is refused and reaches nobody.",
-        "the block is before the socket",
+        "An intent while HALTED is refused and does not reach the gateway.",
+        "the block is upstream of the socket",
     ),
     trading(
         "drain.cancels",
         "SIGTERM cancels every open order, waits for the answers and exits 0.",
-        "0 means flat of open orders",
+        "0 means no open orders",
     ),
     trading(
         "drain.unanswered",
@@ -142,33 +175,62 @@ STOP: tuple[Clause, ...] = (
     ),
     trading(
         "drain.forced",
-        "A second SIGTERM ends it soon, never with exit 0.",
-        "impatience must stay visible",
+        "A second SIGTERM ends it promptly, never with exit 0.",
+        "a forced stop must stay visible",
     ),
     trading(
         "reduce.only",
         "In REDUCING an order passes only if it brings the position nearer to zero; `resume` needs a named "
         "operator.",
-        "the way out must stay open",
+        "reducing a position must stay possible",
     ),
 )
 
 FEED: tuple[Clause, ...] = (
     trading(
         "feed.arbitration",
-        "It takes each message once from lines A and B, whichever comes first, and needs only one of them.",
-        "one line is always losing something",
+        "It takes each message once, from whichever line is first, A or B, and needs only one of them.",
+        "either line may lose packets at any time",
     ),
     trading(
         "feed.rerequest",
         "A gap on both lines is requested from the request server with its first missing number and count.",
-        "a book with a hole is a wrong book",
+        "a book with a gap is a wrong book",
+    ),
+    trading(
+        "feed.collar",
+        "The collar follows the touch: what it refuses is measured from the last good one.",
+        "a reference of this morning lets through what is far off by noon",
+    ),
+    trading(
+        "feed.progress",
+        "Only the session in force keeps the feed fresh, with numbers that are not behind: garbage, other "
+        "sessions and old numbers do not.",
+        "a dead feed that something keeps alive is an old book that is traded on",
+    ),
+    trading(
+        "feed.session",
+        "Messages of another session never reach the book, and the session in force goes on beside them.",
+        "one stray publisher must not take the feed away",
+    ),
+    trading(
+        "feed.ended",
+        "Behind an end of session no order leaves; what contradicts the end is taken.",
+        "nothing in a book whose day is over can be traded, and one stray datagram ends no day",
+    ),
+    trading(
+        "feed.jump",
+        "A number far ahead that one datagram claims opens no gap for good: the line that goes on below it "
+        "withdraws it.",
+        "one stray datagram must not stop an engine until a person comes",
     ),
 )
 
 RISK: tuple[Clause, ...] = (
     trading(
-        "risk.symbol", "An order in a symbol off the allow-list is refused.", "RTS 6 article 8: instruments"
+        "risk.symbol",
+        "An order in a symbol not on the allow-list is refused.",
+        "RTS 6 article 8: instruments",
     ),
     trading("risk.size", "Quantity at `order_quantity_max` passes, one more is refused.", "a fat finger"),
     trading(
@@ -177,7 +239,7 @@ RISK: tuple[Clause, ...] = (
     trading(
         "risk.gross",
         "Value of all working orders at its limit passes, above it is refused.",
-        "sum of small ones",
+        "many small orders add up",
     ),
     trading(
         "risk.collar",
@@ -197,25 +259,29 @@ RISK: tuple[Clause, ...] = (
     trading(
         "risk.open_orders",
         "Open orders at the limit pass, one more is refused.",
-        "orders nobody can cancel in time",
+        "too many orders cannot be cancelled in time",
     ),
     trading(
-        "risk.duplicate", "The same order inside the window is refused, after it passes.", "a loop gone wild"
+        "risk.duplicate",
+        "The same order within the window is refused; afterwards it passes.",
+        "a runaway strategy loop",
     ),
     trading(
         "risk.daily_loss",
         "A realised loss at the limit passes; beyond it the state is REDUCING and opening orders are "
         "refused.",
-        "stop while it is small",
+        "stop while the loss is small",
     ),
     trading(
         "risk.stale_feed",
         "Orders are refused once no packet came for `feed_stale_ms`.",
-        "an old price is no price",
+        "a stale price is not a price",
     ),
     trading("risk.gapped_feed", "Orders are refused while the feed has an open gap.", "a wrong book"),
     trading(
-        "risk.self_trade", "An order that would trade with an own working order is refused.", "wash trades"
+        "risk.self_trade",
+        "An order that would trade against its own working orders is refused.",
+        "wash trades",
     ),
     trading(
         "risk.repeated",
@@ -225,7 +291,7 @@ RISK: tuple[Clause, ...] = (
     trading(
         "risk.limits_expired",
         "Orders are refused once the limits have expired; cancels pass.",
-        "stale permission",
+        "expired limits permit nothing",
     ),
 )
 

@@ -1,7 +1,7 @@
 """The run configuration that the bundle renders for an engine (`--config FILE`, JSON).
 
-It is the same for every engine: the bundle plans CPUs, sockets, paths and ports and tells the engine. What
-only one firm's engine knows stands in `strategy`, which the bundle passes through unread.
+It is the same for every engine: the bundle plans CPUs, sockets, paths and ports, and passes them to the
+engine. What is specific to one firm's engine goes into `strategy`, which the bundle passes through unread.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class DpdkDevice(Part):
     @model_validator(mode="after")
     def _is_one_device(self) -> Self:
         if (self.pci is None) == (self.vdev is None):
-            raise ValueError("dpdk names one of pci and vdev")
+            raise ValueError("dpdk needs exactly one of pci and vdev")
         return self
 
 
 class Dpdk(Part):
-    """What polled devices share. A document with it lists `dpdk` in `critical`."""
+    """Settings common to all polled devices. A document with them lists `dpdk` in `critical`."""
 
-    hugepages: bool = Field(default=True, description="false only where there is no pool: slower, for tests")
+    hugepages: bool = Field(default=True, description="false only without a hugepage pool: slower, for tests")
     descriptors: int = Field(default=2048, ge=64, le=32768, description="of each receive ring")
 
 
@@ -56,7 +56,7 @@ class Feed(Part):
     port: Port
     interface: str = Field(description="IPv4 address of the interface to join on, or to report from")
     dpdk: DpdkDevice | None = Field(
-        default=None, description="poll this device instead of a kernel socket; the group is multicast then"
+        default=None, description="poll this device, not a kernel socket; the group must then be multicast"
     )
 
     @model_validator(mode="after")
@@ -82,29 +82,29 @@ class Gateway(Endpoint):
 
 
 class DropCopy(Endpoint):
-    """A reader's session; without a user it logs in as the gateway's."""
+    """A read-only session; without a user it logs in as the gateway's user."""
 
     user: Annotated[str, StringConstraints(max_length=6)] = ""
     password: Annotated[str, StringConstraints(max_length=10)] = ""
 
 
 class Strategy(Part):
-    """Passed through unread; `none` decides nothing by itself, which is what conformance runs want."""
+    """Passed through unread; `none` sends no orders by itself, as conformance runs require."""
 
     name: str = "none"
 
 
 class Config(Document):
-    """Everything an engine is told at start."""
+    """Everything an engine is given at start."""
 
     name: str
     slot: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,16}$")]
     egress: Egress
     venue_profile: VenueProfile
     feeds: list[Feed] = Field(min_length=1, max_length=2)
-    dpdk: Dpdk | None = Field(default=None, description="for feeds with a `dpdk` device of their own")
+    dpdk: Dpdk | None = Field(default=None, description="for feeds with a `dpdk` device")
     rerequest: Endpoint | None = Field(description="MoldUDP64 request server (UDP)")
-    feed_stale_ms: int = Field(ge=1, description="age of the last packet at which the feed counts as stale")
+    feed_stale_ms: int = Field(ge=1, description="age of the last packet from which the feed counts as stale")
     gateway: Gateway | None = Field(description="null at level `core`")
     dropcopy: DropCopy | None = Field(
         default=None, description="SoupBinTCP copy of the account's responses, replayed from sequence 1"
@@ -117,7 +117,7 @@ class Config(Document):
     limits_file: AbsolutePath
     allowed_signers: AbsolutePath = Field(description="ssh-keygen(1) ALLOWED SIGNERS for the limits file")
     ring_bytes: int = Field(ge=4096)
-    durability: str = Field(description="none | durable | replica:N: when an intent may leave")
+    durability: str = Field(description="none | durable | replica:N: when an order may leave")
     idle: Idle
     cpus: dict[str, list[int]] = Field(description="thread role to CPUs, as planned; empty list: not pinned")
     drain_timeout_ms: int = Field(ge=0)
@@ -137,11 +137,11 @@ class Config(Document):
             # An engine without DPDK would ignore the field and open a socket on an interface that is gone.
             raise ValueError("a feed names a dpdk device: `critical` must list dpdk")
         if len({device.pci or str(device.vdev).partition(",")[0] for device in polled}) != len(polled):
-            raise ValueError("feeds: both lines on one dpdk device; a line has its own")
+            raise ValueError("feeds: both lines use the same dpdk device; each needs its own")
         return self
 
     @model_validator(mode="after")
     def _lines_differ(self) -> Self:
         if len({feed.line for feed in self.feeds}) != len(self.feeds):
-            raise ValueError("feeds: each line once")
+            raise ValueError("feeds: the same line twice")
         return self

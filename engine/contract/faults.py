@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 
 def fault(error: ValueError, whole: str = "the whole") -> str:
-    """`field.part: why` for a document that is not of its schema; else the error's own words."""
+    """`field.part: why` for a document that violates its schema; otherwise the error's own message."""
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors()[0]

@@ -1,10 +1,11 @@
 """The journal: a 64-byte little-endian record header that never changes, and the kinds tools must know.
 
-A journal is a directory of segments `*.hftj`, read in name order. A segment is records without gaps; it ends
-at its end, or at four zero bytes where a magic would stand (a preallocated tail). A record that is not whole,
-or whose checksum is wrong, ends the journal there: what follows never happened. CRC32C is the Castagnoli
-polynomial (RFC 3720 appendix B.4), computed over the header with its crc field zero and the unpadded payload,
-with the CRC of the record before as its seed (0 for the first); the chain goes on across segments.
+A journal is a directory of segments `*.hftj`, read in name order. A segment is a sequence of records without
+gaps; it ends at the end of the file, or at four zero bytes in place of a magic (a preallocated tail). A
+record that is incomplete, or whose checksum is wrong, ends the journal there: what follows does not count.
+CRC32C is the Castagnoli polynomial (RFC 3720 appendix B.4), computed over the header with its crc field zero
+and the unpadded payload, with the CRC of the previous record as its seed (0 for the first); the chain
+continues across segments.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ HEADER = struct.Struct("<IHHIIQQQqIIQ")
 FIELDS: tuple[tuple[str, str, int, str], ...] = (
     ("magic", "u32", 0, "the bytes `HFTJ`"),
     ("version", "u16", 4, "1"),
-    ("kind", "u16", 6, "what the payload is"),
+    ("kind", "u16", 6, "kind of the payload"),
     ("flags", "u32", 8, "bit 0: a reader may skip a kind that it does not know; bit 1: an input of the core"),
     ("length", "u32", 12, "payload bytes; the payload is padded with zeros to a multiple of 8"),
     ("epoch", "u64", 16, "the epoch held when it was written, 0 when none"),
-    ("input_seq", "u64", 24, "inputs: one more than the input before; others: that of their input"),
+    ("input_seq", "u64", 24, "inputs: one more than the previous input; others: that of their input"),
     ("monotonic_ns", "u64", 32, "CLOCK_MONOTONIC"),
     ("utc_ns", "i64", 40, "CLOCK_REALTIME"),
-    ("previous_crc", "u32", 48, "crc32c of the record before, 0 for the first"),
+    ("previous_crc", "u32", 48, "crc32c of the previous record, 0 for the first"),
     ("crc32c", "u32", 52, "of this header with this field zero, then the payload, seeded with previous_crc"),
     ("reserved", "u64", 56, "zero"),
 )  # fmt: skip
@@ -61,20 +62,21 @@ KIND_PAYLOAD: dict[Kind, str] = {
     Kind.MARKET_FULL: "input: one MoldUDP64 packet after arbitration, as received",
     Kind.MARKET_REF: "input: session[10] first_sequence u64 count u32 crc32c u32; production",
     Kind.RESPONSE: "input: one sequenced OUCH message from the gateway",
-    Kind.TICK: "input: u64 nanoseconds, a timer tick that the core saw",
+    Kind.TICK: "input: u64 nanoseconds, a timer tick seen by the core",
     Kind.ADMIN: 'input: JSON `{"uid":..,"request":{..}}`; signals appear as the verb they stand for',
     Kind.LIMITS: "input: the limits file's bytes",
     Kind.EPOCH: "input: u64, the highest epoch from now on",
     Kind.STATE: 'JSON `{"from":..,"to":..,"why":..}`; a run starts from INIT',
     Kind.INTENT: "the OUCH message as it will be sent; written before it is sent",
-    Kind.SEAL: "SHA-256 over all record bytes since the seal before; written by the persister",
-    Kind.LINK: 'input: JSON, a change of the session at the gateway, e.g. `{"up":true,"next_urn":7}`',
+    Kind.SEAL: "SHA-256 over all record bytes since the previous seal; written by the persister",
+    Kind.LINK: "input: JSON, a change of the session at the gateway, e.g. "
+    '`{"up":true,"next_urn":7}`, `{"replayed":12}`',
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One whole record."""
+    """One complete record."""
 
     version: int
     kind: int
@@ -90,12 +92,12 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journal:
-    """All whole records, and why reading ended: empty when the journal ends cleanly."""
+    """All complete records, and why reading ended: empty when the journal ends cleanly."""
 
     records: tuple[Record, ...]
     ended: str
     segment: str = ""
-    offset: int = 0  # in that segment, behind the last whole record
+    offset: int = 0  # in that segment, after the last complete record
 
 
 def _table() -> tuple[int, ...]:
@@ -112,7 +114,7 @@ _CRC = _table()
 
 
 def crc32c(data: bytes, seed: int = 0) -> int:
-    """CRC32C of DATA, going on from SEED as zlib.crc32 does."""
+    """CRC32C of DATA, continuing from SEED as zlib.crc32 does."""
     value = seed ^ 0xFFFFFFFF
     for byte in data:
         value = (value >> 8) ^ _CRC[(value ^ byte) & 0xFF]
@@ -134,7 +136,7 @@ def record_bytes(record: Record) -> bytes:
 
 
 def read_journal(directory: Path) -> Journal:
-    """Every whole record of the segments in DIRECTORY, in order."""
+    """Every complete record of the segments in DIRECTORY, in order."""
     records: list[Record] = []
     previous, segment, offset = 0, "", 0
     for path in sorted(directory.glob(f"*{SUFFIX}")):
@@ -148,7 +150,7 @@ def read_journal(directory: Path) -> Journal:
 
 
 def _segment(data: bytes, previous: int) -> Iterator[tuple[int, Record | str]]:
-    """The records of one segment with the offsets behind them; a sentence where it breaks off."""
+    """The records of one segment with their end offsets; the reason where reading stopped."""
     at = 0
     while at < len(data) and data[at : at + 4] != bytes(4)[: len(data) - at]:
         found = _record(data, at, previous)
@@ -162,7 +164,7 @@ def _segment(data: bytes, previous: int) -> Iterator[tuple[int, Record | str]]:
 
 def _record(data: bytes, at: int, previous: int) -> Record | str:
     if len(data) - at < HEADER.size:
-        return f"offset {at}: header is cut"
+        return f"offset {at}: header is truncated"
     magic, version, kind, flags, length, epoch, seq, mono, utc, before, crc, reserved = HEADER.unpack_from(
         data, at
     )
@@ -170,7 +172,7 @@ def _record(data: bytes, at: int, previous: int) -> Record | str:
     if magic != MAGIC or reserved or length > LENGTH_MAX:
         return f"offset {at}: not a record"
     if start + length + -length % 8 > len(data):
-        return f"offset {at}: payload is cut"
+        return f"offset {at}: payload is truncated"
     payload = data[start : start + length]
     header = data[at : at + 52] + bytes(4) + data[at + 56 : start]
     if before != previous or crc32c(payload, crc32c(header, before)) != crc:

@@ -1,4 +1,4 @@
-"""Capability levels: what an engine says that it can do, and what the bundle may then ask of it."""
+"""Capability levels: what an engine declares it can do, and what the bundle may then rely on."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ MEANING: dict[Level, str] = {
     Level.TRADING: "claims an epoch at a gateway, trades through risk checks, journals, replays",
     Level.REPLICATED: (
         "follows a leader's sequenced input stream and can take over; the level is reserved: this version of "
-        "the contract has no clause for it, so nothing can be judged at it and roles that need it are refused"
+        "the contract has no clause for it, so it cannot be judged, and host roles that need it are refused"
     ),
 }

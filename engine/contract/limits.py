@@ -2,10 +2,10 @@
 
 The file holds canonical bytes (engine/contract/canonical.py), so its digest is the SHA-256 of the file
 itself. Signature: `LIMITS_FILE.sig`, written by `ssh-keygen -Y sign -n hft-limits`, identity `limits` in the
-allowed signers file. One file serves engine and gateway, each reads its own part. An older serial is refused
-even if it is tighter, since a signed file lives forever and the next one may be looser; the same serial with
-other bytes is refused too. Prices and money are integers in 1/10,000 of the currency unit (`_e4`), as on the
-wire.
+allowed signers file. One file serves engine and gateway; each reads its own part. An older serial is refused
+even if its limits are tighter, since a signed file can be presented again and the next one may be looser; the
+same serial with different bytes is refused too. Prices and money are integers in 1/10,000 of the currency
+unit (`_e4`), as on the wire.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SIGNATURE_IDENTITY = "limits"
 
 
 class EngineLimits(Part):
-    """What one engine may do; a value at the limit passes, one more is refused."""
+    """The limits of one engine; a value at the limit passes, one more is refused."""
 
     symbols: list[Symbol] = Field(min_length=1, description="allow-list")
     order_quantity_max: int = Field(ge=1)
@@ -37,15 +37,15 @@ class EngineLimits(Part):
     )
     position_max: int = Field(ge=0, description="absolute, per symbol, working orders counted at worst case")
     messages_per_second_max: int = Field(
-        ge=1, description="orders in any second; cancels count, and are never refused by it"
+        ge=1, description="messages in any second; cancels count, but are never refused by it"
     )
     open_orders_max: int = Field(ge=1)
     duplicate_window_ms: int = Field(
-        ge=0, description="same side, quantity, symbol and price inside it; 0: off"
+        ge=0, description="same side, quantity, symbol and price within it; 0: off"
     )
     daily_loss_max_e4: int = Field(ge=0, description="realised loss since the trading day began")
     repeated_executions_max: int = Field(
-        ge=1, description="executions before a person must `resume` (RTS 6 article 15(3))"
+        ge=1, description="executions before an operator must `resume` (RTS 6 article 15(3))"
     )
 
 
@@ -58,5 +58,5 @@ class Limits(Document):
     )
     engine: EngineLimits
     gateway: dict[str, Any] = Field(
-        default_factory=dict, description="the gateway's own part; an engine skips it"
+        default_factory=dict, description="the gateway's part; an engine ignores it"
     )

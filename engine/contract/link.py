@@ -38,7 +38,7 @@ class Welcome(Part):
 
 
 class RefusedFrame(Part):
-    """Payload of `x`: in answer to HELLO or CLAIM, or in band for one message."""
+    """Payload of `x`: in answer to HELLO or CLAIM, or in-band for one message."""
 
     code: str
     detail: str = ""
@@ -70,8 +70,14 @@ PACKETS: tuple[Packet, ...] = (
         letter="x",
         sender="gateway",
         payload="JSON",
-        meaning="refused; after HELLO or CLAIM it closes, in band it names the `urn` of the one message it "
+        meaning="refused; after HELLO or CLAIM it closes, in-band it names the `urn` of the one message it "
         "refused",
+    ),
+    Packet(
+        letter="m",
+        sender="gateway",
+        payload="number of the next response, u64 big-endian",
+        meaning="mark behind the replay, once after a login: everything before that number was sent",
     ),
     Packet(
         letter="c", sender="engine", payload="epoch, u64 big-endian", meaning="CLAIM, once on a connection"
@@ -113,7 +119,7 @@ def base36(value: int, width: int) -> str:
 
 
 def clordid(epoch: int, sequence: int) -> str:
-    """The 14 characters that prove at the venue which epoch sent an order."""
+    """The 14 characters that show the venue which epoch sent an order."""
     return (base36(epoch, 5) + base36(sequence, 8)).ljust(14)
 
 
@@ -123,7 +129,7 @@ def frame(letter: str, payload: bytes = b"") -> bytes:
 
 
 def frames(buffer: bytearray) -> list[tuple[str, bytes]]:
-    """Take all whole frames from the front of BUFFER."""
+    """Take all complete frames from the front of BUFFER."""
     found: list[tuple[str, bytes]] = []
     while len(buffer) >= 3:
         (length,) = struct.unpack_from(">H", buffer)

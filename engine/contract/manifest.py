@@ -1,11 +1,12 @@
-"""`engine.json`: who a release is, what it needs, and what it promises.
+"""`engine.json`: the identity of a release, what it needs, and what it promises.
 
 The manifest lists every other file of the artifact with its SHA-256, so the SHA-256 of the manifest's
-canonical bytes names the whole release (design: the digest). It is never listed in itself.
+canonical bytes identifies the whole release (its digest). It is never listed in itself.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
@@ -20,14 +21,26 @@ Digest: TypeAlias = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{
 
 
 def _stays_inside(value: str) -> str:
-    if ".." in value.split("/") or value.startswith("/"):
-        raise ValueError("a path inside the artifact")
+    """One file has one name: without empty parts, `.` and `..`, so that two names are two files."""
+    if {"", ".", ".."} & set(value.split("/")):
+        raise ValueError("a path inside the artifact, in its shortest form")
     return value
 
 
 RelativePath: TypeAlias = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9._/+-]{1,200}$"), AfterValidator(_stays_inside)
 ]
+# systemd.service(5) reads `+`, `!`, `-`, `:` and `@` before a program as wishes, the first of them for root.
+_PROGRAM = re.compile(r"(?:/[A-Za-z0-9_][A-Za-z0-9._+-]{0,80}){1,12}|[A-Za-z0-9_][A-Za-z0-9._+-]{0,80}")
+
+
+def _is_one_line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("one printable line")
+    return value
+
+
+Word: TypeAlias = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_is_one_line)]
 ThreadRole: TypeAlias = Literal["md-rx", "hot", "order-tx", "journal", "repl", "admin", "other"]
 
 
@@ -48,9 +61,18 @@ class Identity(Part):
 class Exec(Part):
     """How to start it: interpreter (found on PATH, may be absent), program file, fixed arguments."""
 
-    interpreter: list[str] = Field(default_factory=list)
+    interpreter: list[Word] = Field(
+        default_factory=list, description="an absolute path or a plain name, then its arguments"
+    )
     program: RelativePath
-    arguments: list[str] = Field(default_factory=list)
+    arguments: list[Word] = Field(default_factory=list)
+
+    @field_validator("interpreter")
+    @classmethod
+    def _is_a_program(cls, value: list[str]) -> list[str]:
+        if value and _PROGRAM.fullmatch(value[0]) is None:
+            raise ValueError("the first word is an absolute path or a plain name of a program")
+        return value
 
 
 class File(Part):
@@ -62,10 +84,10 @@ class File(Part):
 
 
 class Compat(Part):
-    """What it runs on and whom it understands; a rollout is refused unless both sides of a pair overlap."""
+    """Platform and protocol versions; a rollout is refused unless both engines of a pair overlap."""
 
     cpu: Literal["any", "x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"]
-    libc: str = Field(description="least libc version, or `none`")
+    libc: str = Field(description="minimum libc version, or `none`")
     journal_version_min: int = Field(ge=1)
     journal_version_max: int = Field(ge=1)
     replication_min: int = Field(ge=0)
@@ -74,7 +96,7 @@ class Compat(Part):
 
 
 class Thread(Part):
-    """One thread the process ever has; a thread that is not listed here fails conformance."""
+    """One thread of the process; a thread that is not listed here fails conformance."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/-]{1,15}$")] = Field(
         description="as in /proc/PID/task/TID/comm"
@@ -110,7 +132,7 @@ class PortNeed(Part):
 
 
 class Budgets(Part):
-    """Times it promises to keep; checks and drills hold it to them."""
+    """Times it promises to meet; checks and drills verify them."""
 
     startup_ms: int = Field(ge=1, description="exec to READY=1")
     drain_ms: int = Field(ge=1)
@@ -122,7 +144,7 @@ class Budgets(Part):
 
 
 class PreDeployLimits(Part):
-    """RTS 6 (EU 2017/589) article 8: set before an algorithm is deployed; refused without them."""
+    """RTS 6 (EU 2017/589) article 8: set before an algorithm is deployed; without them it is refused."""
 
     instruments_max: int = Field(ge=1)
     order_price_max_e4: int = Field(ge=1)
@@ -133,7 +155,7 @@ class PreDeployLimits(Part):
 
 
 class Difference(Part):
-    """A decision that may differ from the release before it, declared before a shadow run is judged."""
+    """A decision that may differ from the previous release, declared before a shadow run is judged."""
 
     id: str
     why: str
@@ -145,7 +167,7 @@ class Manifest(Document):
     identity: Identity
     level: Level = Field(strict=False)  # a string in JSON, an enumeration here
     exec: Exec
-    files: list[File] = Field(min_length=1)
+    files: list[File] = Field(min_length=1, max_length=4096)
     compat: Compat
     venue_profiles: list[VenueProfile] = Field(default_factory=list)
     threads: list[Thread] = Field(min_length=1)
@@ -159,17 +181,20 @@ class Manifest(Document):
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
         paths = [file.path for file in self.files]
+        folders = {path[:at] for path in paths for at, c in enumerate(path) if c == "/"}
+        if folders & {*paths, "engine.json"}:
+            raise ValueError("files: a path is a file and a directory")
         if len(set(paths)) != len(paths) or "engine.json" in paths:
-            raise ValueError("files: each path once, and never engine.json itself")
+            raise ValueError("files: a path occurs twice, or engine.json itself is listed")
         if self.exec.program not in paths:
             raise ValueError(f"exec.program {self.exec.program!r} is not among files")
         if self.level is not Level.CORE and not self.venue_profiles:
             raise ValueError(f"level {self.level} needs a venue profile")
         if len({thread.name for thread in self.threads}) != len(self.threads):
-            raise ValueError("threads: each name once")
+            raise ValueError("threads: the same name twice")
         return self
 
 
 def manifest_digest(document: object) -> str:
-    """The digest of a release: over the document as it stands, unknown fields included."""
+    """The digest of a release: over the document as written, including unknown fields."""
     return digest(document)

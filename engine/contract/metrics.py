@@ -1,7 +1,7 @@
 """The metrics page: a file that an engine maps shared and writes with plain 64-bit stores.
 
-One writer for each value, no locks: a reader copies 8 bytes at a time and may see values of different
-moments. Counters and buckets never go down while the process lives; a reader tells a restart by pid and
+One writer per value, no locks: a reader copies 8 bytes at a time and may see values of different moments.
+Counters and buckets never decrease while the process lives; a reader detects a restart by pid and
 start_time.
 """
 
@@ -18,7 +18,7 @@ PAGE_BYTES_MAX = 64 * 1024 * 1024
 
 HEADER = struct.Struct("<4sI36sIIIQQ")
 HEADER_FIELDS: tuple[tuple[str, str, int, str], ...] = (
-    ("magic", "4 bytes", 0, "`HFTM`; written last, when everything else stands"),
+    ("magic", "4 bytes", 0, "`HFTM`; written last, once everything else is"),
     ("version", "u32", 4, "1"),
     ("boot_id", "36 bytes", 8, "/proc/sys/kernel/random/boot_id"),
     ("pid", "u32", 44, "of the engine"),
@@ -33,7 +33,7 @@ ENTRY_FIELDS: tuple[tuple[str, str, int, str], ...] = (
     ("type", "u32", 48, "1 counter, 2 gauge, 3 buckets"),
     ("unit", "12 bytes", 52, "ASCII, zero padded: `1`, `ns`, `bytes`"),
     ("offset", "u64", 64, "of the value in the file, a multiple of 8"),
-    ("writer", "u32", 72, "thread id of its one writer, 0 when not told"),
+    ("writer", "u32", 72, "thread id of its only writer, 0 when unknown"),
     ("count", "u32", 76, "64-bit values at `offset`: 1, or the number of buckets"),
 )
 
@@ -75,7 +75,7 @@ CORE: tuple[Metric, ...] = (
     ),
 )
 TRADING: tuple[Metric, ...] = (
-    Metric(name="engine_feed_messages_total", type=Type.COUNTER, unit="1", meaning="ITCH messages taken in"),
+    Metric(name="engine_feed_messages_total", type=Type.COUNTER, unit="1", meaning="ITCH messages processed"),
     Metric(name="engine_feed_gaps_total", type=Type.COUNTER, unit="1", meaning="gaps seen after arbitration"),
     Metric(
         name="engine_orders_sent_total", type=Type.COUNTER, unit="1", meaning="orders written to the gateway"
@@ -123,9 +123,9 @@ class Page:
 
 
 def read_page(data: bytes) -> Page:
-    """A page from its bytes; ValueError with one sentence when it is none."""
+    """A page from its bytes; ValueError with one sentence when it is not one."""
     if len(data) < HEADER_BYTES or data[:4] != MAGIC:
-        raise ValueError("no metrics page: too short, or without HFTM at its start")
+        raise ValueError("not a metrics page: too short, or without HFTM at its start")
     _, version, boot_id, pid, count, _, start_time, heartbeat_ns = HEADER.unpack_from(data)
     if version != VERSION or HEADER_BYTES + count * ENTRY.size > len(data):
         raise ValueError(f"metrics page of version {version} with {count} entries does not fit")
@@ -139,7 +139,7 @@ def read_page(data: bytes) -> Page:
 def _entry(data: bytes, at: int) -> tuple[str, Entry]:
     name, type_, unit, offset, _, count = ENTRY.unpack_from(data, at)
     if offset % 8 or offset + 8 * count > len(data) or type_ not in tuple(Type):
-        raise ValueError(f"entry at byte {at} points outside of the page, or has no known type")
+        raise ValueError(f"entry at byte {at} points outside the page, or has an unknown type")
     form = "q" if type_ == Type.GAUGE else "Q"
     values = struct.unpack_from(f"<{count}{form}", data, offset)
     text = name.rstrip(b"\0").decode("ascii", "replace")

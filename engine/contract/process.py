@@ -1,4 +1,4 @@
-"""What the process does as a program: command line, signals, exit codes, notifications."""
+"""The process interface: command line, signals, exit codes, notifications."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit codes (sysexits(3) where a number is free to choose); systemd's RestartPreventExitStatus=64 70."""
+    """Exit codes (as in sysexits(3) where possible); systemd's RestartPreventExitStatus=64 70."""
 
     OK = 0
     CONFIGURATION = 64
@@ -17,11 +17,11 @@ class ExitCode(IntEnum):
 
 
 EXIT_MEANING: dict[ExitCode, str] = {
-    ExitCode.OK: "flat of open orders, and all that was journaled is durable",
+    ExitCode.OK: "no open orders, and everything journaled is durable",
     ExitCode.CONFIGURATION: "configuration, manifest, limits or command line cannot be used; do not restart",
     ExitCode.ORDERS_MAYBE_OPEN: "stopped with orders possibly open, or the journal possibly not durable",
-    ExitCode.INVARIANT_BROKEN: "an invariant of its own broke (journal, risk state); do not restart",
-    ExitCode.RETRY: "something outside is missing for now (port, socket, memory lock); a restart may help",
+    ExitCode.INVARIANT_BROKEN: "an internal invariant is broken (journal, risk state); do not restart",
+    ExitCode.RETRY: "an external resource is missing for now (port, socket, memory lock); a restart may help",
 }
 
 
@@ -40,7 +40,7 @@ INVOCATIONS: tuple[Named, ...] = (
     ),
     Named(
         name="--config FILE --conformance",
-        must="the same, and takes the verbs `intent` and `stall`; refused (64) when `egress` is not `test` "
+        must="the same, and accepts the verbs `intent` and `stall`; refused (64) when `egress` is not `test` "
         "or `shadow`",
     ),
     Named(
@@ -72,7 +72,7 @@ SIGNALS: tuple[Named, ...] = (
     Named(name="SIGHUP", must="reload the limits file and nothing else; all of it or none of it"),
     Named(
         name="SIGXFSZ, SIGPIPE",
-        must="ignored: a disk without room and a peer that went away are errors to handle, not a death",
+        must="ignored: a full disk and a lost peer are errors to handle, not to die of",
     ),
 )
 
@@ -82,8 +82,8 @@ NOTIFICATIONS: tuple[Named, ...] = (
         must="once, when threads are pinned, memory is locked, the latch is read, limits are loaded and the "
         "admin socket answers; a feed is not needed for it (a standby before the open is ready too)",
     ),
-    Named(name="STATUS=STATE", must="after every move; the first word is the state's name"),
-    Named(name="STOPPING=1", must="when draining begins"),
+    Named(name="STATUS=STATE", must="after every transition; the first word is the state's name"),
+    Named(name="STOPPING=1", must="when draining starts"),
     Named(
         name="WATCHDOG=1",
         must="at least every WATCHDOG_USEC/2, and only if the hot loop's own counter moved since the last "
@@ -94,6 +94,6 @@ NOTIFICATIONS: tuple[Named, ...] = (
 LAST_LINE = (
     "The last line on standard output of a run is "
     '`{"exit":N,"open_orders":N,"cancels_sent":N,"cancels_acked":N,"journal_durable":true,'
-    '"state_digest":"sha256:<64 hex>","decision_digest":"sha256:<64 hex>"}`: what stopping managed, and what '
+    '"state_digest":"sha256:<64 hex>","decision_digest":"sha256:<64 hex>"}`: what stopping did, and what '
     "it did not."
 )

@@ -1,4 +1,4 @@
-"""JSON Schemas of the contract's documents, as files for whoever does not speak Python."""
+"""JSON Schemas of the contract's documents, as files for engines in other languages."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """How documents of the contract grow without breaking an engine that is already built.
 
-Semantic versions, and one rule for the field that is not known: a reader ignores an unknown field, unless the
-document names it in `critical` (the idea of JOSE's `crit`, RFC 7515 section 4.1.11). Then it refuses the
-whole document. So a writer decides whether an old reader may go on, and an old reader never guesses.
+Semantic versions, and one rule for unknown fields: a reader ignores an unknown field, unless the document
+names it in `critical` (the idea of JOSE's `crit`, RFC 7515 section 4.1.11). Then it refuses the whole
+document. So the writer decides whether an old reader may continue, and an old reader never guesses.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from engine.contract import CONTRACT_VERSION
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)\Z", re.ASCII)
 
 RULES: tuple[str, ...] = (
-    "`contract` is a semantic version. Another major version is refused. A newer minor version is accepted.",
+    "`contract` is a semantic version. A different major version is refused; a newer minor one is accepted.",
     "An unknown field is ignored, unless the document lists its name in `critical`: then the document is "
     "refused (exit code 64 at start, `bad_request` on the admin socket, `refused` on reload).",
     "A minor version may add fields, verbs, journal kinds with the skippable flag, metrics and refusal "
     "codes. "
-    "It never changes the meaning, unit or type of one that exists.",
+    "It never changes the meaning, unit or type of an existing one.",
     "A reader of version N reads the journals of version N and N-1. An unknown journal kind without the "
     "skippable flag ends reading with exit code 70.",
 )
@@ -43,7 +43,7 @@ def acceptable(theirs: str, ours: str = CONTRACT_VERSION) -> bool:
 
 
 class Part(BaseModel):
-    """A piece of a document: strict types, frozen, unknown fields kept."""
+    """A part of a document: strict types, frozen, unknown fields kept."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="allow", populate_by_name=True)
 
@@ -55,7 +55,7 @@ class Document(Part):
 
     contract: str = Field(default=CONTRACT_VERSION, description="version of the contract it is written for")
     critical: list[str] = Field(
-        default_factory=list, description="fields that a reader must know or refuse the document"
+        default_factory=list, description="fields that a reader must know, or else refuse the document"
     )
 
     @model_validator(mode="after")

@@ -1,10 +1,10 @@
 """One deploy on the host: release, account and key, then the agent's transaction, then the link. One answer.
 
-The order makes every cut harmless. A release that nothing names changes nothing; account and key are made
-once and stay; everything that can be half done (unit, configuration, limits, stand-ins, start) is the agent's
-transaction, which undoes itself; the link is for people and comes last, and the next look finds one that
-lags behind. An engine that had to be stopped for the change is started again as it was if the change was
-taken back: it starts cold, never ACTIVE by itself.
+The order makes an interruption harmless at any point. A release that nothing refers to has no effect; account
+and key are created once and stay; everything that could be left half done (unit, configuration, limits,
+stand-ins, start) is in the agent's transaction, which undoes itself; the link is for people and comes last,
+and the next look finds one that is out of date. An engine that had to be stopped is restarted as it was if
+the change is undone: it starts cold, never ACTIVE by itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PATIENCE_S = 300
 
 
 class InstallError(Exception):
-    """A step outside of the transaction failed; `code` is closed: account, key, release, stop, agent."""
+    """A step outside the transaction failed; `code` is one of account, key, release, stop, agent."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -35,23 +35,23 @@ class InstallError(Exception):
 
 
 class Bounded:
-    """The next SIZE bytes of a stream and no more, for whoever reads until the end."""
+    """The next SIZE bytes of a stream, for code that reads until the end."""
 
     def __init__(self, stream: IO[bytes], size: int) -> None:
         self.stream, self.left = stream, size
 
     def read(self, size: int = -1) -> bytes:
-        """Up to SIZE bytes of what is left."""
+        """Up to SIZE of the remaining bytes."""
         data = self.stream.read(self.left if size < 0 else min(size, self.left))
         self.left -= len(data)
         return data
 
 
 def install(asked: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
-    """Do what ASKED says; STREAM holds the packed release and the document, in this order."""
+    """Execute the request ASKED; STREAM holds the packed release and the document, in this order."""
     for name in (signal.SIGHUP, signal.SIGPIPE):
-        signal.signal(name, signal.SIG_IGN)  # a lost connection must not stop us half way
-    slot, digest = str(asked["slot"]), asked["digest"]  # no digest: the slot goes
+        signal.signal(name, signal.SIG_IGN)  # a lost connection must not stop us half-way
+    slot, digest = str(asked["slot"]), asked["digest"]  # no digest: the slot is removed
     stopped: list[str] = []
     try:
         have_account()
@@ -86,7 +86,7 @@ def install(asked: dict[str, Any], stream: IO[bytes]) -> dict[str, Any]:
 
 
 def move_link(link: Path, digest: str | None) -> bool:
-    """The slot's link leads to its release, or is gone with it."""
+    """Point the slot's link to its release, or remove both."""
     if digest is not None:
         return store.point(link, f"../releases/{digest.removeprefix('sha256:')}")
     was = link.is_symlink()
@@ -95,7 +95,7 @@ def move_link(link: Path, digest: str | None) -> bool:
 
 
 def bring_release(digest: str, packed: Bounded) -> bool:
-    """Into the store, unless it is there; nothing sent and nothing there is a refusal."""
+    """Into the store, unless it is already there; neither sent nor there is a refusal."""
     if packed.left == 0:
         why = store.standing(Path(places.release_dir(digest)), digest)
         if why is not None:
@@ -105,18 +105,18 @@ def bring_release(digest: str, packed: Bounded) -> bool:
 
 
 def have_account() -> None:
-    """The engine's own account, made once (systemd-sysusers(8))."""
+    """The engine's own account, created once (systemd-sysusers(8))."""
     with suppress(KeyError):
         pwd.getpwnam(places.ACCOUNT)
         return
     line = f'u {places.ACCOUNT} - "Trading engine"\n'
     done = call("systemd-sysusers", "-", stdin=line.encode())
     if done.returncode != 0:
-        raise InstallError("account", f"account {places.ACCOUNT} cannot be made: {said(done)}")
+        raise InstallError("account", f"account {places.ACCOUNT} cannot be created: {said(done)}")
 
 
 def have_key() -> None:
-    """The host's ticket key, made here once; the private half never leaves."""
+    """The host's ticket key, created here once; the private key never leaves the host."""
     path = Path(places.TICKET_KEY)
     if path.exists():
         return
@@ -126,20 +126,20 @@ def have_key() -> None:
         leftover.unlink(missing_ok=True)
     done = call("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "hft-ticket", "-f", str(aside))
     if done.returncode != 0:
-        raise InstallError("key", f"the host's ticket key cannot be made: {said(done)}")
+        raise InstallError("key", f"the host's ticket key cannot be created: {said(done)}")
     aside.with_name(f"{aside.name}.pub").rename(path.with_name(f"{path.name}.pub"))
     aside.rename(path)
     store.sync(path.parent)
 
 
 def open_gate(gate: Path) -> None:
-    """On the boot of a committed trial the engine's units wait for this file; it goes with the boot."""
+    """On the boot of a committed trial the engine's units wait for this file; it is gone after a reboot."""
     gate.parent.mkdir(parents=True, exist_ok=True)
     gate.touch()
 
 
 def stop(units: list[str]) -> list[str]:
-    """Drain these units: systemd sends SIGTERM and waits as long as the unit says."""
+    """Drain these units: systemd sends SIGTERM and waits for the unit's stop timeout."""
     for unit in units:
         done = call("systemctl", "stop", unit)
         if done.returncode != 0:
@@ -148,7 +148,7 @@ def stop(units: list[str]) -> list[str]:
 
 
 def start_again(units: list[str]) -> None:
-    """What ran before runs again, cold."""
+    """Restart what was running before; it starts cold."""
     for unit in units:
         call("systemctl", "start", "--no-block", unit)
 
@@ -165,7 +165,7 @@ def transact(document: bytes) -> dict[str, Any]:
 
 
 def call(*argv: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run one program; a missing one is an answer too."""
+    """Run one program; a missing one counts as a failed run."""
     try:
         return subprocess.run(argv, input=stdin, capture_output=True, timeout=_PATIENCE_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -173,13 +173,13 @@ def call(*argv: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
 
 
 def said(done: subprocess.CompletedProcess[bytes]) -> str:
-    """A program's last word."""
+    """The last line that a program printed."""
     lines = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else f"exit {done.returncode}"
 
 
 def answer(asked: dict[str, Any], stream: IO[bytes]) -> int:
-    """Print the answer; 0 when the host is as asked, 2 refused, 6 taken back."""
+    """Print the answer; 0 when the host is as requested, 2 refused, 6 reverted."""
     document = install(asked, stream)
     with suppress(OSError):
         print(json.dumps(document), flush=True)

@@ -1,7 +1,7 @@
-"""One look at a host, as far as the deploy of an engine asks: what it is, what the slot holds, what runs.
+"""One look at a host, for the deploy of an engine: what the host is, what the slot holds, what is running.
 
-It reads and asks, and changes nothing. The answer is one JSON object; what is not there is null. Digests are
-taken here, of the very bytes: a name proves nothing.
+It only reads. The answer is one JSON object; what is absent is null. Digests are computed here, over the
+bytes themselves: a name proves nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import json
 import os
 import shutil
 import socket
+import stat
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from engine.ticket.process import file_sha256
 
 _PATIENCE_S = 20
 _STATUS_TIMEOUT_S = 5.0
+_STATUS_BYTES_MAX = 1 << 16
+_TEXT_BYTES_MAX = 4 << 20
 
 
 def look(asked: dict[str, Any]) -> dict[str, Any]:
@@ -31,6 +35,7 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
         "agent_version": text("/usr/local/lib/hft/agent.version"),
         "plan": text("/var/lib/hft/plan.json"),
         "state": text("/var/lib/hft/state.json"),
+        "journals": names("/var/lib/hft/journal"),
         "cmdline": text("/proc/cmdline"),
         "realtime": text("/sys/kernel/realtime"),
         "version": text("/proc/version"),
@@ -44,7 +49,7 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
         "release": store.standing(Path(places.release_dir(digest)), digest),
         "releases": sorted(name for name in names(places.RELEASES) if not name.startswith(".")),
         "link": link(f"{places.SLOTS}/{slot}"),
-        "texts": {path: text(path) for path in asked["texts"]},
+        "texts": {path: whole(path) for path in asked["texts"]},
         "other_slots": other_slots(slot),
         "units": {name: unit(name) for name in [places.unit_of(slot), *asked["units"], *instances(asked)]},
         "status": status(f"{places.run_dir(slot)}/admin.sock"),
@@ -54,10 +59,24 @@ def look(asked: dict[str, Any]) -> dict[str, Any]:
 
 def text(path: str) -> str | None:
     """A small file, stripped; None when it cannot be read."""
+    found = whole(path)
+    return None if found is None else found.strip()
+
+
+def whole(path: str) -> str | None:
+    """A small regular file as it is; None when it cannot be read, or is no such file.
+
+    Never waited for: a FIFO that somebody put there has no reader's end, and a link leads to another's file.
+    """
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as stream:  # noqa: PTH123  # a descriptor, not a path
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            data = stream.read(_TEXT_BYTES_MAX + 1)
     except OSError:
         return None
+    return data.decode("utf-8", errors="replace") if len(data) <= _TEXT_BYTES_MAX else None
 
 
 def sha256(path: str) -> str:
@@ -77,7 +96,7 @@ def names(directory: str) -> list[str]:
 
 
 def link(path: str) -> str | None:
-    """Where a symbolic link leads."""
+    """The target of a symbolic link."""
     try:
         return str(Path(path).readlink())
     except OSError:
@@ -85,13 +104,13 @@ def link(path: str) -> str | None:
 
 
 def cpu_flags() -> list[str]:
-    """What the first CPU can do; the kernel refuses to start CPUs that can do less."""
+    """The features of the first CPU; the kernel does not start CPUs with fewer."""
     lines = (text("/proc/cpuinfo") or "").splitlines()
     return next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
 
 
 def libc() -> str | None:
-    """Version of the C library that programs here get; None where there is none of GNU's."""
+    """The version of glibc; None on a host without it."""
     with suppress(ValueError, OSError):
         said = os.confstr("CS_GNU_LIBC_VERSION")
         return said.split()[-1] if said else None
@@ -120,7 +139,7 @@ def addresses() -> list[dict[str, Any]]:
 
 
 def other_slots(slot: str) -> dict[str, dict[str, list[int]]]:
-    """The CPUs that the other slots were given."""
+    """The CPUs assigned to other slots."""
     found = {}
     for name in names(places.ETC):
         with suppress(OSError, ValueError, KeyError):
@@ -131,7 +150,7 @@ def other_slots(slot: str) -> dict[str, dict[str, list[int]]]:
 
 
 def unit(name: str) -> dict[str, Any]:
-    """Whether a unit is enabled and runs, and the hash of what runs as its main process."""
+    """Whether a unit is enabled and running, and the hash of its main process's executable."""
     said = run("systemctl", "show", "--property=MainPID", "--value", name).strip()
     pid = int(said) if said.isdigit() else 0
     return {
@@ -142,7 +161,7 @@ def unit(name: str) -> dict[str, Any]:
 
 
 def instances(asked: dict[str, Any]) -> set[str]:
-    """Units of the named template that are enabled or run."""
+    """Units of the named template that are enabled or running."""
     prefix = str(asked["standins"])
     wants = "/etc/systemd/system/multi-user.target.wants"
     groups = "/sys/fs/cgroup/hft.slice/hft-engine.slice"
@@ -150,17 +169,26 @@ def instances(asked: dict[str, Any]) -> set[str]:
 
 
 def status(path: str) -> dict[str, Any] | None:
-    """What the running engine says of itself; None when nobody answers."""
+    """The running engine's own status; None when nothing answers in time, however slowly it drips."""
+    deadline, answer = time.monotonic() + _STATUS_TIMEOUT_S, bytearray()
     try:
         with socket.socket(socket.AF_UNIX) as peer:
             peer.settimeout(_STATUS_TIMEOUT_S)
             peer.connect(path)
             peer.sendall(b'{"verb":"status"}\n')
-            with peer.makefile("rb") as lines:
-                answer = json.loads(lines.readline(1 << 16))
-    except (OSError, ValueError):
+            while not answer.endswith(b"\n") and len(answer) <= _STATUS_BYTES_MAX:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return None
+                peer.settimeout(left)
+                piece = peer.recv(4096)
+                if not piece:
+                    return None
+                answer += piece
+        found = json.loads(answer)
+    except (OSError, ValueError, RecursionError):
         return None
-    return answer if isinstance(answer, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 def run(*argv: str) -> str:

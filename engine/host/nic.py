@@ -1,22 +1,24 @@
-"""`python3 -m engine.host.nic`: hand a network port to user space (vfio-pci) for DPDK, and take it back.
+"""`python3 -m engine.host.nic`: bind a network port to vfio-pci for DPDK, and give it back to its driver.
 
-`bind` takes the port from its driver: its interface, addresses and routes are gone until `release`. The
-driver is chosen by `driver_override` of that one device (Documentation/ABI/testing/sysfs-bus-pci), never by
-teaching vfio-pci an identity, which would take every port of the kind. What was before is written below
-STATE first, so that `release` brings the same driver back; a step that fails is undone. Without a working
-IOMMU nothing is bound: the device could then write anywhere in memory.
+`bind` detaches the port from its driver: its interface, addresses and routes are gone until `release`. The
+driver is chosen with `driver_override` of that one device (Documentation/ABI/testing/sysfs-bus-pci), never by
+adding its id to vfio-pci, which would bind every port of that kind. The previous driver is recorded below
+STATE first, so that `release` restores it; a step that fails is undone. Without a working IOMMU nothing is
+bound: the device could otherwise write anywhere in memory.
 
-Never taken: a port that carries the default route, a listening or connected TCP session of this host (ssh),
-or another interface (VLAN, bond, bridge); a port in an IOMMU group with devices that stay with the kernel.
-Never released: a port whose group a process holds open, because the kernel would wait for it without end.
+Never bound: a port that carries a route through a gateway, of either address family; a listening or
+connected TCP socket on its own addresses (ssh); another interface (VLAN, bond, bridge); virtual functions; a
+port of which any of this cannot be read; a port whose IOMMU group has devices that stay with the kernel.
+Never released: a port whose group a process holds open, because the kernel would wait for it indefinitely.
 
-The binding is gone after a reboot: a unit binds before the engine starts. Needs root.
-Standard library only, and nothing of the house: the file also runs alone.
+The binding is lost at a reboot: a unit binds before the engine starts. Needs root.
+Standard library only, with no imports from this project: the file also runs alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import json
 import os
 import pwd
@@ -24,7 +26,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,7 +42,7 @@ EPILOG = """examples:
   python3 -m engine.host.nic bind 0000:41:00.0 --owner hft-engine
   python3 -m engine.host.nic release 0000:41:00.0
 
-One JSON line on standard output. Exit codes: 0 done or already so (status: always), 64 bad arguments or no
+One JSON line on standard output. Exit codes: 0 done or already done (status: always), 64 bad arguments or no
 such network device, 69 not safe and nothing was changed, 75 a step failed and was undone."""
 
 
@@ -54,15 +56,15 @@ class NicError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """One PCI network device as sysfs shows it, and what of this host stands on it."""
+    """One PCI network device as sysfs shows it, and what on this host depends on it."""
 
     address: str
     driver: str | None
     interfaces: tuple[str, ...]
     group: str | None
     companions: tuple[str, ...] = ()  # "address driver" of others in its group that the kernel drives
-    in_use: tuple[str, ...] = ()  # sentences: why the host needs its interfaces
-    holders: tuple[int, ...] = ()  # processes with its group open
+    in_use: tuple[str, ...] = ()  # reasons why the host needs its interfaces
+    holders: tuple[int, ...] = ()  # processes that hold its group open
 
 
 # READ
@@ -71,7 +73,7 @@ class Port:
 def read_port(address: str, root: Path = Path("/")) -> Port:
     """The device and its surroundings; NicError when there is no such network device."""
     if not ADDRESS.fullmatch(address):
-        raise NicError(EXIT_CONFIG, f"{address!r} is no PCI address such as 0000:41:00.0")
+        raise NicError(EXIT_CONFIG, f"{address!r} is not a PCI address such as 0000:41:00.0")
     device = root / "sys/bus/pci/devices" / address
     if not device.is_dir():
         raise NicError(EXIT_CONFIG, f"{address}: no such PCI device")
@@ -85,13 +87,13 @@ def read_port(address: str, root: Path = Path("/")) -> Port:
         interfaces=tuple(entry.name for entry in entries),
         group=group,
         companions=_companions(device, address),
-        in_use=tuple(why for entry in entries for why in _needs(root, entry)),
+        in_use=tuple(why for entry in entries for why in _needs(root, device, entry)),
         holders=_holders(root, group) if group else (),
     )
 
 
 def _interfaces(device: Path) -> list[Path]:
-    """A virtio port's interface hangs below the virtio device, one step further down."""
+    """A virtio port's interface is below its virtio device, one level deeper."""
     return sorted((*device.glob("net/*"), *device.glob("virtio*/net/*")))
 
 
@@ -100,7 +102,7 @@ def _driver(device: Path) -> str | None:
 
 
 def _companions(device: Path, address: str) -> tuple[str, ...]:
-    """Others of the group that have a driver of the kernel; PCI bridges may stay (vfio.rst, "viable")."""
+    """Other devices of the group with a kernel driver; PCI bridges may stay (vfio.rst, "viable")."""
     members = device / "iommu_group" / "devices"
     if not members.is_dir():
         return ()
@@ -113,40 +115,85 @@ def _companions(device: Path, address: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _needs(root: Path, interface: Path) -> list[str]:
+def _needs(root: Path, device: Path, interface: Path) -> list[str]:
+    """Why the host needs this interface, by the kernel's tables; one that cannot be read is a reason too."""
     name = interface.name
     why = [f"{name} carries {upper.name.removeprefix('upper_')}" for upper in interface.glob("upper_*")]
-    routes = [line.split() for line in _lines(root / "proc/net/route")[1:]]
-    if any(route[0] == name and route[1] == "00000000" for route in routes):
-        why.append(f"{name} has the default route")
-    local = _local_addresses(name) if root == Path("/") else _recorded_addresses(root, name)
-    for line in _lines(root / "proc/net/tcp")[1:]:
-        fields = line.split()
-        if fields[3] in (TCP_LISTEN, TCP_ESTABLISHED) and _dotted(fields[1]) in local:
-            why.append(f"{name} has a TCP session or listener on {_dotted(fields[1])}")
+    functions = sorted(entry.resolve().name for entry in device.glob("virtfn*"))
+    try:
+        if functions or _number(device / "sriov_numvfs"):
+            why.append(f"{name} has virtual functions: {', '.join(functions) or 'enabled'}")
+        why += _routes(root, name)
+        local = _local_addresses(name) if root == Path("/") else _recorded_addresses(root, name)
+        why += _sessions(root, name, local)
+    except (OSError, ValueError, IndexError, LookupError) as error:
+        why.append(f"{name}: what stands on it cannot be read ({type(error).__name__}: {error})")
     return sorted(set(why))
 
 
-def _lines(path: Path) -> list[str]:
+def _number(path: Path) -> int:
+    return int(path.read_text()) if path.exists() else 0
+
+
+def _routes(root: Path, name: str) -> Iterator[str]:
+    """Every route through a gateway: the default one, and the only way to a network behind (proc_net(5))."""
+    for line in (root / "proc/net/route").read_text().splitlines()[1:]:
+        device, network, gateway = line.split()[:3]
+        if device == name and network == "00000000":
+            yield f"{name} has the default route"
+        elif device == name and gateway != "00000000":
+            yield f"{name} has the route to {_dotted(network)}"
+    for line in _optional(root / "proc/net/ipv6_route"):
+        fields = line.split()
+        if fields[9] != name or fields[4] == "0" * 32:
+            continue
+        to = ipaddress.IPv6Address(bytes.fromhex(fields[0]))
+        is_default = int(to) == 0 and fields[1] == "00"
+        yield f"{name} has the {'IPv6 default route' if is_default else f'route to {to}'}"
+
+
+def _sessions(root: Path, name: str, local: Set[str]) -> Iterator[str]:
+    """TCP of this host on its addresses: a dual-stack listener's IPv4 peers stand in tcp6, mapped."""
+    tables = ((root / "proc/net/tcp").read_text().splitlines(), _optional(root / "proc/net/tcp6"))
+    for line in (line for table in tables for line in table[1:]):
+        fields = line.split()
+        address = _socket_address(fields[1].partition(":")[0])
+        if fields[3] in (TCP_LISTEN, TCP_ESTABLISHED) and address in local:
+            yield f"{name} has a TCP session or listener on {address}"
+
+
+def _optional(path: Path) -> list[str]:
+    """The lines of a table that a kernel without IPv6 lacks."""
     return path.read_text().splitlines() if path.exists() else []
 
 
-def _dotted(endpoint: str) -> str:
-    """The address of /proc/net/tcp: a little-endian number in hexadecimal."""
-    number = int(endpoint.partition(":")[0], 16)
-    return ".".join(str(number >> shift & 0xFF) for shift in (0, 8, 16, 24))
+def _dotted(number: str) -> str:
+    """An IPv4 address of /proc/net: a little-endian number in hexadecimal."""
+    return str(ipaddress.IPv4Address(bytes.fromhex(number)[::-1]))
+
+
+def _socket_address(number: str) -> str:
+    """An address of /proc/net/tcp or tcp6: four words, each little-endian; a mapped one as the IPv4 it is."""
+    if len(number) == 8:
+        return _dotted(number)
+    words = bytes.fromhex(number)
+    found = ipaddress.IPv6Address(b"".join(words[at : at + 4][::-1] for at in range(0, 16, 4)))
+    return str(found.ipv4_mapped or found)
 
 
 def _local_addresses(name: str) -> set[str]:
-    done = subprocess.run(
-        ["ip", "-json", "-4", "address", "show", "dev", name], capture_output=True, text=True, check=False
-    )
+    argv = ["ip", "-json", "address", "show", "dev", name]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LookupError(f"ip address show dev {name}: {done.stderr.strip()[-200:]}")
     listed = json.loads(done.stdout or "[]")
-    return {info["local"] for entry in listed for info in entry.get("addr_info", [])}
+    return {
+        str(ipaddress.ip_address(info["local"])) for entry in listed for info in entry.get("addr_info", [])
+    }
 
 
 def _recorded_addresses(root: Path, name: str) -> set[str]:
-    return set(_lines(root / "addresses" / name))
+    return {str(ipaddress.ip_address(line)) for line in _optional(root / "addresses" / name)}
 
 
 def _holders(root: Path, group: str) -> tuple[int, ...]:
@@ -167,7 +214,7 @@ def _holders(root: Path, group: str) -> tuple[int, ...]:
 
 
 def why_not_bind(port: Port) -> str | None:
-    """The sentence that refuses `bind`; None when it is safe."""
+    """Why `bind` is refused; None when it is safe."""
     if port.group is None:
         return (
             "no IOMMU group: boot with intel_iommu=on iommu=pt (the plan's io_mode dpdk) and VT-d in firmware"
@@ -178,7 +225,7 @@ def why_not_bind(port: Port) -> str | None:
 
 
 def why_not_release(port: Port) -> str | None:
-    """The sentence that refuses `release`; None when it is safe."""
+    """Why `release` is refused; None when it is safe."""
     if port.holders:
         return f"group {port.group} is open in process {', '.join(map(str, port.holders))}: stop it first"
     return None
@@ -205,11 +252,11 @@ class Bus:
         self._device = self._bus / "devices" / address
 
     def driver(self) -> str | None:
-        """The driver that has it now."""
+        """The present driver."""
         return _driver(self._device)
 
     def give_to(self, wanted: str | None, override: str) -> None:
-        """Take it from its driver and let the kernel look for the one that OVERRIDE names (empty: any)."""
+        """Unbind it and let the kernel probe for the driver that OVERRIDE names (empty: any)."""
         self._write(self._device / "driver_override", override + "\n")
         if (self._device / "driver").exists():
             self._write(self._device / "driver" / "unbind", self.address)
@@ -218,7 +265,7 @@ class Bus:
             raise OSError(f"{self.address} has driver {self.driver()}, not {wanted}")
 
     def await_names(self, wanted: list[str]) -> None:
-        """Until udev has renamed what the kernel calls eth0; where nobody renames, its names stay."""
+        """Wait until udev has renamed the kernel's ethN; without udev the names stay."""
         if wanted:
             _comes(lambda: [entry.name for entry in _interfaces(self._device)] == wanted, NAMES_S)
 
@@ -228,10 +275,10 @@ class Bus:
 
 
 def bind(port: Port, bus: Bus, state: Path, load: Callable[[], None], give: Callable[[str], None]) -> str:
-    """To vfio-pci; says what was done. LOAD loads the driver's module, GIVE hands over the group's node."""
+    """Bind to vfio-pci; returns what was done. LOAD loads the module, GIVE hands over the group's node."""
     if port.driver == VFIO:
         give(port.group or "")
-        return f"{port.address} is with {VFIO} already"
+        return f"{port.address} is already bound to {VFIO}"
     if refusal := why_not_bind(port):
         raise NicError(EXIT_NOT_SAFE, f"{port.address}: {refusal}")
     remember(port, state)
@@ -242,16 +289,16 @@ def bind(port: Port, bus: Bus, state: Path, load: Callable[[], None], give: Call
     except (OSError, subprocess.CalledProcessError) as error:
         bus.give_to(port.driver, "")
         recorded(port.address, state).unlink(missing_ok=True)
-        raise NicError(EXIT_RETRY, f"{port.address}: {error}; it is back with {port.driver}") from error
+        raise NicError(EXIT_RETRY, f"{port.address}: {error}; it is bound to {port.driver} again") from error
     return f"{port.address} from {port.driver} to {VFIO}"
 
 
 def release(port: Port, bus: Bus, state: Path) -> str:
-    """Back to the driver that had it; says what was done."""
+    """Give it back to its previous driver; returns what was done."""
     path = recorded(port.address, state)
     if port.driver not in (VFIO, None):
         path.unlink(missing_ok=True)
-        return f"{port.address} is with {port.driver} already"
+        return f"{port.address} is already bound to {port.driver}"
     if refusal := why_not_release(port):
         raise NicError(EXIT_NOT_SAFE, f"{port.address}: {refusal}")
     before = json.loads(path.read_text()) if path.exists() else {"driver": None, "interfaces": []}
@@ -265,12 +312,12 @@ def release(port: Port, bus: Bus, state: Path) -> str:
 
 
 def recorded(address: str, state: Path) -> Path:
-    """Where it stands who had this device."""
+    """The file that records the device's previous driver."""
     return state / f"{address}.json"
 
 
 def remember(port: Port, state: Path) -> None:
-    """Who has it, written whole or not at all."""
+    """Record the previous driver, atomically."""
     state.mkdir(parents=True, exist_ok=True)
     path = recorded(port.address, state)
     new = path.with_suffix(".new")
@@ -285,7 +332,7 @@ def load_vfio() -> None:
 
 
 def give_node(group: str, owner: str | None) -> None:
-    """The group's device node to the user that the engine runs as."""
+    """Give the group's device node to the engine's user."""
     if owner is not None:
         os.chown(f"/dev/vfio/{group}", pwd.getpwnam(owner).pw_uid, -1)
 
@@ -301,7 +348,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("verb", choices=("status", "bind", "release"))
     parser.add_argument("address", help="PCI address, as lspci -D prints it")
     parser.add_argument("--owner", help="user that gets the IOMMU group's node (bind)")
-    parser.add_argument("--state", type=Path, default=STATE, help=f"where it is written who had it ({STATE})")
+    parser.add_argument("--state", type=Path, default=STATE, help=f"record of the previous driver ({STATE})")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Where an engine's files live on its host, once; deploys and the on-host program read them here."""
+"""The paths of an engine's files on its host, defined once for deploys and the on-host program."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def unit_of(slot: str) -> str:
 
 
 def config_of(slot: str) -> str:
-    """The run configuration; it holds a password, so only root reads it, and systemd hands out a copy."""
+    """The run configuration; it holds a password, so only root can read it, and systemd passes a copy."""
     return f"{ETC}/{slot}/config.json"
 
 
 def limits_of(slot: str) -> str:
-    """The signed limits; the signature lies beside it as `.sig`."""
+    """The signed limits; the signature is beside it, as `.sig`."""
     return f"{ETC}/{slot}/limits.json"
 
 
@@ -35,12 +35,12 @@ def signers_of(slot: str) -> str:
 
 
 def run_dir(slot: str) -> str:
-    """Admin socket and metrics page; in memory, gone with the service."""
+    """Admin socket and metrics page; in memory, removed with the service."""
     return f"/run/hft-engine-{slot}"
 
 
 def state_dir(slot: str) -> str:
-    """Journal and latch; survives everything but the disk."""
+    """Journal and latch; survives everything but loss of the disk."""
     return f"/var/lib/hft-engine-{slot}"
 
 

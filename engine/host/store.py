@@ -1,9 +1,9 @@
-"""The release store of a host: content-addressed, read-only, every release whole or not there.
+"""The release store of a host: content-addressed, read-only, every release complete or absent.
 
-A release is unpacked beside its place under a name that begins with a dot, every file synced, verified
-against its own manifest and against the digest that was asked for, and then renamed. Cut anywhere, the store
-holds what it held before. What lies under a digest's name and is damaged is moved aside, never mended in
-place: a process may run from it. Releases are never removed here; the one before is the way back.
+A release is unpacked under a temporary name that begins with a dot, every file synced, verified against its
+own manifest and against the requested digest, and then renamed. Interrupted anywhere, the store holds what it
+held before. A damaged release is moved aside, never repaired in place: a process may be running from it.
+Releases are never removed here; the previous one is the way back.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ SENT = "engine.json"
 
 
 class StoreError(Exception):
-    """A release could not be laid down; the store is as it was."""
+    """A release could not be stored; the store is unchanged."""
 
 
 def standing(directory: Path, digest: str) -> str | None:
-    """Why DIRECTORY is not the release of DIGEST, or None when it is, by hashes."""
+    """Why DIRECTORY is not the release DIGEST, judged by hashes; None when it is."""
     if not directory.is_dir():
         return "absent"
     try:
@@ -37,7 +37,7 @@ def standing(directory: Path, digest: str) -> str | None:
 
 
 def lay_down(store: Path, digest: str, packed: IO[bytes]) -> bool:
-    """Bring the release of DIGEST out of a tar into STORE; whether it had to be."""
+    """Unpack the release DIGEST from a tar into STORE; returns whether that was necessary."""
     place = store / digest.removeprefix("sha256:")
     why = standing(place, digest)
     if why is None:
@@ -60,13 +60,13 @@ def lay_down(store: Path, digest: str, packed: IO[bytes]) -> bool:
 
 
 def unpack(packed: IO[bytes], target: Path) -> None:
-    """Plain files only, none outside of TARGET; each synced."""
+    """Plain files only, none outside TARGET; each synced."""
     try:
         with tarfile.open(fileobj=packed, mode="r|") as archive:
             for member in archive:
                 place = target / member.name
                 if not member.isreg() or not place.resolve().is_relative_to(target.resolve()):
-                    raise StoreError(f"the release holds {member.name}, which is no plain file in it")
+                    raise StoreError(f"the release holds {member.name}, which is not a plain file in it")
                 place.parent.mkdir(parents=True, exist_ok=True)
                 content = archive.extractfile(member)
                 assert content is not None, "a regular file has content"
@@ -76,11 +76,11 @@ def unpack(packed: IO[bytes], target: Path) -> None:
                     os.fchmod(file.fileno(), 0o555 if member.mode & 0o100 else 0o444)
                     os.fsync(file.fileno())
     except (tarfile.TarError, EOFError) as error:
-        raise StoreError(f"the release did not arrive whole: {error}") from error
+        raise StoreError(f"the release arrived incomplete: {error}") from error
 
 
 def seal(directory: Path) -> None:
-    """Read only, and durable, from the leaves up."""
+    """Make it read-only and durable, from the leaves up."""
     folders = [directory, *(path for path in directory.rglob("*") if path.is_dir())]
     for folder in sorted(folders, reverse=True):
         folder.chmod(0o555)
@@ -88,7 +88,7 @@ def seal(directory: Path) -> None:
 
 
 def point(link: Path, target: str) -> bool:
-    """Let LINK lead to TARGET by one rename; whether it had to change."""
+    """Point LINK to TARGET with one rename; returns whether it changed."""
     if link.is_symlink() and str(link.readlink()) == target:
         return False
     make_durably(link.parent)
@@ -109,7 +109,7 @@ def make_durably(directory: Path) -> None:
 
 
 def sync(directory: Path) -> None:
-    """fsync(2) of a directory: its names are durable."""
+    """fsync(2) of a directory: makes its entries durable."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -3,9 +3,10 @@
 serve CONFIG SOCKET                          issue tickets on a Unix socket until killed
 epoch FILE                                   print the current fence record
 advance FILE KEY SEEN HOLDER APPROVED.json   the next epoch for HOLDER (compare-and-swap against SEEN)
-limits DOCUMENT.json FILE KEY                sign limits, serial must rise
+limits DOCUMENT.json FILE KEY                sign limits; the serial must rise
 
-Exit codes: 0 done, 64 configuration or refused, 75 the epoch moved (read it again, decide again).
+Exit codes: 0 done, 64 configuration or refused, 75 the epoch has changed (read it again, decide again), or
+another issuer serves on this socket.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import json
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
+from engine.contract.canonical import parse
 from engine.ticket.daemon import listen, load_host, serve
 from engine.ticket.epoch import Approval, FileEpochSource
 from engine.ticket.errors import TicketError
@@ -30,8 +33,8 @@ def main(argv: list[str]) -> int:
         return run(argv)
     except (TicketError, OSError, ValueError, TypeError) as error:
         print(f"ticket: {error}", file=sys.stderr)
-        is_moved = isinstance(error, TicketError) and error.code == "epoch_moved"
-        return EXIT_RETRY if is_moved else EXIT_CONFIG
+        may_pass = isinstance(error, TicketError) and error.code in ("epoch_moved", "owned")
+        return EXIT_RETRY if may_pass else EXIT_CONFIG
 
 
 def run(argv: list[str]) -> int:
@@ -45,11 +48,13 @@ def run(argv: list[str]) -> int:
             current = FileEpochSource(path=Path(path), key=Path("/nonexistent")).read()
             print(json.dumps(current.message() if current else None))
         case ["advance", path, key, seen, holder, approved]:
-            runs = tuple(Approval(**entry) for entry in json.loads(Path(approved).read_bytes()))
+            entries: Any = parse(Path(approved).read_bytes())
+            runs = tuple(Approval(**entry) for entry in entries)
             source = FileEpochSource(path=Path(path), key=Path(key))
             print(json.dumps(source.advance(int(seen), holder, runs).message()))
         case ["limits", document, path, key]:
-            sign_limits(json.loads(Path(document).read_bytes()), Path(path), Path(key))
+            limits: Any = parse(Path(document).read_bytes())
+            sign_limits(limits, Path(path), Path(key))
         case ["--help" | "-h"]:
             print(__doc__)
         case _:

@@ -1,16 +1,15 @@
-"""Epochs: where the next one comes from, and the signed record of the current one.
+"""Epochs: the source of the next one, and the signed record of the current one.
 
 An epoch is a fencing token. Whoever wants to trade takes the next one from an `EpochSource`, by
-compare-and-swap: "the epoch was N, make it N+1 with me as holder". Two who both saw N cannot both win. The
-file authority is linearizable on one host: flock(2) orders all calls, and an answer is given only after the
-record is on disk (write aside, fsync, rename, fsync of the directory). It must not share a file system with a
-journal, whose fsync would delay a takeover. A source on several hosts (etcd) fits the same protocol.
+compare-and-swap: "the epoch was N, make it N+1 with me as holder". Of two that both saw N only one can win.
+The file authority is linearizable on one host: flock(2) orders all calls, and an answer is given only after
+the record is on disk (temporary file, fsync, rename, fsync of the directory). It must not share a file system
+with a journal, whose fsync would delay a takeover. A source on several hosts (etcd) fits the same protocol.
 """
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from engine.contract.canonical import canonical
+from engine.contract.canonical import canonical, parse
 from engine.ticket import signing
 from engine.ticket.errors import TicketError
 
@@ -54,13 +53,13 @@ class Fence:
 
 
 class EpochSource(Protocol):
-    """A linearizable counter with a holder; whatever stands behind it, these two calls are ordered."""
+    """A linearizable counter with a holder, whatever its implementation."""
 
     def read(self) -> Fence | None:
         """The current epoch; None before the first."""
 
     def advance(self, seen: int, holder: str, approved: tuple[Approval, ...]) -> Fence:
-        """Make epoch SEEN + 1; TicketError `epoch_moved` when SEEN is not the current one any more."""
+        """Make epoch SEEN + 1; TicketError `epoch_moved` when SEEN is no longer the current one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +81,10 @@ class FileEpochSource:
             now = current.epoch if current else 0
             if now != seen:
                 raise TicketError(
-                    "epoch_moved", f"the epoch is {now}, not {seen}; read it again and decide again"
+                    "epoch_moved", f"the epoch is {now}, not {seen}; read it again, then decide"
                 )
             if now >= EPOCH_MAX:
-                raise TicketError("epoch_spent", f"epoch {now} is the last one a ClOrdID can name")
+                raise TicketError("epoch_spent", f"epoch {now} is the last one a ClOrdID can hold")
             unsigned = Fence(epoch=now + 1, holder=holder, approved=approved)
             signature = signing.sign(canonical(unsigned.body()), self.key, signing.FENCE_NAMESPACE)
             fence = Fence(epoch=now + 1, holder=holder, approved=approved, signature=signature)
@@ -105,7 +104,7 @@ class FileEpochSource:
 
     def _load(self) -> Fence | None:
         try:
-            return fence_from(json.loads(self.path.read_bytes()))
+            return fence_from(parse(self.path.read_bytes()))
         except FileNotFoundError:
             return None
         except ValueError as error:
@@ -128,7 +127,7 @@ def fence_from(document: object) -> Fence:
 
 
 def replace_durably(path: Path, content: bytes) -> None:
-    """Old or new after a power cut, never half; new for certain once this has returned."""
+    """Old or new after a power cut, never in between; certainly new once this has returned."""
     aside = path.with_name(path.name + ".new")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     try:

@@ -1,4 +1,4 @@
-"""The one error of this package: a code for programs and a sentence for people."""
+"""The error of this package: a code for programs and a sentence for people."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Fencing a session: every gateway named for it must ack, or the venue must have cut off the silent one.
+"""Fencing a session: every gateway named for it must ack, or the venue must have disabled a silent one.
 
-A gateway that cannot be reached may still hold a session and forward for the old holder, so its silence never
-counts as an ack. The new holder trades only after `Outcome.is_fenced`.
+An unreachable gateway may still hold a session and forward for the old holder, so its silence never counts as
+an ack. The new holder trades only after `Outcome.is_fenced`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.contract.canonical import parse
 from engine.ticket.epoch import Fence
 from engine.ticket.errors import TicketError
 
@@ -22,7 +23,7 @@ _ANSWER_BYTES_MAX = 1 << 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What each named gateway said, and whether that is a fence."""
+    """The answer of each named gateway, and whether together they are a fence."""
 
     is_fenced: bool
     sentence: str
@@ -34,7 +35,7 @@ def fence_session(
     gateways: Mapping[str, Callable[[Fence], Mapping[str, Any]]],
     disable_at_venue: Callable[[str], bool],
 ) -> Outcome:
-    """Ask every gateway; for each one that is silent ask the venue to disable its session."""
+    """Ask every gateway; for each silent one ask the venue to disable its session."""
     acks: dict[str, Mapping[str, Any]] = {}
     disabled: set[str] = set()
     refused: dict[str, str] = {}
@@ -74,7 +75,7 @@ def decide(
 def call(
     admin_socket: Path, verb: str, *, patience_s: float = _PATIENCE_S, **fields: object
 ) -> dict[str, Any]:
-    """One admin verb over a program's Unix socket; OSError when nobody answers."""
+    """One admin verb over a program's Unix socket; OSError when nothing answers."""
     with socket.socket(socket.AF_UNIX) as link:
         link.settimeout(patience_s)
         link.connect(str(admin_socket))
@@ -83,14 +84,14 @@ def call(
         while not answer.endswith(b"\n"):
             piece = link.recv(65536)
             if not piece or len(answer) > _ANSWER_BYTES_MAX:
-                raise ConnectionResetError(f"{admin_socket}: the answer ended early")
+                raise ConnectionResetError(f"{admin_socket}: the answer is truncated")
             answer += piece
-    document = json.loads(answer)
+    document = parse(bytes(answer))
     if not isinstance(document, dict):
-        raise TicketError("answer", f"{admin_socket} answered with something else than an object")
+        raise TicketError("answer", f"{admin_socket}: the answer is not a JSON object")
     return document
 
 
 def send_fence(admin_socket: Path) -> Callable[[Fence], Mapping[str, Any]]:
-    """How to fence the gateway that listens there."""
+    """A fence call to the gateway that listens there."""
     return lambda fence: call(admin_socket, "fence", **fence.message())

@@ -1,7 +1,7 @@
 """The decision of the ticket issuer: may this process hold a ticket for that slot? Values in, a ticket out.
 
-A host's owner says which slots there are: release directory, configuration, limits, user. The process says
-only slot and nonce. Refusals:
+The host's owner defines the slots: release directory, configuration, limits, user. The process names only
+slot and nonce. Refusals:
 
     slot_unknown      no such slot on this host
     nonce             not 64 hexadecimal digits
@@ -11,8 +11,8 @@ only slot and nonce. Refusals:
     release           the directory is not what its manifest says
     file              configuration or limits cannot be read
 
-For an interpreted engine the ticket proves which interpreter runs, not which script: what a command line says
-is the process's own word. Hosts that trade should list no interpreter.
+For an interpreted engine the ticket proves which interpreter is running, not which script: a command line is
+only a claim of the process. Hosts that trade should list no interpreter.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NONCE = re.compile(r"[0-9a-f]{64}\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """One place for an engine on this host, as its owner set it up."""
+    """One place for an engine on this host, as its owner configured it."""
 
     release: Path
     config: Path
@@ -44,7 +44,7 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class IssuerIdentity:
     """The issuer's own identity."""
 
     name: str
@@ -67,7 +67,7 @@ class Claims:
     nonce: str
 
 
-def issue(host: Host, slot_name: str, nonce: str, process: Process) -> Ticket:
+def issue(host: IssuerIdentity, slot_name: str, nonce: str, process: Process) -> Ticket:
     """A signed ticket for PROCESS, or TicketError with one of the codes above."""
     slot = host.slots.get(slot_name)
     if slot is None:
@@ -97,7 +97,7 @@ def issue(host: Host, slot_name: str, nonce: str, process: Process) -> Ticket:
 
 
 def refuse_stranger(slot: Slot, release: Release, process: Process) -> None:
-    """The hash of what runs decides; where it lies and what lies beside it does not."""
+    """The hash of the running executable decides, not its path or its directory."""
     if release.is_interpreted:
         if process.exe_sha256 not in slot.interpreters:
             raise TicketError(
@@ -116,7 +116,7 @@ def sign_claims(claims: Claims, key: Path) -> Ticket:
 
 
 def is_genuine(ticket: Ticket, signers: Path) -> bool:
-    """What a gateway checks of the signature: the host the ticket names signed the rest of it."""
+    """The gateway's check of the signature: the host that the ticket names signed the rest of it."""
     body = {name: value for name, value in ticket.items() if name != "signature"}
     return signing.is_signed(
         canonical(body),

@@ -1,8 +1,7 @@
-"""What a host can say for certain about a running process: the kernel's word, never the process's own.
+"""What a host knows for certain about a running process: from the kernel, never from the process itself.
 
-/proc/PID/exe leads to the very file that runs, even when another lies under its name by now (proc(5)). A pid
-alone may be given to another process, so a process is pid and start time together, read before and after
-everything else.
+/proc/PID/exe refers to the very file that is running, even if its name now refers to another (proc(5)). A pid
+alone may be reused, so a process is identified by pid and start time, read before and after everything else.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class Process:
 
 
 def start_time_of(pid: int) -> int:
-    """Field 22 of /proc/PID/stat; the name in field 2 may hold spaces and parentheses."""
+    """Field 22 of /proc/PID/stat; the name in field 2 may contain spaces and parentheses."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -38,14 +37,14 @@ def start_time_of(pid: int) -> int:
 
 
 def read_process(pid: int, uid: int) -> Process:
-    """The facts about PID; TicketError `process_gone` when it ended or was replaced meanwhile."""
+    """The facts about PID; TicketError `process_gone` when it exited or was replaced meanwhile."""
     before = start_time_of(pid)
     try:
         exe_sha256 = file_sha256(Path(f"/proc/{pid}/exe"))
     except OSError as error:
         raise TicketError("process_gone", f"/proc/{pid}/exe cannot be read: {error.strerror}") from error
     if start_time_of(pid) != before:
-        raise TicketError("process_gone", f"process {pid} was replaced while it was looked at")
+        raise TicketError("process_gone", f"process {pid} was replaced while it was examined")
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return Process(boot_id=boot_id, pid=pid, start_time=before, uid=uid, exe_sha256=exe_sha256)
 

@@ -1,17 +1,16 @@
-"""A release directory against its manifest: every listed file with its hash, and not one file more.
+"""A release directory against its manifest: every listed file with its hash, and no other file.
 
 The digest of a release is the SHA-256 of the canonical bytes of `engine.json`; since those list every file,
-the digest names them all. The manifest is read here without its schema: only what a ticket rests on.
+the digest covers them all. The manifest is read here without its schema: only what a ticket depends on.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.contract.canonical import digest
+from engine.contract.canonical import digest, parse
 from engine.ticket.errors import TicketError
 from engine.ticket.process import file_sha256
 
@@ -20,7 +19,7 @@ MANIFEST = "engine.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """A release whose files are what its manifest says."""
+    """A release whose files match its manifest."""
 
     digest: str
     program_sha256: str
@@ -49,7 +48,7 @@ def read_release(directory: Path) -> Release:
 def _manifest(directory: Path) -> dict[str, Any]:
     path = directory / MANIFEST
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest: Any = parse(path.read_bytes())
         entries = [(str(entry["path"]), str(entry["sha256"])) for entry in manifest["files"]]
         program = manifest["exec"]["program"]
     except (OSError, ValueError, TypeError, KeyError) as error:
@@ -62,13 +61,13 @@ def _manifest(directory: Path) -> dict[str, Any]:
 def _check_file(directory: Path, name: str, expected: str) -> None:
     path = directory / name
     if ".." in Path(name).parts or Path(name).is_absolute() or path.is_symlink():
-        raise TicketError("release", f"{directory}: {name} leads out of the release")
+        raise TicketError("release", f"{directory}: {name} points outside the release")
     try:
         found = file_sha256(path)
     except OSError as error:
         raise TicketError("release", f"{path}: {error.strerror}") from error
     if found != expected:
-        raise TicketError("release", f"{path} is not the file its manifest lists")
+        raise TicketError("release", f"{path} is not the file that its manifest lists")
 
 
 def _files_in(directory: Path) -> set[str]:

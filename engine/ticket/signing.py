@@ -30,7 +30,7 @@ def sign(payload: bytes, key: Path, namespace: str) -> str:
 
 def is_signed(payload: bytes, signature: str, *, signers: Path, identity: str, namespace: str) -> bool:
     """Whether IDENTITY, by a key that SIGNERS allows for NAMESPACE, signed exactly these bytes."""
-    held = os.memfd_create("signature")  # a signature needs a name; this one lies in no directory
+    held = os.memfd_create("signature")  # verifying needs a file name; this one is in memory
     try:
         os.write(held, signature.encode("utf-8", "replace"))
         argv = ["ssh-keygen", "-Y", "verify", "-f", str(signers), "-I", identity, "-n", namespace]

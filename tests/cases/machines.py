@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tuning.cpuset import CpuSet
-from tuning.plan import Plan
-from tuning.setting import (
+from tuning.plan.plan import Plan
+from tuning.plan.setting import (
     IrqPlacement,
     KernelArg,
     KthreadPlacement,
@@ -20,10 +20,10 @@ from tuning.setting import (
     SliceCpus,
     Sysctl,
     SysfsValue,
-    UnitWish,
+    UnitState,
 )
-from tuning.snapshot import Snapshot
-from tuning.sysctls import SYSCTL_NAMES
+from tuning.snapshot.files import Snapshot
+from tuning.sysctl_table import SYSCTL_NAMES
 from tuning.units import DISTURBING_UNITS, IRQBALANCE, KNOWN_SLICES, cgroup_of
 
 CPU = "/sys/devices/system/cpu"
@@ -232,7 +232,9 @@ def tuned(before: Snapshot, plan: Plan) -> Snapshot:
     """The host after the plan was applied and booted; a shell on it is confined to housekeeping CPUs."""
     files, links = dict(before.files), dict(before.links)
     arguments = " ".join(plan.kernel_args())
-    files["/proc/cmdline"] = f"{(before.text('/proc/cmdline') or '')} {arguments} panic=10\n"
+    files["/proc/cmdline"] = (
+        f"{(before.text('/proc/cmdline') or '')} {arguments} panic=10 hft.good=20261121T101500-3f2a9c1b\n"
+    )
     files["/proc/self/status"] = f"Cpus_allowed_list:\t{plan.housekeeping}\n"
     for setting in plan.settings:
         match setting:
@@ -248,7 +250,7 @@ def tuned(before: Snapshot, plan: Plan) -> Snapshot:
                     files[f"{cgroup_of(setting.slice)}/cpuset.cpus"] = f"{setting.cpus}\n"
             case Pid1Affinity():
                 files["/proc/1/status"] = f"Cpus_allowed_list:\t{setting.cpus}\n"
-            case UnitWish():
+            case UnitState():
                 links[f"/etc/systemd/system/{setting.unit}"] = "/dev/null"
                 if setting.unit.endswith(".service"):
                     files[f"/sys/fs/cgroup/system.slice/{setting.unit}/cgroup.procs"] = None

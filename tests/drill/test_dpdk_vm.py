@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,18 +22,19 @@ from typing import Any
 
 import pytest
 
-from engine.building import build
 from engine.conformance.bench import wide_limits
 from engine.conformance.signing import Signer
 from engine.contract import CONTRACT_VERSION
 from engine.contract.canonical import canonical
 from engine.contract.metrics import read_page
 from engine.host import nic
+from engine.toolchain.build import build
 from lab.driver import Lab
 from lab.machine import Machine
 from lab.spec import SITE, Link
-from tests.unit.engine.dpdk.wanted import NATIVE_BUILDS, given_build, why_not
-from tests.unit.engine.site.rig import ASK
+from tests.support.engine.dpdk import NATIVE_BUILDS, given_build, why_not
+from tests.support.engine.site import ASK
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.drill, pytest.mark.engine, pytest.mark.timeout(3000)]
 PLACE, USER = "/var/lib/hft-dpdk", "daemon"
@@ -173,14 +174,6 @@ def venue_config(host: Host) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def until(truth: Callable[[], Any], what: str, patience_s: float = 300) -> Any:
-    end = time.monotonic() + patience_s
-    while not (value := truth()):
-        assert time.monotonic() < end, f"waited {patience_s:g} s in vain for {what}"
-        time.sleep(1)
-    return value
-
-
 def answers(host: Host) -> bool:
     done = host.machine.execute(["python3", "-c", ASK, f"{PLACE}/run/admin"], stdin=b'{"verb":"status"}')
     return done.returncode == 0
@@ -260,15 +253,15 @@ def test_book_by_dpdk_equals_the_book_beside_the_venue_and_ports_go_back(
         program = (f"{PLACE}/hft-engine", "--config", f"{PLACE}/engine.json")
         start(host, "dpdk-engine", *program, user=user)
     for host in (ops, engine):
-        until(partial(answers, host), f"the engine of {host.machine.name}", 120)
+        until(partial(answers, host), f"the engine of {host.machine.name}", 120, every_s=1)
     config = ops.put("venue.json", json.dumps(venue_config(ops)).encode())
     start(ops, "dpdk-venue", f"{PLACE}/hft-venue", "--config", config)
-    assert until(lambda: ops.ask("venue.sock", "start"), "the venue")["ok"]
-    until(lambda: ops.ask("venue.sock", "status")["source_done"], "the market's end", 900)
+    assert until(lambda: ops.ask("venue.sock", "start"), "the venue", 300, every_s=1)["ok"]
+    until(lambda: ops.ask("venue.sock", "status")["source_done"], "the market's end", 900, every_s=1)
     sent = ops.ask("venue.sock", "status")
     wanted = sent["next_sequence"]
     for host in (ops, engine):
-        until(partial(has_all, host, wanted), f"the whole stream on {host.machine.name}", 120)
+        until(partial(has_all, host, wanted), f"the whole stream on {host.machine.name}", 120, every_s=1)
     digests = {host.machine.name: host.ask("run/admin", "digest")["book_digest"] for host in (ops, engine)}
     lost = {host.machine.name: host.metrics()["engine_feed_lost_total"] for host in (ops, engine)}
     assert not any(lost.values()), (lost, sent["lines"], ops.sh("dmesg | tail -n 20; ip -s link"))
@@ -292,4 +285,4 @@ def test_book_by_dpdk_equals_the_book_beside_the_venue_and_ports_go_back(
         assert (code, said["driver"], said["interfaces"]) == (0, "e1000e", [names[line]]), said
     for link, _ in LINES.values():
         there = ops.machine.spec.address(link)
-        until(partial(reaches, engine, there), f"{there} by the kernel's own driver again", 60)
+        until(partial(reaches, engine, there), f"{there} by the kernel's own driver again", 60, every_s=1)

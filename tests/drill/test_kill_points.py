@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.build import build_zipapp
-from tests.unit.agent.kill_harness import CALLS, Fault, Trials, full_disk
+from agent.install.build import build_zipapp
+from tests.support.kill_harness import CALLS, Fault, Trials, full_disk
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(1800)]
 

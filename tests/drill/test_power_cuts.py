@@ -20,11 +20,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.build import build_zipapp
+from agent.install.build import build_zipapp
 from lab.driver import Lab
 from lab.machine import Machine
 from lab.spec import specs_of
-from tests.unit.agent.kill_harness import Trials, lay_out, look, torn
+from tests.support.kill_harness import Trials, lay_out, look, torn
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(1800)]
 SEED = int(os.environ.get("HFT_SEED", "1"))

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from deploys.poisons import POISONS, HostSession, begin, stage
-from deploys.trial_cuts import CUTS, marked
+from drills.boot_faults import POISONS, HostSession, begin, stage
+from drills.power_faults import CUTS, marked
 from inventory.lab import load
 from inventory.power import power_of
+from tests.support.checkout import ROOT
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(3000)]
-ROOT = Path(__file__).resolve().parents[2]
 SEED = int(os.environ.get("HFT_SEED", "1"))
 # Only the RT kernel deadlocks on huge pages; the rest is dealt out so that both hosts take about as long.
 POISONED = (

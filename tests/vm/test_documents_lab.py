@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.driver import Lab
-from tests.test_documents import Block, of_tier, run_block
+from tests.support.documents import Block, of_tier, run_block
 
 pytestmark = pytest.mark.vm
 

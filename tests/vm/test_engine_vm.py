@@ -2,15 +2,16 @@
 
 One story on each kernel, because a boot costs the machine three quarters of a minute: `ops` is booted, the
 engine's host is tuned if it is not yet, and reset once. The site's steps and judges are those of the
-rehearsal (tests/unit/engine/site). Counts are judged; microseconds mean nothing on an emulated machine.
+rehearsal (tests/integration/engine/site). Counts are judged; microseconds mean nothing on an emulated
+machine.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,16 +20,16 @@ from typing import Any
 
 import pytest
 
-from engine.building import release_build
 from engine.contract.canonical import canonical
 from engine.host import places
+from engine.toolchain.build import release_build
 from lab.driver import Lab
 from lab.machine import Machine
 from lab.spec import Link, specs_of
-from tests.unit.engine.site.rig import Load, Site, explain, fetch
+from tests.support.commands import hft
+from tests.support.engine.site import Load, Site, explain, fetch
 
 pytestmark = [pytest.mark.vm, pytest.mark.drill, pytest.mark.engine, pytest.mark.timeout(3000)]
-ROOT = Path(__file__).parents[2]
 LOAD = Load(messages=1_000_000, per_s=15_000, per_datagram=25, loss=0.01)
 # Windows of 10 s, of which one must be without involuntary switches (see `undisturbed`).
 WINDOWS = {"engine-2": 1, "engine-1": 3}
@@ -58,11 +59,6 @@ class VmPlace:
     def start(self, name: str, argv: Sequence[str]) -> None:
         """Start a program as a transient unit."""
         self.run(["systemd-run", "--quiet", "--collect", f"--unit=site-{name}", *argv])
-
-
-def hft(*words: str | Path, timeout_s: float = 1500) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "hft", *map(str, words)]
-    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=timeout_s, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +107,15 @@ def site(
     made.start_venue()
     trade = made.folder / "trade.json"
     trade.write_text(json.dumps(made.trade))
-    done = deploy(made, artifact, "--limits", made.folder / "limits.json", "--config", trade)
+    signers = made.folder / "allowed_signers"
+    named = made.folder / "lab.py"  # the lab, and who may sign limits there
+    named.write_text(
+        "from inventory.lab import load\n"
+        f"SIGNERS = {hashlib.sha256(signers.read_bytes()).hexdigest()!r}\n"
+        "SITE = load().model_copy(update={'limits_signers_sha256': SIGNERS})\n"
+    )
+    limits: list[str | Path] = ["--limits", made.folder / "limits.json", "--signers", signers]
+    done = deploy(made, artifact, "--inventory", named, *limits, "--config", trade)
     assert done["result"] == "applied", done
     made.start_gateway(done["ticket_signer"])
     try:

@@ -7,26 +7,18 @@ They come last and leave engine-2 untuned. Two boots.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from inventory.pace import deadlines_of
 from lab.driver import Lab
+from tests.support.commands import hft
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(2400)]
-ROOT = Path(__file__).resolve().parents[2]
 NAME = "engine-2"
 STATUS_RUNS = 5
 REVERTS_MAX = 3  # runs of other tests may have changed single settings since the boot change
-
-
-def hft(*words: str) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "hft", *words]
-    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False, timeout=1200)
 
 
 def test_poisoned_boot_comes_back_and_status_says_so_in_half_its_deadline(lab: Lab) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import stat
 import time
@@ -27,13 +28,13 @@ REGISTER = Register()
 case = REGISTER.case
 
 PERSON = {"operator": "conformance", "reason": "case"}
-# A well-formed request of every verb that asks for a move.
+# A well-formed request for every verb that requests a transition.
 FIELDS: dict[str, dict[str, Any]] = {
     "promote": {"epoch": 1000}, "demote": {}, "reduce": {"reason": "case"}, "resume": PERSON,
     "unkill": PERSON,
     "kill": {"reason": "case"}, "drain": {},
 }  # fmt: skip
-# Judged by a clause of its own.
+# Judged by a separate clause.
 ELSEWHERE = {(State.HALTED, "promote")}
 
 
@@ -59,7 +60,7 @@ def status_has_its_schema_and_digests(bench: Bench) -> None:
     demand(not wrong, "; ".join(wrong))
     facts = (status.pid, status.level, status.state, status.epoch, status.highest_epoch, status.latch)
     demand(facts == (engine.pid, bench.level, State.ACTIVE, 7, 7, None), f"status says {facts}")
-    demand(status.conformance and status.egress == "test", "status does not say conformance and egress test")
+    demand(status.conformance and status.egress == "test", "status lacks conformance or egress test")
 
 
 @case("admin.errors")
@@ -73,15 +74,15 @@ def wrong_lines_cost_nothing(bench: Bench) -> None:
     }  # fmt: skip
     for line, code in wrong.items():
         answer = engine.raw(line)[0]
-        demand(answer.get("code") == code, f"{line.decode()} was answered {answer}, not {code}")
-    demand(engine.state() == "STANDBY", "a wrong line changed the state")
+        demand(answer.get("code") == code, f"the answer to {line.decode()} was {answer}, not {code}")
+    demand(engine.state() == "STANDBY", "a malformed line changed the state")
 
 
 @case("admin.private")
 def socket_is_not_for_others(bench: Bench) -> None:
     bench.standby()
     mode = (bench.directory / "admin").stat().st_mode
-    demand(stat.S_ISSOCK(mode), "admin_socket is no socket")
+    demand(stat.S_ISSOCK(mode), "admin_socket is not a socket")
     demand(not mode & 0o007 and not mode & 0o111, f"admin socket has mode {stat.S_IMODE(mode):o}")
 
 
@@ -97,7 +98,7 @@ def requests_are_journaled_with_uid(bench: Bench) -> None:
 
 
 def refuse_all(engine: Engine, state: State) -> None:
-    """Ask for everything that has no edge from STATE."""
+    """Request everything that has no edge from STATE."""
     demand(engine.wait_state(state.value) == state.value, f"not in {state}")
     for at, verb in illegal_asks():
         if at is state and (at, verb) not in ELSEWHERE:
@@ -147,7 +148,7 @@ def moves_are_a_legal_path(bench: Bench) -> None:
     engine.stop()
     moves = [json.loads(r.payload) for r in bench.journal().records if r.kind == Kind.STATE]
     path = [State.INIT, *(State(move["to"]) for move in moves)]
-    demand([State(move["from"]) for move in moves] == path[:-1], f"STATE records do not join: {moves}")
+    demand([State(move["from"]) for move in moves] == path[:-1], f"STATE records do not form a path: {moves}")
     wrong = [f"{a} -> {b}" for a, b in pairwise(path) if not legal(a, b)]
     demand(not wrong, f"illegal moves in the journal: {wrong}")
     wanted = ["STANDBY", "ACTIVE", "REDUCING", "ACTIVE", "STANDBY", "DRAINING", "STOPPED"]
@@ -171,7 +172,7 @@ def old_and_equal_epochs_are_refused(bench: Bench) -> None:
 def highest_epoch_survives_sigkill(bench: Bench) -> None:
     bench.active(9).sigkill()
     engine = bench.standby()
-    demand(engine.status().get("highest_epoch") == 9, "status has forgotten the highest epoch")
+    demand(engine.status().get("highest_epoch") == 9, "status lost the highest epoch")
     engine.must_not("stale_epoch", "promote", epoch=9)
 
 
@@ -205,12 +206,51 @@ def kill_keeps_its_reason(bench: Bench) -> None:
     demand({name: latch.get(name) for name in told} == told, f"the latch says {latch}, not {told}")
 
 
+@case("kill.helper")
+def a_kill_does_not_wait_for_a_helper(bench: Bench) -> None:
+    tools = bench.directory / "tools"
+    tools.mkdir()
+    helper = tools / "ssh-keygen"
+    helper.write_text(f'#!/bin/sh\n[ -e {tools}/hang ] && sleep 30\nexec {shutil.which("ssh-keygen")} "$@"\n')
+    helper.chmod(0o755)
+    bench.environment["PATH"] = f"{tools}:{os.environ['PATH']}"
+    engine = bench.active()
+    (tools / "hang").touch()
+    engine.signal(signal.SIGHUP)
+    time.sleep(0.3)
+    engine.signal(signal.SIGUSR1)
+    end = time.monotonic() + 3
+    while not engine.metric("engine_latched") and time.monotonic() < end:
+        time.sleep(0.02)
+    demand(bool(engine.metric("engine_latched")), "three seconds after SIGUSR1 it is not latched")
+
+
+@case("kill.words")
+def a_kill_kills_whatever_its_words_are(bench: Bench) -> None:
+    lines = (
+        b'{"verb":"kill","reason":"\xdcberlauf"}', b'{"verb":"kill"}', b'{"verb":"kill","reason":7}',
+        b'{"verb":"kill","scope":"planet","reason":"x"}', b'{"verb":"kill","reason":" "}',
+        b'{"verb":"kill","reason":"x","critical":["x_new"],"x_new":1}', b'{"verb":"kill","reason":',
+    )  # fmt: skip
+    engine = bench.standby()
+    for line in lines:
+        engine.raw_lines(line)
+        demand(engine.state() == "HALTED", f"{line!r} did not kill")
+        latch = engine.status().get("latch") or {}
+        demand(bool(str(latch.get("reason", "")).strip()), f"{line!r} left no reason in the latch")
+        engine.must("unkill", **PERSON)
+        engine.wait_state("STANDBY")
+    engine.say(b'{"verb":"kill","reason":"' + b"x" * 70_000 + b'"}\n')
+    engine.hang_up()
+    engine.wait_state("HALTED")
+
+
 def halted_after_restart(bench: Bench) -> None:
     """The next start must be HALTED."""
     engine = bench.launch()
     engine.wait_up()
     seen = engine.wait_state("HALTED", "SYNCING", "STANDBY", "ACTIVE")
-    demand(seen == "HALTED", f"the start after it is {seen}, not HALTED")
+    demand(seen == "HALTED", f"the next start is {seen}, not HALTED")
     demand(engine.status().get("latch") is not None, "HALTED without a latch in status")
 
 
@@ -218,6 +258,26 @@ def halted_after_restart(bench: Bench) -> None:
 def latch_survives_sigkill(bench: Bench) -> None:
     engine = bench.standby()
     engine.must("kill", scope="account", id="A1", reason="case")
+    engine.sigkill()
+    halted_after_restart(bench)
+
+
+@case("latch.stays")
+def every_start_is_halted(bench: Bench) -> None:
+    engine = bench.standby()
+    engine.must("kill", reason="case")
+    for _ in range(3):
+        bench.engines[-1].sigkill()
+        halted_after_restart(bench)
+
+
+@case("latch.signal")
+def sigusr1_survives_sigkill(bench: Bench) -> None:
+    engine = bench.standby()
+    engine.signal(signal.SIGUSR1)
+    engine.wait_state("HALTED")
+    engine.status()  # answered behind the kill
+    time.sleep(0.1)
     engine.sigkill()
     halted_after_restart(bench)
 
@@ -261,7 +321,10 @@ def promote_is_refused_while_latched(bench: Bench) -> None:
 def unkill_needs_a_name_and_a_reason(bench: Bench) -> None:
     engine = bench.standby()
     engine.must("kill", reason="case")
-    for fields in ({"operator": "", "reason": "x"}, {"reason": "x"}, {"operator": "x"}):
+    for fields in (
+        {"operator": "", "reason": "x"}, {"operator": " ", "reason": "x"}, {"operator": "x", "reason": "\t"},
+        {"reason": "x"}, {"operator": "x"},
+    ):  # fmt: skip
         engine.must_not("operator", "unkill", **fields)
     demand(engine.state() == "HALTED", f"a refused unkill led to {engine.state()}")
 

@@ -26,7 +26,7 @@ def page_is_whole_and_its_own(bench: Bench) -> None:
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     ticks = int(Path(f"/proc/{engine.pid}/stat").read_text().rpartition(")")[2].split()[19])
     seen, wanted = (page.boot_id, page.pid, page.start_time), (boot_id, engine.pid, ticks)
-    demand(seen == wanted, f"the page says boot, pid, start {seen}, not {wanted}")
+    demand(seen == wanted, f"the page has boot, pid, start {seen}, not {wanted}")
     needed = (*metrics.CORE, *(metrics.TRADING if bench.level is not Level.CORE else ()))
     for metric in needed:
         entry = page.entries.get(metric.name)
@@ -34,7 +34,7 @@ def page_is_whole_and_its_own(bench: Bench) -> None:
         if entry is not None:
             demand(
                 (entry.type, entry.unit) == (metric.type, metric.unit),
-                f"{metric.name} has type or unit wrong",
+                f"{metric.name} has the wrong type or unit",
             )
 
 
@@ -56,16 +56,16 @@ def journal_reads_whole(bench: Bench) -> None:
     engine.must("demote")
     engine.stop()
     journal = bench.journal()
-    demand(not journal.ended, f"the journal breaks off: {journal.ended}")
-    demand({r.version for r in journal.records} == {VERSION}, "no records, or records of another version")
+    demand(not journal.ended, f"the journal ends early: {journal.ended}")
+    demand({r.version for r in journal.records} == {VERSION}, "no records, or records of a different version")
     inputs = [r.input_seq for r in journal.records if r.flags & INPUT]
     demand(inputs == list(range(1, len(inputs) + 1)), f"input_seq of inputs is not 1..{len(inputs)}")
     seen = 0
     for record in journal.records:
         seen = record.input_seq if record.flags & INPUT else seen
-        demand(record.input_seq == seen, f"a record after input {seen} says {record.input_seq}")
+        demand(record.input_seq == seen, f"a record after input {seen} has input_seq {record.input_seq}")
     unknown = {r.kind for r in journal.records if r.kind < 100 and r.kind not in tuple(Kind)}
-    demand(not unknown, f"kinds that the contract does not have: {unknown}")
+    demand(not unknown, f"kinds not in the contract: {unknown}")
 
 
 @case("journal.start")
@@ -100,14 +100,14 @@ def cut_tail_is_dropped_and_told(bench: Bench) -> None:
     engine.stop()
     after = bench.journal()
     kept = before.records[:-1]
-    demand(not after.ended, f"the journal breaks off after recovery: {after.ended}")
+    demand(not after.ended, f"the journal ends early after recovery: {after.ended}")
     demand(
         after.records[: len(kept)] == kept and len(after.records) > len(kept), "records were lost or changed"
     )
 
 
 def append(bench: Bench, *, flags: int) -> None:
-    """Write one record of a kind that no version knows behind the last one."""
+    """Append one record of a kind unknown to every version."""
     journal = bench.journal()
     last = journal.records[-1]
     record = Record(
@@ -135,7 +135,7 @@ def skippable_unknown_kind_is_skipped(bench: Bench) -> None:
 
 
 def replays(bench: Bench) -> None:
-    """Two replays must print the digests of the last line; how the run ended is judged elsewhere."""
+    """Two replays must print the digests of the last line; the exit code is judged elsewhere."""
     engine = bench.engines[-1]
     engine.must("demote")
     engine.stop()
@@ -144,7 +144,7 @@ def replays(bench: Bench) -> None:
     for _ in range(2):
         found = printed(bench.run("--replay", str(bench.directory / "journal")), "--replay")
         wrong = [name for name in names if found.get(name) != line.get(name) or not line.get(name)]
-        demand(not wrong, f"--replay prints another {' and '.join(wrong)} than the run ended with")
+        demand(not wrong, f"--replay prints a different {' and '.join(wrong)} than the run")
         last = max(r.input_seq for r in bench.journal().records)
         demand(found.get("input_seq") == last, f"--replay stopped at {found.get('input_seq')}, not {last}")
 

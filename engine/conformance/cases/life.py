@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from itertools import pairwise
@@ -29,12 +30,42 @@ def restart_after_active_stays_cold(bench: Bench) -> None:
     engine.stays(0.2, "STANDBY after a restart", lambda status: status["state"] == "STANDBY")
 
 
+@case("start.owned")
+def a_second_start_leaves_the_first_alone(bench: Bench) -> None:
+    engine = bench.active()
+    mapped, journal = engine.page(), bench.journal()
+    done = bench.run("--config", str(bench.write_config()), "--conformance")
+    demand(done.returncode == 75, f"a second start exits {done.returncode}, not 75")
+    demand(str(engine.pid) in done.stderr, f"a second start does not name process {engine.pid}")
+    demand(engine.alive(), "the first engine ended")
+    engine.hang_up()
+    told = engine.status()
+    demand(
+        (told["pid"], told["state"]) == (engine.pid, "ACTIVE"),
+        f"the admin socket answers as process {told['pid']} in {told['state']}",
+    )
+    demand(engine.page().start_time == mapped.start_time, "the page is another process's")
+    after = bench.journal().records
+    demand(after[: len(journal.records)] == journal.records, "the journal lost records")
+    engine.must("kill", reason="case")
+    engine.wait_state("HALTED")
+
+
+@case("start.owned")
+def a_page_that_is_mapped_outlives_a_restart(bench: Bench) -> None:
+    bench.standby().stop()
+    with (bench.directory / "metrics").open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        bench.standby()
+        demand(os.fstat(file.fileno()).st_size == size, "a restart cut the page that a reader has open")
+
+
 @case("ready.truthful")
 def admin_answers_at_ready(bench: Bench) -> None:
     engine = bench.launch()
     engine.wait_ready()
-    status = engine.status()  # one try: what waits for READY does not try again
-    demand(status.get("ready") is True, "READY=1, but status does not say ready")
+    status = engine.status()  # one attempt: whoever waits for READY does not retry
+    demand(status.get("ready") is True, "READY=1, but status does not report ready")
     demand(status.get("limits", {}).get("serial") == 1, "READY=1 before the limits are loaded")
     engine.wait_state("STANDBY")
     demand(len(engine.notes.all("READY")) == 1, "READY=1 more than once")
@@ -69,7 +100,7 @@ def pings_stop_with_the_hot_loop(bench: Bench) -> None:
     count = len(engine.notes.all("WATCHDOG"))
     pings = [event.at_s for event in engine.notes.wait_count("WATCHDOG", count + 2, engine.patience_s)]
     gaps = sorted(b - a for a, b in pairwise(pings))
-    demand(gaps[-1] >= STALL_MS / 1000 * 0.7, f"pings went on during a stall of {STALL_MS} ms")
+    demand(gaps[-1] >= STALL_MS / 1000 * 0.7, f"pings continued during a stall of {STALL_MS} ms")
     demand(
         gaps[0] <= WATCHDOG_MS / 2000 + 0.2,
         f"pings {gaps[0]:.1f} s apart with WATCHDOG_USEC of {WATCHDOG_MS} ms",
@@ -83,7 +114,7 @@ def stop_with_nothing_open_exits_0(bench: Bench) -> None:
     demand(code == 0, f"SIGTERM with nothing open exited {code}")
     line = engine.last_line()
     demand(line.get("exit") == 0 and line.get("open_orders") == 0, f"the last line says {line}")
-    demand(line.get("journal_durable") is True, "the last line does not say that the journal is durable")
+    demand(line.get("journal_durable") is True, "the last line does not report a durable journal")
 
 
 @case("metrics.heartbeat")
@@ -110,5 +141,5 @@ def heartbeat_stands_with_the_hot_loop(bench: Bench) -> None:
     engine.must("stall", ms=1500)
     end.set()
     watcher.join()
-    demand(max(held, default=0.0) >= pause, "heartbeat or turn counter moved while the hot loop was held")
+    demand(max(held, default=0.0) >= pause, "heartbeat or turn counter moved while the hot loop was stalled")
     engine.wait_status("a turn after the stall", lambda _: beats()[0] > first[0] and beats()[1] > first[1])

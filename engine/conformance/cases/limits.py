@@ -15,7 +15,7 @@ case = REGISTER.case
 
 
 def refuses_reload(engine: Engine, serial: int) -> None:
-    """SIGHUP must be refused, and what was loaded must stay."""
+    """SIGHUP must be refused, and the loaded limits must stay."""
     before = engine.must("limits")
     engine.signal(signal.SIGHUP)
     after = engine.wait_status(

@@ -23,11 +23,13 @@ BUY = {"side": "B", "quantity": 10, "symbol": "HFTA", "price_e4": 980_000}
 def hello_is_first_and_as_configured(bench: Bench) -> None:
     bench.active()
     events = [event for event in bench.log.all() if event.connection]
-    demand([e.kind for e in events[:2]] == ["connect", "hello"], f"first came {[e.kind for e in events[:2]]}")
+    demand(
+        [e.kind for e in events[:2]] == ["connect", "hello"], f"first frames: {[e.kind for e in events[:2]]}"
+    )
     hello = events[1].value if isinstance(events[1].value, dict) else {}
     seen = (hello.get("slot"), hello.get("egress"), hello.get("ticket", "none"))
-    demand(seen == ("a", "test", None), f"HELLO says slot, egress, ticket {seen}")
-    demand(acceptable(str(hello.get("contract"))), f"HELLO says contract {hello.get('contract')}")
+    demand(seen == ("a", "test", None), f"HELLO has slot, egress, ticket {seen}")
+    demand(acceptable(str(hello.get("contract"))), f"HELLO has contract {hello.get('contract')}")
 
 
 @case("link.claim")
@@ -48,7 +50,7 @@ def spare_sends_nothing(bench: Bench) -> None:
     engine.must("intent", **{**BUY, "quantity": 11})
     bench.count("order", 1)
     quantities = [order.quantity for order in bench.count("order", 1)]
-    demand(quantities == [11], f"orders of {quantities} reached the gateway, only 11 was sent while ACTIVE")
+    demand(quantities == [11], f"orders of {quantities} reached the gateway; only 11 was sent while ACTIVE")
 
 
 @case("link.refused_claim")
@@ -60,10 +62,8 @@ def refused_claim_leaves_standby(bench: Bench) -> None:
     bench.gateway.knobs.refuse_claim = None
     engine.must_not("stale_epoch", "promote", epoch=7)
     engine.must("promote", epoch=8)
-    epochs = list(
-        dict.fromkeys(bench.count("claim", 2))
-    )  # how often on one connection is link.claim's affair
-    demand(epochs == [7, 8], f"CLAIMs were of epochs {epochs}, not 7 and 8")
+    epochs = list(dict.fromkeys(bench.count("claim", 2)))  # how often per connection is judged by link.claim
+    demand(epochs == [7, 8], f"the CLAIMs had epochs {epochs}, not 7 and 8")
 
 
 @case("link.clordid")
@@ -84,7 +84,7 @@ def clordid_names_the_epoch(bench: Bench) -> None:
 def numbers_rise_over_reconnect_and_restart(bench: Bench) -> None:
     bench.gateway.knobs.next_urn = 50
     engine = bench.active(7)
-    filled(bench, engine, 10)  # so that it is answered, and no order that goes out again after the reconnect
+    filled(bench, engine, 10)  # so that it is answered, and not resent after the reconnect
     bench.gateway.drop()
     bench.count("login", 2)
     engine.wait_status("a new session", lambda status: status["connected"])
@@ -112,9 +112,9 @@ def unanswered_orders_go_out_again_first(bench: Bench) -> None:
     engine.wait_status("a new session", lambda status: status["connected"])
     engine.must("intent", **{**BUY, "quantity": 3})
     again = [e.value for e in bench.log.wait_count("order", 5, bench.patience_s) if e.connection == 2]
-    demand([order.data for order in again[:2]] == first, "the unanswered orders did not go out again first")
+    demand([order.data for order in again[:2]] == first, "the unanswered orders were not resent first")
     seen = [order.quantity for order in again]
-    demand(seen == [1, 2, 3], f"after the reconnect orders of {seen} came, not 1, 2, 3")
+    demand(seen == [1, 2, 3], f"after the reconnect the orders were {seen}, not 1, 2, 3")
 
 
 @case("link.stale_stops")
@@ -176,3 +176,28 @@ def intent_needs_the_flag(bench: Bench) -> None:
 def flag_is_refused_for_live_egress(bench: Bench) -> None:
     bench.config["egress"] = "live"
     bench.must_exit(ExitCode.CONFIGURATION)
+
+
+@case("link.continues")
+def no_response_is_counted_twice(bench: Bench) -> None:
+    engine = bench.active()
+    urn = engine.must("intent", side="B", quantity=10, symbol="HFTA", price_e4=980_000)["urn"]
+    bench.gateway.wait_taken(urn, bench.patience_s)
+    bench.gateway.fill(urn, 10, 980_000)
+    engine.wait_status("a position of 10", lambda status: status["positions"].get("HFTA") == 10)
+    bench.gateway.drop()
+    bench.count("login", 2)
+    engine.wait_status("the session again", lambda status: bool(status["connected"]))
+    held = engine.status()["positions"].get("HFTA")
+    demand(held == 10, f"after a reconnect the position is {held}, not 10")
+
+
+@case("link.newest_epoch")
+def a_reconnect_claims_the_last_epoch(bench: Bench) -> None:
+    engine = bench.active(7)
+    engine.must("demote")
+    engine.wait_state("STANDBY")
+    engine.must("promote", epoch=8)
+    bench.gateway.drop()
+    claims = bench.count("claim", 3)
+    demand(claims[:3] == [7, 8, 8], f"the claims were {claims}, not 7, 8, 8")

@@ -1,11 +1,11 @@
-"""Orders, their responses, and what is remembered of them."""
+"""Orders, their responses, and what survives a restart."""
 
 from __future__ import annotations
 
 from engine.conformance.bench import Bench, demand
 from engine.conformance.case import Register
 from engine.conformance.gateway import extra_execution
-from engine.conformance.ouch import Enter
+from engine.conformance.ouch import Enter, canceled, executed, foreign, replaced
 from engine.conformance.process import Engine
 from engine.contract.journal import Kind
 from engine.contract.link import OUCH_LENGTHS
@@ -22,7 +22,7 @@ def buy(engine: Engine, quantity: int, price_e4: int = PRICE_E4) -> int:
 
 
 def filled(bench: Bench, engine: Engine, quantity: int, price_e4: int = PRICE_E4, side: str = "B") -> None:
-    """An order that is executed as a whole, seen by the engine."""
+    """An order that is fully executed, as seen by the engine."""
     before = engine.status()["positions"].get("HFTA", 0)
     urn = engine.must("intent", side=side, quantity=quantity, symbol="HFTA", price_e4=price_e4)["urn"]
     bench.gateway.wait_taken(urn, bench.patience_s)
@@ -49,7 +49,7 @@ def order_arrives_as_intended(bench: Bench) -> None:
             (order.urn, order.clordid) == (answer.get("urn"), answer.get("clordid")),
             f"the answer said {answer}",
         )
-    demand(not bench.log.all("malformed"), "a message was no OUCH of the profile")
+    demand(not bench.log.all("malformed"), "a message was not OUCH of the profile")
 
 
 @case("order.cancel")
@@ -72,7 +72,7 @@ def responses_move_position_and_open_orders(bench: Bench) -> None:
     bench.gateway.wait_taken(urn, bench.patience_s)
     bench.gateway.fill(urn, 40, PRICE_E4)
     engine.wait_status("a position of 40", lambda status: status["positions"].get("HFTA") == 40)
-    demand(engine.status()["open_orders"] == 1, "a partly executed order is still open")
+    demand(engine.status()["open_orders"] == 1, "a partially executed order is still open")
     engine.must("intent", type="cancel", urn=urn)
     engine.wait_status("no open order after the cancel", lambda status: status["open_orders"] == 0)
     bench.gateway.knobs.reject_orders = True
@@ -80,6 +80,63 @@ def responses_move_position_and_open_orders(bench: Bench) -> None:
     bench.count("order", 2)
     engine.wait_status("no open order after the reject", lambda status: status["open_orders"] == 0)
     demand(engine.status()["positions"].get("HFTA") == 40, "a cancel or reject changed the position")
+
+
+@case("order.events")
+def a_partial_cancel_leaves_the_rest_open(bench: Bench) -> None:
+    engine = bench.active()
+    urn = buy(engine, 10)
+    bench.gateway.wait_taken(urn, bench.patience_s)
+    profile = bench.config["venue_profile"]
+    bench.gateway.say(canceled(urn, 4, 1, profile))
+    bench.gateway.fill(urn, 1, PRICE_E4)
+    engine.wait_status("a position of 1", lambda status: status["positions"].get("HFTA") == 1)
+    demand(
+        engine.status()["open_orders"] == 1, "an order of 10 with 4 cancelled and 1 executed is still open"
+    )
+    bench.gateway.say(canceled(urn, 5, 1, profile))
+    engine.wait_status("no open order", lambda status: status["open_orders"] == 0)
+
+
+@case("order.events")
+def a_replaced_order_lives_under_its_new_number(bench: Bench) -> None:
+    engine = bench.active()
+    bench.gateway.say(foreign(500, 100, PRICE_E4, 1))
+    bench.gateway.say(replaced(500, 501, 60, PRICE_E4, 2))
+    engine.wait_status("one open order", lambda status: status["open_orders"] == 1)
+    bench.gateway.say(executed(501, 60, PRICE_E4, 9, 3))
+    engine.wait_status(
+        "a position of 60 and nothing open",
+        lambda status: status["positions"].get("HFTA") == 60 and status["open_orders"] == 0,
+    )
+
+
+@case("order.unknown")
+def what_nobody_can_account_for_reduces(bench: Bench) -> None:
+    broken_trade = b"B" + bytes(8) + (1).to_bytes(4, "big") + bytes(8) + b"E" + b" " * 14
+    engine = bench.active()
+    for message in (executed(9999, 5, PRICE_E4, 7, 1), b"Z" + bytes(40), broken_trade, b"E" + bytes(3)):
+        bench.gateway.say(message)
+        engine.wait_state("REDUCING")
+        engine.must("resume", operator="conformance", reason="case")
+        engine.wait_state("ACTIVE")
+
+
+@case("link.replayed")
+def a_promote_waits_for_the_end_of_the_replay(bench: Bench) -> None:
+    bench.limits(position_max=100)
+    engine = bench.active()
+    filled(bench, engine, 60)
+    engine.sigkill()
+    for path in (bench.directory / "journal").iterdir():
+        path.unlink()
+    (bench.directory / "latch").unlink()
+    bench.gateway.knobs.replay_delay_s = 0.8
+    engine = bench.standby()
+    engine.must("promote", epoch=8)
+    held = engine.status()["positions"].get("HFTA", 0)
+    demand(held == 60, f"promoted with a position of {held} before the replay was here; the account holds 60")
+    engine.must_not("risk.position", "intent", side="B", quantity=100, symbol="HFTA", price_e4=PRICE_E4)
 
 
 @case("order.restored")

@@ -1,4 +1,4 @@
-"""The program on the command line: manifest, version, --check, and what it must refuse."""
+"""The command line: manifest, version, --check, and what must be refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ case = REGISTER.case
 
 
 def printed(done: subprocess.CompletedProcess[str], what: str) -> dict[str, Any]:
-    """The JSON object that a verb printed, after exit 0."""
+    """The JSON object that a verb printed; exit code 0 is required."""
     demand(done.returncode == 0, f"{what} exited {done.returncode}: {done.stderr.strip()[:200]}")
     try:
         found = json.loads(done.stdout)
@@ -29,16 +29,16 @@ def printed(done: subprocess.CompletedProcess[str], what: str) -> dict[str, Any]
 
 
 def refused(bench: Bench) -> None:
-    """--check of the present configuration must exit 64 with a sentence."""
+    """--check of the present configuration must exit 64 with one sentence."""
     done = bench.run("--check", "--config", str(bench.write_config()))
     demand(done.returncode == ExitCode.CONFIGURATION, f"--check exited {done.returncode}, not 64")
-    demand(bool(done.stderr.strip()), "--check said nothing on standard error")
+    demand(bool(done.stderr.strip()), "--check printed nothing on standard error")
 
 
 @case("manifest.printed")
 def manifest_is_the_artifacts(bench: Bench) -> None:
     found = printed(bench.run("--manifest"), "--manifest")
-    demand(digest(found) == bench.artifact.digest, "--manifest prints a manifest with another digest")
+    demand(digest(found) == bench.artifact.digest, "--manifest prints a manifest with a different digest")
 
 
 @case("version.printed")

@@ -1,4 +1,4 @@
-"""Pre-trade checks: at the limit passes, one more is refused and never reaches the gateway."""
+"""Pre-trade checks: at the limit passes; one more is refused and never reaches the gateway."""
 
 from __future__ import annotations
 

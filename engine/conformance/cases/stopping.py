@@ -28,9 +28,9 @@ def with_open(bench: Bench, count: int) -> tuple[Engine, list[int]]:
 
 
 def cancelled(bench: Bench, numbers: list[int]) -> None:
-    """Every one of NUMBERS must have got a cancel."""
+    """A cancel must have been sent for every one of NUMBERS."""
     seen = {cancel.urn for cancel in bench.count("cancel", len(numbers))}
-    demand(seen == set(numbers), f"cancels for {sorted(seen)}, open were {numbers}")
+    demand(seen == set(numbers), f"cancels for {sorted(seen)}, but {numbers} were open")
 
 
 @case("kill.cancels")
@@ -40,6 +40,17 @@ def kill_cancels_all_and_sends_no_order(bench: Bench) -> None:
     cancelled(bench, numbers)
     bench.nothing_more("order", 3)
     engine.wait_status("no open order", lambda status: status["open_orders"] == 0)
+
+
+@case("kill.unanswered")
+def an_order_without_an_answer_is_cancelled(bench: Bench) -> None:
+    engine = bench.active()
+    bench.gateway.knobs.answer_orders = False
+    urn = engine.must("intent", side="B", quantity=5, symbol="HFTA", price_e4=900_000)["urn"]
+    bench.count("order", 1)
+    engine.must("kill", reason="drill")
+    cancel = bench.count("cancel", 1)[0]
+    demand(cancel.urn == urn, f"the cancel names {cancel.urn}, not {urn}")
 
 
 @case("kill.reply")

@@ -56,7 +56,7 @@ class Book {
     return result;
   }
 
-  // Asking for memory beforehand; the order of it is in book/waves.h. None of these changes the book.
+  // Asking for memory beforehand; the order of it is in book/prefetch.h. None of these changes the book.
   void prefetch_entry(std::uint64_t reference) const { index_.prefetch(reference); }
   void prefetch_symbol(std::uint16_t locate) const {
     if (locate >= symbols_.size()) return;
@@ -128,6 +128,18 @@ class Book {
   std::string_view stock(std::uint16_t locate) const {
     if (locate >= symbols_.size() || heads_[locate].stock[0] == '\0') return {};
     return {heads_[locate].stock.data(), heads_[locate].stock.size()};
+  }
+
+  // Another day: no order, no symbol. Memory and counters stay.
+  void clear() {
+    orders_.clear();
+    levels_.clear();
+    index_.clear();
+    for (Symbol& symbol : symbols_) {
+      for (auto& rungs : symbol.ladders) rungs.clear();
+    }
+    std::fill(heads_.begin(), heads_.end(), Head{});
+    digest_ = 0;
   }
 
   std::uint64_t digest() const { return digest_; }

@@ -49,6 +49,8 @@ class RefIndex {
     entries_[at] = {tag, slot};
   }
 
+  void clear() { std::fill(entries_.begin(), entries_.end(), Entry{}); }
+
   // Take out the reference, which must be there with this slot.
   void erase(std::uint64_t reference, Slot slot) {
     std::size_t hole = home(tag_of(reference));

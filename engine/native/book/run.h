@@ -1,10 +1,10 @@
-// Applying a run of messages with its memory brought in beforehand (book/waves.h).
+// Applying a run of messages with its memory brought in beforehand (book/prefetch.h).
 //
 // The index entries and symbols of the datagram after this one are asked for now; where datagrams come one by one,
 // `next` is null, and whoever has only this one begins with its own (prefetch_index).
 #pragma once
 
-#include "book/waves.h"
+#include "book/prefetch.h"
 #include "wire/mold.h"
 
 namespace hft::book {
@@ -23,38 +23,38 @@ inline void prefetch_index(const Book& book, const mold::Packet& run) {
 // As many messages of a datagram as the waves take at once.
 class Stretch {
  public:
-  explicit Stretch(Book& book) : book_(book), waves_(book) {}
+  explicit Stretch(Book& book) : book_(book), prefetch_(book) {}
 
-  bool full() const { return waves_.full(); }
+  bool full() const { return prefetch_.full(); }
 
   void take(Bytes message) {
-    messages_[waves_.size()] = {message.data(), message.size()};
-    if (itch::check(message) != Reject::none) return waves_.skip();
+    messages_[prefetch_.size()] = {message.data(), message.size()};
+    if (itch::check(message) != Reject::none) return prefetch_.skip();
     const std::uint8_t* at = message.data();
     switch (static_cast<char>(message[0])) {
       case itch::AddOrder::type:
       case itch::AddOrderMpid::type:
-        return waves_.add(itch::locate.load(at), itch::AddOrder::side.load(at) == itch::kBuy ? Side::bid : Side::ask,
-                          itch::AddOrder::price.load(at));
+        return prefetch_.add(itch::locate.load(at), itch::AddOrder::side.load(at) == itch::kBuy ? Side::bid : Side::ask,
+                             itch::AddOrder::price.load(at));
       case itch::OrderReplace::type:
-        return waves_.replace(itch::order_reference.load(at), itch::locate.load(at),
-                              itch::OrderReplace::price.load(at));
+        return prefetch_.replace(itch::order_reference.load(at), itch::locate.load(at),
+                                 itch::OrderReplace::price.load(at));
       default:
-        return itch::names_an_order(static_cast<char>(message[0])) ? waves_.name(itch::order_reference.load(at))
-                                                                   : waves_.skip();
+        return itch::names_an_order(static_cast<char>(message[0])) ? prefetch_.name(itch::order_reference.load(at))
+                                                                   : prefetch_.skip();
     }
   }
 
   // Apply what was taken, the first of it with this sequence number, and begin anew; how much it was.
   template <class Took>
   std::size_t apply(std::uint64_t sequence, Took& took) {
-    waves_.roll();
-    const std::size_t count = waves_.size();
+    prefetch_.roll();
+    const std::size_t count = prefetch_.size();
     for (std::size_t i = 0; i < count; ++i) {
       const Bytes message(messages_[i].data, messages_[i].size);
-      took(sequence + i, message, book_.apply(message, waves_[i]));
+      took(sequence + i, message, book_.apply(message, prefetch_[i]));
     }
-    waves_.clear();
+    prefetch_.clear();
     return count;
   }
 
@@ -66,8 +66,8 @@ class Stretch {
   };
 
   Book& book_;
-  Waves waves_;
-  std::array<Place, Waves::kMessagesMax> messages_;
+  Prefetch prefetch_;
+  std::array<Place, Prefetch::kMessagesMax> messages_;
 };
 
 // Apply all messages of `now`; `took(sequence, message, result)` is called behind each.

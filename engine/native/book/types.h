@@ -67,7 +67,7 @@ struct Head {
   std::array<char, 8> stock{};
 };
 
-// What was found out about a message beforehand (book/waves.h). The book checks a hint before it acts on it: one
+// What was found out about a message beforehand (book/prefetch.h). The book checks a hint before it acts on it: one
 // that is wrong, or `{}`, costs time and nothing else.
 struct Hint {
   Slot order;          // where the order that the message names may be
@@ -142,6 +142,11 @@ class Pool {
   }
 
   void give_back(Slot slot) { free_.push_back(slot); }
+  // All of them at once; the memory stays.
+  void clear() {
+    items_.erase(items_.begin() + 1, items_.end());
+    free_.clear();
+  }
   bool full() const { return free_.empty() && items_.size() == items_.capacity(); }
   std::size_t used() const { return items_.size() - 1 - free_.size(); }
   Item& operator[](Slot slot) { return items_[slot]; }

@@ -11,12 +11,11 @@
 namespace hft::core {
 namespace {
 
-constexpr std::int64_t kSecond_ns = 1'000'000'000;
-constexpr std::int64_t kDay_s = 86'400;
-constexpr std::uint64_t kPromotionPatience_ns = 1'000'000'000;
-constexpr std::uint64_t kReplayQuiet_ns = 20'000'000;
-constexpr std::uint64_t kForwardedQuiet_ns = 500'000'000;
-constexpr std::uint64_t kCancelRetry_ns = 1'000'000'000;
+constexpr std::int64_t kSecondNs = 1'000'000'000;
+constexpr std::int64_t kDayS = 86'400;
+constexpr std::uint64_t kPromotionPatienceNs = 1'000'000'000;
+constexpr std::uint64_t kForwardedQuietNs = 500'000'000;
+constexpr std::uint64_t kCancelRetryNs = 1'000'000'000;
 constexpr std::uint32_t kOrdersCapacity = 1 << 14;  // open at once; a limits file asks for far less
 
 Bytes wire(std::span<const std::byte> bytes) {
@@ -132,7 +131,7 @@ bool Core::on_start(std::span<const std::byte> json) {
   answer_ = promotion_ = Answer{};
   feed_ = FeedHealth{};
   cleanup_ = Cleanup{};
-  link_up_ = journal_broken_ = drained_in_time_ = false;
+  link_up_ = replayed_ = journal_broken_ = drained_in_time_ = false;
   resent_ = true;
   drop_copy_.reset();
   strategy_.configure(config_.strategy);
@@ -149,7 +148,7 @@ bool Core::on_start(std::span<const std::byte> json) {
 // The daily loss begins anew with the trading day. Epochs never do; reference numbers do with the venue's session.
 void Core::roll_day() {
   const std::int64_t day =
-      (stamp_.utc_ns / kSecond_ns - static_cast<std::int64_t>(config_.trading_day_start_utc_s)) / kDay_s;
+      (stamp_.utc_ns / kSecondNs - static_cast<std::int64_t>(config_.trading_day_start_utc_s)) / kDayS;
   if (day <= day_) return;
   if (day_ != 0) ledger_.new_day();
   day_ = day;
@@ -190,25 +189,39 @@ bool Core::on_limits(std::span<const std::byte> json) {
 }
 
 bool Core::on_feed(const FeedEvent& event) {
-  feed_.heard = true;
-  feed_.heard_ns = stamp_.monotonic_ns;
   feed_.next_sequence = event.next_sequence;
+  const bool doubted = feed_.gapped || feed_.ended;
   switch (event.what) {
+    case FeedEvent::heard:
+      feed_.heard = true;
+      feed_.heard_ns = stamp_.monotonic_ns;
+      break;
     case FeedEvent::gap_open:
-      if (!feed_.gapped) feed_.gap_since_ns = stamp_.monotonic_ns;
+      if (!doubted) feed_.gap_since_ns = stamp_.monotonic_ns;
       feed_.gapped = true;
       ++counters_.feed_gaps;
       break;
     case FeedEvent::gap_closed: feed_.gapped = false; break;
     case FeedEvent::lost: feed_.lost = true; break;
-    default: break;
+    case FeedEvent::ended:
+      if (!doubted) feed_.gap_since_ns = stamp_.monotonic_ns;
+      feed_.ended = true;
+      break;
+    case FeedEvent::resumed: feed_.ended = false; break;
+    case FeedEvent::session:
+      // Another day: nothing of the old book may be traded on, and nothing of the new one has been heard.
+      feed_ = FeedHealth{.next_sequence = event.next_sequence};
+      market_.clear();
+      strategy_.forget();
+      break;
+    default: return false;
   }
   return true;
 }
 
 bool Core::on_tick() {
   if (adopting_) return true;
-  if (link_up_ && (state_ == State::halted || state_ == State::draining)) retry_cancels(kCancelRetry_ns);
+  if (link_up_ && (state_ == State::halted || state_ == State::draining)) retry_cancels(kCancelRetryNs);
   if (link_up_ && may_trade(state_) && strategy_.trades()) {
     orders_.for_each([this](Order& order) {
       const bool late = stamp_.monotonic_ns - order.sent_ns >= strategy_.order_timeout_ns();
@@ -219,7 +232,7 @@ bool Core::on_tick() {
 }
 
 bool Core::feed_fresh() const {
-  return feed_.heard && !feed_.gapped && !feed_.lost &&
+  return feed_.heard && !feed_.gapped && !feed_.ended && !feed_.lost &&
          stamp_.monotonic_ns - feed_.heard_ns <= config_.feed_stale_ms * 1'000'000;
 }
 
@@ -228,6 +241,7 @@ void Core::settle() {
   settle_feed();
   settle_promotion();
   if (limits_ && state_ == State::active && daily_loss_hit(*limits_, ledger_)) move(Trigger::daily_loss);
+  if (doubted_ && state_ == State::active) move(Trigger::reduce);
   if (limits_ && state_ == State::active && executions_since_resume_ >= limits_->repeated_executions_max) {
     move(Trigger::repeated_executions);
   }
@@ -237,8 +251,8 @@ void Core::settle() {
 void Core::settle_feed() {
   const std::uint64_t patience_ns = config_.feed_stale_ms * 1'000'000;
   const bool silent = !feed_.heard || stamp_.monotonic_ns - feed_.heard_ns > patience_ns;
-  // An open gap blocks orders at once; the state moves only when the re-request did not close it in time.
-  const bool open_gap = feed_.gapped && stamp_.monotonic_ns - feed_.gap_since_ns > patience_ns;
+  // An open gap or an end blocks orders at once; the state moves only when the re-request did not close it in time.
+  const bool open_gap = (feed_.gapped || feed_.ended) && stamp_.monotonic_ns - feed_.gap_since_ns > patience_ns;
   if (silent || open_gap || feed_.lost) move(Trigger::feed_lost);
   else if (feed_fresh()) move(Trigger::feed_fresh);
 }
@@ -249,10 +263,9 @@ bool Core::replay_is_over() const {
     const bool missing = order.status == Order::Status::unanswered && order.urn < venue_next_urn_;
     answered = answered && !missing;
   });
-  // What the venue answered while we were away comes right behind the login; nothing says where it ends, so a quiet
-  // moment must do. An order that the gateway has forwarded gets longer; one sent twice is ignored by the venue.
-  const std::uint64_t quiet_ns = stamp_.monotonic_ns - pending_since_ns_;
-  return quiet_ns >= (answered ? kReplayQuiet_ns : kForwardedQuiet_ns);
+  // What the venue answered while we were away comes right behind the login, and the gateway says where it ends. An
+  // order that the gateway has forwarded may be answered a little later; one sent twice is ignored by the venue.
+  return replayed_ && (answered || stamp_.monotonic_ns - pending_since_ns_ >= kForwardedQuietNs);
 }
 
 void Core::settle_promotion() {
@@ -264,8 +277,10 @@ void Core::settle_promotion() {
     move(Trigger::promote);
     return;
   }
-  if (!link_up_ || stamp_.monotonic_ns - pending_since_ns_ <= kPromotionPatience_ns) return;
-  promotion_ = {feed_fresh() ? "not_reconciled" : "feed", "a second without a response, and they do not agree", 0, {}};
+  if (!link_up_ || stamp_.monotonic_ns - pending_since_ns_ <= kPromotionPatienceNs) return;
+  const char* why = replayed_ ? "a second without a response, and they do not agree"
+                              : "the gateway did not say where its replay ends";
+  promotion_ = {feed_fresh() ? "not_reconciled" : "feed", why, 0, {}};
   pending_epoch_ = epoch_ = 0;
   link_up_ = false;
 }

@@ -31,24 +31,21 @@ class Sink {
   virtual void emit(Kind kind, std::span<const std::byte> payload, const Stamp& stamp) = 0;
 };
 
-struct Latch {
-  bool set = false;
-  std::string scope, id, reason;
-};
-
 struct FeedHealth {
   bool heard = false;
   bool gapped = false;
-  bool lost = false;  // messages that will never come: the book is wrong until a new session
+  bool ended = false;  // the publisher said so: nothing that stands in the book can be traded
+  bool lost = false;   // messages that will never come: the book is wrong until a new session
   std::uint64_t heard_ns = 0;
-  std::uint64_t gap_since_ns = 0;
+  std::uint64_t gap_since_ns = 0;  // of the gap or the end, whichever came first
   std::uint64_t next_sequence = 0;
 };
 
 // What a kill or a drain has managed so far.
 struct Cleanup {
+  std::uint64_t number = 0;  // of this run, rising
   std::uint32_t open_before = 0;
-  std::uint32_t cancels_sent = 0;
+  std::uint32_t cancels_sent = 0;  // decided; how many left, the event loop knows
   std::uint32_t cancels_acked = 0;
   std::uint32_t fills_since = 0;
 };
@@ -88,6 +85,7 @@ class Core {
   [[nodiscard]] const CoreConfig& config() const { return config_; }
   // Logged in, and everything unanswered from before went out again.
   [[nodiscard]] bool link_ready() const { return link_up_ && resent_; }
+  [[nodiscard]] bool is_open(std::uint32_t urn) { return orders_.find(urn) != nullptr; }
   [[nodiscard]] bool drained_in_time() const { return drained_in_time_; }
   [[nodiscard]] const std::string& session() const { return session_; }
   [[nodiscard]] std::uint64_t next_response() const { return responses_ + 1; }
@@ -145,8 +143,14 @@ class Core {
   bool commit_cancel(std::span<const std::byte> message);
   void close(Order& order);
   void reduce(Order& order, std::uint32_t quantity);
-  void adopt_foreign(View<ouch::Accepted> accepted);
+  struct Event;
+  void doubt();
+  template <class M>
+  Order* adopt_foreign(View<M> view);
   void on_accepted(View<ouch::Accepted> accepted);
+  void on_replaced(View<ouch::Replaced> replaced);
+  void on_modified(View<ouch::Modified> modified);
+  void on_price(std::uint32_t urn, std::uint64_t price_e4);
   void on_executed(View<ouch::Executed> executed);
   void on_gone(std::uint32_t urn, std::uint32_t quantity);
   void run_strategy(SymbolId symbol);
@@ -169,6 +173,7 @@ class Core {
   std::uint32_t next_urn_ = 1;
   std::uint64_t clordid_sequence_ = 0;
   std::uint64_t executions_since_resume_ = 0;
+  bool doubted_ = false;  // a response was not understood, or of nothing known: until a person resumes, or a new day
   std::int64_t day_ = 0;
   std::uint64_t last_sent_ns_ = 0;
   RollingDigest decisions_;
@@ -186,6 +191,7 @@ class Core {
   Strategy strategy_;
   Cleanup cleanup_;
   bool link_up_ = false;
+  bool replayed_ = false;  // the gateway said where its replay ends, and all of it is here
   bool resent_ = true;
   bool journal_broken_ = false;
   std::uint64_t drain_since_ns_ = 0;

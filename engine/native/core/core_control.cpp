@@ -1,6 +1,7 @@
 // Commands of people and machines, and the session at the gateway.
 #include <algorithm>
 
+#include "base/words.h"
 #include "core/core.h"
 
 namespace hft::core {
@@ -92,15 +93,15 @@ void Core::demote(Trigger trigger) {
 
 void Core::kill(const Command& command) {
   if (latch_.set && state_ == State::halted) return;  // whoever presses twice must never read an error
-  latch_ = {true, command.scope, command.id, command.reason};
+  latch_ = {true, command.scope, command.id, command.reason, command.by};
   pending_epoch_ = 0;
-  cleanup_ = Cleanup{.open_before = orders_.count()};
+  cleanup_ = Cleanup{.number = cleanup_.number + 1, .open_before = orders_.count()};
   move(Trigger::kill);
   cancel_all();
 }
 
 void Core::unkill(const Command& command) {
-  if (command.person.empty() || command.reason.empty()) {
+  if (!base::has_word(command.person) || !base::has_word(command.reason)) {
     return refuse_command("operator", "unkill needs a named operator and a reason");
   }
   if (state_ != State::halted) return refuse_command("illegal_state", name_of(state_));
@@ -113,7 +114,7 @@ void Core::unkill(const Command& command) {
 void Core::drain() {
   if (state_ == State::draining) return;
   if (!has_edge(state_, Trigger::drain)) return refuse_command("illegal_state", name_of(state_));
-  cleanup_ = Cleanup{.open_before = orders_.count()};
+  cleanup_ = Cleanup{.number = cleanup_.number + 1, .open_before = orders_.count()};
   drain_since_ns_ = stamp_.monotonic_ns;
   pending_epoch_ = 0;
   move(Trigger::drain);
@@ -126,12 +127,13 @@ void Core::force() {
 }
 
 void Core::resume(const Command& command) {
-  if (command.person.empty() || command.reason.empty()) {
+  if (!base::has_word(command.person) || !base::has_word(command.reason)) {
     return refuse_command("operator", "resume needs a named operator and a reason");
   }
   if (state_ != State::reducing) return refuse_command("illegal_state", name_of(state_));
   if (!adopting_ && !feed_fresh()) return refuse_command("feed", "the feed is stale or has a gap");
   executions_since_resume_ = 0;
+  doubted_ = false;
   if (limits_ && daily_loss_hit(*limits_, ledger_)) {
     return refuse_command("risk.daily_loss", "it begins anew with the trading day");
   }
@@ -150,6 +152,11 @@ bool Core::on_link(const LinkEvent& event) {
       }
       break;
     case LinkEvent::What::refused: link_refused(event); break;
+    case LinkEvent::What::replayed:
+      // A replay that is not what came is one more thing to look at, and never the end of anything.
+      replayed_ = link_up_ && event.next_response == responses_ + 1;
+      if (link_up_ && !replayed_) doubt();
+      break;
   }
   return true;
 }
@@ -161,13 +168,14 @@ void Core::link_came_up(const LinkEvent& event) {
     if (!session_.empty()) next_urn_ = 1;
     session_ = event.session;
     responses_ = 0;
+    doubted_ = false;
   }
   next_urn_ = std::max(next_urn_, event.next_urn);
   venue_next_urn_ = event.next_urn;
   highest_epoch_ = std::max(highest_epoch_, event.epoch);
   epoch_ = event.epoch;
   link_up_ = true;
-  resent_ = false;
+  replayed_ = resent_ = false;
   pending_since_ns_ = stamp_.monotonic_ns;
   drop_copy_.reset();
   if (event.has_positions) drop_copy_.emplace(event.positions.begin(), event.positions.end());

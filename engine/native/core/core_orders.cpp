@@ -26,7 +26,7 @@ RiskView Core::risk_view(SymbolId symbol) const {
                   market_.last_good(symbol),
                   allowed,
                   stale,
-                  feed_.gapped || feed_.lost,
+                  feed_.gapped || feed_.ended || feed_.lost,
                   executions_since_resume_,
                   stamp_.monotonic_ns,
                   stamp_.utc_ns};
@@ -109,7 +109,8 @@ bool Core::commit_enter(std::span<const std::byte> bytes) {
   rate_.add(stamp_.monotonic_ns);
   last_sent_ns_ = stamp_.monotonic_ns;
   const std::uint32_t urn = enter[ouch::EnterOrder::urn];
-  if (orders_.find(urn) != nullptr) {  // sent again after a reconnect
+  if (Order* known = orders_.find(urn); known != nullptr) {  // sent again after a reconnect
+    known->resent = true;
     ++counters_.resent;
     return true;
   }
@@ -158,38 +159,53 @@ void Core::reduce(Order& order, std::uint32_t quantity) {
   if (order.leaves == 0) close(order);
 }
 
-// An order of this account that another process sent: it is ours to count and, if need be, to cancel.
-void Core::adopt_foreign(View<ouch::Accepted> accepted) {
-  const std::uint32_t urn = accepted[ouch::Accepted::urn];
+// An order of this account that another process sent, or what a replace made of one: ours to count and, if need be, to
+// cancel. Accepted and Replaced have the same fields for it.
+template <class M>
+Order* Core::adopt_foreign(View<M> view) {
+  const std::uint32_t urn = view[M::urn];
   next_urn_ = std::max(next_urn_, urn + 1);
   Order* order = orders_.open(urn);
   if (order == nullptr) {
-    ++counters_.responses_unknown;
-    return;
+    doubt();
+    return nullptr;
   }
-  order->symbol = ledger_.id_of(trimmed(accepted[ouch::Accepted::symbol]));
-  order->side = accepted[ouch::Accepted::side];
-  order->leaves = accepted[ouch::Accepted::quantity];
-  order->price_e4 = accepted[ouch::Accepted::price];
+  order->symbol = ledger_.id_of(trimmed(view[M::symbol]));
+  order->side = view[M::side] == 'B' ? 'B' : 'S';  // T and E are sells, too (short, short exempt)
+  order->leaves = view[M::quantity];
+  order->price_e4 = view[M::price];
   order->sent_ns = stamp_.monotonic_ns;
+  order->status = Order::Status::live;
   ledger_.work(order->symbol, order->side, order->leaves, order->price_e4);
+  return order;
+}
+
+// Something was said about the account that nobody can compute here: a person must look before more is traded.
+void Core::doubt() {
+  ++counters_.responses_unknown;
+  doubted_ = true;
 }
 
 void Core::on_accepted(View<ouch::Accepted> accepted) {
-  const std::uint32_t urn = accepted[ouch::Accepted::urn];
-  if (orders_.find(urn) == nullptr) adopt_foreign(accepted);
-  Order* order = orders_.find(urn);
+  Order* order = orders_.find(accepted[ouch::Accepted::urn]);
+  if (order == nullptr) order = adopt_foreign(accepted);
   if (order == nullptr) return;
   order->status = Order::Status::live;
   if (accepted[ouch::Accepted::state] == 'D') close(*order);  // accepted and dead at once
 }
 
+// The old number is over, whatever of it was left lives under the new one.
+void Core::on_replaced(View<ouch::Replaced> replaced) {
+  if (Order* old = orders_.find(replaced[ouch::Replaced::original_urn])) close(*old);
+  Order* order = orders_.find(replaced[ouch::Replaced::urn]);
+  if (order != nullptr) close(*order);
+  order = adopt_foreign(replaced);
+  if (order != nullptr && replaced[ouch::Replaced::state] == 'D') close(*order);
+}
+
 void Core::on_executed(View<ouch::Executed> executed) {
   Order* order = orders_.find(executed[ouch::Executed::urn]);
-  if (order == nullptr) {
-    ++counters_.responses_unknown;
-    return;
-  }
+  if (order == nullptr) return doubt();  // a position of nobody knows what
   const std::uint32_t quantity = executed[ouch::Executed::quantity];
   ledger_.fill(order->symbol, order->side, quantity, executed[ouch::Executed::price]);
   order->status = Order::Status::live;
@@ -206,23 +222,66 @@ void Core::on_gone(std::uint32_t urn, std::uint32_t quantity) {
   reduce(*order, quantity);
 }
 
+// What is open now; a quantity can only fall here.
+void Core::on_modified(View<ouch::Modified> modified) {
+  Order* order = orders_.find(modified[ouch::Modified::urn]);
+  if (order == nullptr) return;
+  const std::uint32_t left = modified[ouch::Modified::quantity];
+  if (left > order->leaves) return doubt();
+  reduce(*order, order->leaves - left);
+}
+
+void Core::on_price(std::uint32_t urn, std::uint64_t price_e4) {
+  Order* order = orders_.find(urn);
+  if (order == nullptr) return;
+  ledger_.unwork(order->symbol, order->side, order->leaves, order->price_e4);
+  order->price_e4 = price_e4;
+  ledger_.work(order->symbol, order->side, order->leaves, order->price_e4);
+}
+
+// Every outbound event of the protocol by name: a type without a line here does not compile.
+struct Core::Event {
+  Core& core;
+
+  void operator()(View<ouch::Accepted> view) const { core.on_accepted(view); }
+  void operator()(View<ouch::Replaced> view) const { core.on_replaced(view); }
+  void operator()(View<ouch::Executed> view) const { core.on_executed(view); }
+  void operator()(View<ouch::Modified> view) const { core.on_modified(view); }
+  void operator()(View<ouch::Canceled> view) const {
+    core.on_gone(view[ouch::Canceled::urn], view[ouch::Canceled::quantity]);
+  }
+  void operator()(View<ouch::AiqCanceled> view) const {
+    core.on_gone(view[ouch::AiqCanceled::urn], view[ouch::AiqCanceled::decrement]);
+  }
+  void operator()(View<ouch::Rejected> view) const { core.on_gone(view[ouch::Rejected::urn], UINT32_MAX); }
+  void operator()(View<ouch::PriorityUpdate> view) const {
+    core.on_price(view[ouch::PriorityUpdate::urn], view[ouch::PriorityUpdate::price]);
+  }
+  void operator()(View<ouch::CancelReject> view) const {
+    if (Order* order = core.orders_.find(view[ouch::CancelReject::urn])) order->cancel_sent = false;
+  }
+  // It leaves a position that nobody can compute here.
+  void operator()(View<ouch::BrokenTrade>) const { core.doubt(); }
+  // These move neither an order nor a position: the cancels of a mass cancel and of a disable come one by one.
+  void operator()(View<ouch::SystemEvent>) const {}
+  void operator()(View<ouch::CancelPending>) const {}
+  void operator()(View<ouch::Restated>) const {}
+  void operator()(View<ouch::QueryResponse>) const {}
+  void operator()(View<ouch::MassCancelResponse>) const {}
+  void operator()(View<ouch::DisableResponse>) const {}
+  void operator()(View<ouch::EnableResponse>) const {}
+};
+
 bool Core::on_response(Bytes bytes) {
   ++responses_;
   pending_since_ns_ = stamp_.monotonic_ns;
   const ouch::Message message = ouch::decode_outbound(bytes);
   if (message.why != Reject::none) {
     ++counters_.responses_bad;
+    doubted_ = true;
     return true;
   }
-  ouch::visit_outbound(message, [this]<class M>(View<M> view) {
-    if constexpr (std::is_same_v<M, ouch::Accepted>) on_accepted(view);
-    if constexpr (std::is_same_v<M, ouch::Executed>) on_executed(view);
-    if constexpr (std::is_same_v<M, ouch::Canceled>) on_gone(view[M::urn], view[M::quantity]);
-    if constexpr (std::is_same_v<M, ouch::AiqCanceled>) on_gone(view[M::urn], view[M::decrement]);
-    if constexpr (std::is_same_v<M, ouch::Rejected>) on_gone(view[M::urn], UINT32_MAX);
-    // A broken trade leaves a position that nobody can compute here: a person must look.
-    if constexpr (std::is_same_v<M, ouch::BrokenTrade>) move(Trigger::reduce);
-  });
+  ouch::visit_outbound(message, Event{*this});
   return true;
 }
 
@@ -230,7 +289,7 @@ bool Core::on_egress_drop(std::uint32_t urn, bool is_cancel) {
   Order* order = orders_.find(urn);
   if (order == nullptr) return true;
   if (is_cancel) order->cancel_sent = false;
-  else close(*order);
+  else if (!order->resent) close(*order);
   return true;
 }
 

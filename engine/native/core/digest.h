@@ -9,7 +9,7 @@
 #include <span>
 #include <string>
 
-#include "journal/seal.h"
+#include "base/digest.h"
 
 namespace hft::core {
 
@@ -28,7 +28,7 @@ class RollingDigest {
     }
   }
 
-  [[nodiscard]] std::string text() const { return hex(sha256(std::as_bytes(std::span(lanes_)))); }
+  [[nodiscard]] std::string text() const { return base::hex(base::sha256(std::as_bytes(std::span(lanes_)))); }
   [[nodiscard]] std::uint64_t word() const { return lanes_[0] ^ lanes_[3]; }
 
  private:
@@ -56,10 +56,10 @@ class StateHash {
     stream_.add(std::as_bytes(std::span(value.data(), value.size())));
     return *this;
   }
-  std::string finish() { return hex(stream_.take()); }
+  std::string finish() { return base::hex(stream_.take()); }
 
  private:
-  Sha256Stream stream_;
+  base::Sha256Stream stream_;
 };
 
 }  // namespace hft::core

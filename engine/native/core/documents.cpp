@@ -5,7 +5,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "journal/seal.h"
+#include "base/digest.h"
+#include "base/words.h"
 
 namespace hft::core {
 namespace {
@@ -88,6 +89,7 @@ std::optional<Egress> egress_of(std::string_view name) {
   return std::nullopt;
 }
 
+constexpr std::size_t kKillWordBytesMax = 200;
 constexpr std::array<std::string_view, 3> kEgressNames{"live", "shadow", "test"};
 
 struct VerbName {
@@ -209,7 +211,7 @@ std::optional<Limits> parse_limits(std::string_view text, std::string* why) {
   const bool readable =
       contract == json->end() || (contract->is_string() && contract->get<std::string>().starts_with("1."));
   if (wrong.empty() && readable) {
-    limits.digest = hex(sha256(std::as_bytes(std::span(text))));
+    limits.digest = base::hex(base::sha256(text));
     return limits;
   }
   if (why != nullptr) *why = "field " + (wrong.empty() ? std::string("contract") : wrong) + " is missing or wrong";
@@ -285,22 +287,57 @@ bool knows_critical(std::string_view text) {
 std::optional<Command> parse_admin_record(std::string_view text) {
   const auto json = object_of(text);
   if (!json || !json->contains("request") || !(*json)["request"].is_object()) return std::nullopt;
-  return parse_command((*json)["request"], nullptr);
+  auto command = parse_command((*json)["request"], nullptr);
+  if (!command) return command;
+  Fields fields(*json);
+  std::uint32_t uid = 0, pid = 0;
+  fields.number("uid", uid, false);
+  fields.number("pid", pid, false);
+  command->by = asker(uid, pid);
+  fields.text("by", command->by, false);
+  return command;
 }
 
-std::string admin_record(std::uint32_t uid, std::string_view request) {
+std::string admin_record(std::uint32_t uid, std::uint32_t pid, std::string_view request) {
   auto json = object_of(request);
-  return Json{{"uid", uid}, {"request", json ? *json : Json::object()}}.dump(-1, ' ', false,
-                                                                             Json::error_handler_t::replace);
+  return Json{{"uid", uid}, {"pid", pid}, {"request", json ? *json : Json::object()}}.dump(
+      -1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::string kill_record(std::string_view scope, std::string_view id, std::string_view reason) {
-  const Json request{{"verb", "kill"}, {"scope", scope}, {"id", id}, {"reason", reason.empty() ? "?" : reason}};
-  return Json{{"uid", 0}, {"request", request}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+std::string asker(std::uint32_t uid, std::uint32_t pid) {
+  return "uid " + std::to_string(uid) + ", process " + std::to_string(pid);
+}
+
+Latch kill_in(std::string_view line, std::string_view asker) {
+  Latch latch{true, "site", "", "", std::string(asker)};
+  auto json = object_of(line);
+  if (!json) {
+    json = object_of(base::cleaned(line, line.size()));
+    latch.by += json ? ", not in UTF-8" : ", unreadable";
+  }
+  const auto word = [&](const char* key, std::string_view otherwise) {
+    const auto found = json ? json->find(key) : Json::iterator();
+    const bool is_text = json && found != json->end() && found->is_string();
+    return base::cleaned(is_text ? found->get<std::string>() : std::string(otherwise), kKillWordBytesMax);
+  };
+  const std::string scope = word("scope", json && !json->contains("scope") ? "engine" : "?");
+  if (is_scope(scope)) latch.scope = scope;
+  else latch.by += ", asked for " + scope.substr(0, 40);
+  latch.id = word("id", "");
+  latch.reason = word("reason", json ? "" : line);
+  if (!base::has_word(latch.reason)) latch.reason = "no reason was given";
+  return latch;
+}
+
+std::string kill_record(const Latch& latch, std::uint32_t uid) {
+  const Json request{{"verb", "kill"}, {"scope", latch.scope}, {"id", latch.id}, {"reason", latch.reason}};
+  return Json{{"uid", uid}, {"by", latch.by}, {"request", request}}.dump(-1, ' ', false,
+                                                                         Json::error_handler_t::replace);
 }
 
 std::string link_record(const LinkEvent& event) {
   Json json{{"epoch", event.epoch}};
+  if (event.what == LinkEvent::What::replayed) return Json{{"replayed", event.next_response}}.dump();
   if (event.what == LinkEvent::What::refused) json["refused"] = event.code;
   else json["up"] = event.what == LinkEvent::What::up;
   if (event.what == LinkEvent::What::up) {
@@ -323,6 +360,11 @@ std::optional<LinkEvent> parse_link_record(std::string_view text) {
   if (!json) return std::nullopt;
   LinkEvent event;
   Fields fields(*json);
+  if (json->contains("replayed")) {
+    event.what = LinkEvent::What::replayed;
+    fields.number("replayed", event.next_response);
+    return fields.wrong().empty() ? std::optional(event) : std::nullopt;
+  }
   fields.number("epoch", event.epoch);
   fields.text("session", event.session, false);
   fields.number("next_urn", event.next_urn, false);

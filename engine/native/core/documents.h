@@ -13,7 +13,7 @@
 
 namespace hft::core {
 
-inline constexpr std::string_view kContractVersion = "1.0.0";
+inline constexpr std::string_view kContractVersion = "1.1.0";
 
 std::optional<Limits> parse_limits(std::string_view json, std::string* why = nullptr);
 std::optional<CoreConfig> parse_start_record(std::string_view json);
@@ -24,9 +24,14 @@ std::optional<Command> parse_request(std::string_view json, std::string* why = n
 // Whether every name in the request's `critical` is one that a request may have.
 bool knows_critical(std::string_view json);
 std::optional<Command> parse_admin_record(std::string_view json);
-std::string admin_record(std::uint32_t uid, std::string_view request);
+std::string admin_record(std::uint32_t uid, std::uint32_t pid, std::string_view request);
 
-std::string kill_record(std::string_view scope, std::string_view id, std::string_view reason);
+// Who asks, as a latch and a journal keep it.
+std::string asker(std::uint32_t uid, std::uint32_t pid);
+// The kill that a line asks for, however badly it is written: words are made printable, what is missing or unknown is
+// the widest, what was odd stands in `by`. The line holds the verb (base::spots_verb, or parse_request found it).
+Latch kill_in(std::string_view line, std::string_view asker);
+std::string kill_record(const Latch& latch, std::uint32_t uid);
 
 std::optional<LinkEvent> parse_link_record(std::string_view json);
 std::string link_record(const LinkEvent& event);

@@ -14,7 +14,7 @@ namespace hft::core {
 namespace {
 
 constexpr std::array<std::string_view, 4> kStocks{"AAPL", "MSFT", "NVDA", "QQQ"};
-constexpr std::int64_t kUtcBegin_ns = 1'700'000'000'000'000'000;
+constexpr std::int64_t kUtcBeginNs = 1'700'000'000'000'000'000;
 constexpr std::string_view kLimits =
     R"({"serial":1,"not_after_utc_ns":4000000000000000000,"engine":{"symbols":["AAPL","MSFT","NVDA"],)"
     R"("order_quantity_max":500,"order_notional_max_e4":100000000000,"gross_notional_max_e4":400000000000,)"
@@ -117,6 +117,7 @@ class Day : public IntentQueue {
     for (std::uint64_t sent = 0; sent < options_.messages;) {
       sent += market_packet(std::min<std::uint64_t>(options_.messages - sent, 1 + random_() % 12));
       answer_some();
+      if (mark_due_ && random_() % 256 == 0) mark();
       if (random_() % 4 == 0) input(Kind::tick, bytes_of(now_ns_));
       if (random_() % 4096 == 0) reconnect();
     }
@@ -131,11 +132,14 @@ class Day : public IntentQueue {
   void intent(std::span<const std::byte> message, std::uint64_t) override {
     if (link_) waiting_.emplace_back(message.begin(), message.end());
   }
-  void ring_full() override { persister_.step(); }
+  bool ring_full() override {
+    persister_.step();
+    return true;
+  }
 
  private:
   void input(Kind kind, std::span<const std::byte> payload) {
-    recorder_.input(core_, kind, payload, now_ns_, static_cast<std::int64_t>(now_ns_) + kUtcBegin_ns);
+    recorder_.input(core_, kind, payload, now_ns_, static_cast<std::int64_t>(now_ns_) + kUtcBeginNs);
   }
   void input(Kind kind, std::string_view text) { input(kind, std::as_bytes(std::span(text))); }
 
@@ -158,16 +162,23 @@ class Day : public IntentQueue {
   }
 
   void link_up() {
-    link_ = true;
+    link_ = mark_due_ = true;
     input(Kind::link, link_record({.what = LinkEvent::What::up,
                                    .epoch = 1,
                                    .session = "GEN",
                                    .next_urn = answered_ + 1,
+                                   .next_response = 0,
                                    .urn = 0,
                                    .code = {},
                                    .detail = {},
                                    .has_positions = false,
                                    .positions = {}}));
+  }
+
+  // The gateway says where its replay ends, some answers after the login.
+  void mark() {
+    mark_due_ = false;
+    input(Kind::link, R"({"replayed":)" + std::to_string(core_.next_response()) + "}");
   }
 
   void reconnect() {
@@ -239,6 +250,7 @@ class Day : public IntentQueue {
   Core core_;
   std::deque<std::vector<std::byte>> waiting_;
   bool link_ = false;
+  bool mark_due_ = false;
   std::uint32_t answered_ = 0;
   std::uint64_t sequence_ = 1;
   std::uint64_t now_ns_ = 1'000'000'000;

@@ -1,6 +1,7 @@
 // What the core knows of the market: the L3 book, the last good BBO of each symbol it may trade, the feed's health.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "book/run.h"
@@ -38,6 +39,13 @@ class Market {
                      [&](std::uint64_t, Bytes message) { follow_up(message, book_.apply(message), find, touched); });
     }
     messages_ += packet.count;
+  }
+
+  // Another session: another day's book, names and prices.
+  void clear() {
+    book_.clear();
+    std::fill(symbol_of_.begin(), symbol_of_.end(), kUnlearned);
+    std::fill(last_good_.begin(), last_good_.end(), Bbo{});
   }
 
   [[nodiscard]] Bbo last_good(SymbolId symbol) const { return symbol < last_good_.size() ? last_good_[symbol] : Bbo{}; }

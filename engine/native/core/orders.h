@@ -23,6 +23,7 @@ struct Order {
   Status status = Status::closed;
   char side = 'B';
   bool cancel_sent = false;
+  bool resent = false;  // may have reached the venue before, whatever becomes of the copy that waits
   std::uint32_t leaves = 0;
   std::uint64_t price_e4 = 0;
   std::uint64_t sent_ns = 0;

@@ -13,8 +13,9 @@ class IntentQueue {
  public:
   virtual ~IntentQueue() = default;
   virtual void intent(std::span<const std::byte> message, std::uint64_t journal_offset) = 0;
-  // The ring is full; return once the persister may have made room. Called until it has.
-  virtual void ring_full() = 0;
+  // The ring is full; return once the persister may have made room. Called until it has. False: do not wait, record
+  // nothing from here on (a journal with a hole could not be read).
+  virtual bool ring_full() = 0;
   // The core has moved to another state.
   virtual void moved() {}
 };
@@ -30,14 +31,14 @@ class Recorder : public Sink {
     const bool counts = (flags_of(kind) & kInput) != 0;
     if (counts) ++input_seq_;
     const Stamp stamp{core.epoch(), input_seq_, monotonic_ns, utc_ns};
-    return core.apply(view_of(append(kind, payload, stamp)));
+    return core.apply(append(kind, payload, stamp));
   }
 
   // For market data as a reference: the journal gets `ref`, the core the packet itself.
   bool input_by_reference(Core& core, std::span<const std::byte> ref, std::span<const std::byte> packet,
                           std::uint64_t monotonic_ns, std::int64_t utc_ns) {
     const Stamp stamp{core.epoch(), ++input_seq_, monotonic_ns, utc_ns};
-    RecordView record = view_of(append(Kind::market_ref, ref, stamp));
+    RecordView record = append(Kind::market_ref, ref, stamp);
     record.header.kind = static_cast<std::uint16_t>(Kind::market_full);
     record.payload = packet;
     return core.apply(record);
@@ -50,12 +51,23 @@ class Recorder : public Sink {
   }
 
   [[nodiscard]] std::uint64_t last_input_seq() const { return input_seq_; }
+  // The journal ends before what was last applied.
+  [[nodiscard]] bool gave_up() const { return gave_up_; }
 
  private:
-  std::uint64_t append(Kind kind, std::span<const std::byte> payload, const Stamp& stamp) {
+  RecordView append(Kind kind, std::span<const std::byte> payload, const Stamp& stamp) {
     const std::uint64_t at = ring_.shared().appended.load(std::memory_order_relaxed);
-    while (ring_.append(kind, payload, stamp) == 0) queue_.ring_full();
-    return at;
+    while (!gave_up_ && ring_.append(kind, payload, stamp) == 0) gave_up_ = !queue_.ring_full();
+    if (!gave_up_) return view_of(at);
+    RecordView unrecorded;
+    unrecorded.header.kind = static_cast<std::uint16_t>(kind);
+    unrecorded.header.length = static_cast<std::uint32_t>(payload.size());
+    unrecorded.header.epoch = stamp.epoch;
+    unrecorded.header.input_seq = stamp.input_seq;
+    unrecorded.header.monotonic_ns = stamp.monotonic_ns;
+    unrecorded.header.utc_ns = stamp.utc_ns;
+    unrecorded.payload = payload;
+    return unrecorded;
   }
 
   // The record as it lies in the ring. The persister only reads it, and the writer comes round long after.
@@ -69,6 +81,7 @@ class Recorder : public Sink {
   Ring& ring_;
   IntentQueue& queue_;
   std::uint64_t input_seq_;
+  bool gave_up_ = false;
 };
 
 }  // namespace hft::core

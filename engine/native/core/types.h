@@ -78,12 +78,19 @@ struct Command {
   Verb verb = Verb::none;
   std::uint64_t epoch = 0;
   std::string scope, id, reason, person;
+  std::string by;  // user and process that asked
   char side = 'B';
   std::uint32_t quantity = 0;
   std::string symbol;
   std::uint64_t price_e4 = 0;
   std::uint32_t urn = 0;
   std::uint64_t ms = 0;
+};
+
+struct Latch {
+  bool set = false;
+  std::string scope, id, reason;
+  std::string by;  // who asked, by the kernel's word
 };
 
 // What a command came to; `code` is empty when it was done.
@@ -98,11 +105,12 @@ struct Answer {
 
 // A change of the session at the gateway (Kind::link).
 struct LinkEvent {
-  enum class What : std::uint8_t { up, down, refused } what = What::down;
+  enum class What : std::uint8_t { up, down, refused, replayed } what = What::down;
   std::uint64_t epoch = 0;
   std::string session;
   std::uint32_t next_urn = 1;
-  std::uint32_t urn = 0;  // refused: the message that was
+  std::uint64_t next_response = 0;  // replayed: everything before it is here
+  std::uint32_t urn = 0;            // refused: the message that was
   std::string code, detail;
   bool has_positions = false;  // a drop copy was read
   std::vector<std::pair<std::string, std::int64_t>> positions;
@@ -110,7 +118,8 @@ struct LinkEvent {
 
 // Kind::feed: 24 bytes, little-endian.
 struct FeedEvent {
-  enum What : std::uint64_t { heard = 1, gap_open = 2, gap_closed = 3, lost = 4, session = 5, ended = 6 };
+  // heard: the session in force made progress, or said that there is nothing newer; only that keeps the feed fresh.
+  enum What : std::uint64_t { heard = 1, gap_open = 2, gap_closed = 3, lost = 4, session = 5, ended = 6, resumed = 7 };
   std::uint64_t what;
   std::uint64_t next_sequence;
   std::uint64_t count;

@@ -11,7 +11,7 @@ namespace hft::core {
 // The times of the last `capacity` messages. "More than N in a second" is one look at the Nth newest.
 class RateWindow {
  public:
-  static constexpr std::uint64_t kSecond_ns = 1'000'000'000;
+  static constexpr std::uint64_t kSecondNs = 1'000'000'000;
 
   void add(std::uint64_t now_ns) {
     times_[count_ % times_.size()] = now_ns;
@@ -22,7 +22,7 @@ class RateWindow {
     if (messages_max > times_.size()) messages_max = static_cast<std::uint32_t>(times_.size());
     if (count_ < messages_max) return true;
     const std::uint64_t nth_newest = times_[(count_ - messages_max) % times_.size()];
-    return now_ns >= nth_newest + kSecond_ns;
+    return now_ns >= nth_newest + kSecondNs;
   }
   void clear() { count_ = 0; }
   [[nodiscard]] std::uint64_t count() const { return count_; }

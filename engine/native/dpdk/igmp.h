@@ -36,7 +36,7 @@ class Membership {
     const auto asked = static_cast<std::uint32_t>(load_be<4>(message.data() + 4));
     if (asked != 0 && asked != group_) return;
     const bool is_v3 = message.size() >= 12;
-    if (!is_v3) v2_until_ns_ = now_ns + kOlderQuerierPresent_ns;
+    if (!is_v3) v2_until_ns_ = now_ns + kOlderQuerierPresentNs;
     const std::uint64_t within_ns = patience_ns(message[1], is_v3);
     const std::uint64_t at = now_ns + spread() % within_ns;
     if (answer_due_ns_ == 0 || at < answer_due_ns_) answer_due_ns_ = at;
@@ -47,7 +47,7 @@ class Membership {
     const bool v2 = now_ns < v2_until_ns_;
     if (changes_left_ > 0 && now_ns >= change_due_ns_) {
       --changes_left_;
-      change_due_ns_ = now_ns + kUnsolicitedEvery_ns;
+      change_due_ns_ = now_ns + kUnsolicitedEveryNs;
       return v2 ? report_v2(kReportV2, group_) : report_v3(kToExclude);
     }
     if (answer_due_ns_ != 0 && now_ns >= answer_due_ns_) {
@@ -65,9 +65,9 @@ class Membership {
   static constexpr std::uint8_t kQuery = 0x11, kReportV2 = 0x16, kLeaveV2 = 0x17, kReportV3 = 0x22;
   static constexpr std::uint8_t kIsExclude = 2, kToInclude = 3, kToExclude = 4;
   static constexpr int kRobustness = 2;
-  static constexpr std::uint64_t kUnsolicitedEvery_ns = 1'000'000'000;
+  static constexpr std::uint64_t kUnsolicitedEveryNs = 1'000'000'000;
   // Robustness times the query interval of 125 s and a response interval of 10 s (RFC 3376 8.12).
-  static constexpr std::uint64_t kOlderQuerierPresent_ns = 260'000'000'000;
+  static constexpr std::uint64_t kOlderQuerierPresentNs = 260'000'000'000;
   static constexpr std::size_t kIpv4Bytes = 24;  // with the router alert option (RFC 2113)
 
   // Tenths of a second; from 128 on a v3 code is a float (RFC 3376 4.1.1); zero is a v1 query: 10 s.

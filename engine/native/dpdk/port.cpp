@@ -4,8 +4,7 @@
 #include <rte_errno.h>
 #include <rte_prefetch.h>
 
-#include <ctime>
-
+#include "base/clock.h"
 #include "dpdk/environment.h"
 #include "dpdk/stamp.h"
 
@@ -14,12 +13,6 @@ namespace {
 
 constexpr std::uint16_t kReportDescriptors = 64;
 constexpr int kFramesACall = 256;  // of junk, before the hot loop gets its turn
-
-std::int64_t utc_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
-}
 
 Judged judged(std::uint64_t flags, std::uint64_t mask, std::uint64_t good, std::uint64_t bad) {
   if ((flags & mask) == good) return Judged::good;
@@ -47,13 +40,7 @@ Port::Port(const LineWish& wish, const Options& options) : wanted_{wish.group, w
 
 // The group is left while the device still runs, so that a switch stops sending at once.
 Port::~Port() {
-  if (membership_) {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    const std::uint64_t now_ns =
-        static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-    send(membership_->leave(now_ns));
-  }
+  if (membership_) send(membership_->leave(base::monotonic_ns()));
   rte_pktmbuf_free_bulk(burst_.data(), got_);
   rte_eth_dev_stop(port_);
   rte_eth_dev_close(port_);
@@ -124,7 +111,7 @@ bool Port::refill() {
   taken_ = 0;
   got_ = rte_eth_rx_burst(port_, 0, burst_.data(), kBurst);
   if (got_ == 0) return false;
-  burst_utc_ns_ = utc_ns();
+  burst_utc_ns_ = static_cast<std::int64_t>(base::realtime_ns());
   return true;
 }
 
@@ -142,10 +129,7 @@ std::optional<feed::Datagram> Port::look_at(const rte_mbuf& frame) {
     case Frame::data: ++counted_.data; return feed::Datagram{parsed.payload, stamp_of(frame)};
     case Frame::igmp: {
       ++counted_.igmp;
-      timespec now{};
-      clock_gettime(CLOCK_MONOTONIC, &now);
-      membership_->heard(parsed.payload, static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-                                             static_cast<std::uint64_t>(now.tv_nsec));
+      membership_->heard(parsed.payload, base::monotonic_ns());
       break;
     }
     case Frame::foreign: ++counted_.foreign; break;

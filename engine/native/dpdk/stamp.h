@@ -9,11 +9,11 @@
 
 namespace hft::dpdk {
 
-inline constexpr std::int64_t kBelievable_ns = 1'000'000'000;
+inline constexpr std::int64_t kBelievableNs = 1'000'000'000;
 
 constexpr bool believable(std::uint64_t device_ns, std::int64_t clock_utc_ns) {
   const auto apart = static_cast<std::int64_t>(device_ns - static_cast<std::uint64_t>(clock_utc_ns));
-  return apart > -kBelievable_ns && apart < kBelievable_ns;
+  return apart > -kBelievableNs && apart < kBelievableNs;
 }
 
 }  // namespace hft::dpdk

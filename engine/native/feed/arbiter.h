@@ -5,73 +5,29 @@
 // each `request_timeout_ns` without progress, and after `requests_max` vain tries it is declared lost: the sink
 // hears which messages, and the stream goes on behind them. A server may answer with what fits into one datagram: when
 // part of an answer came, the rest is asked for after `gap_wait_ns`, or whoever starts late would get one datagram
-// in each timeout. What the sink hears (class or struct with these):
+// in each timeout.
+//
+// Anybody can send a datagram, so what one says by itself is a claim. The session is pinned once several datagrams of
+// it made progress, and changes only behind its end on every line that lives; a number far ahead is forgotten when its
+// own line goes on below it; nothing is given up for lost beyond what several datagrams of a line say was published;
+// lines that all go back are another stream under the same name. While another session speaks and ours does not, or
+// after such a restart, the feed is `contested`. Only `current_ns` says that the feed lives. What the sink hears:
 //
 //   void deliver(const mold::Packet& run)              messages in order, without a hole to those before
 //   void lost(std::uint64_t first, std::uint64_t count)  will never come; books built so far are wrong now
 //   void session(const mold::Session& name)            a session begins; the next sequence is `expected()`
 //   void end_of_session()                              everything up to the end was delivered or lost
+//   void session_resumed()                             the end was none: the session went on behind it
 #pragma once
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
+#include "feed/arbiter_config.h"
 #include "feed/window.h"
 
 namespace hft::feed {
-
-enum class Line : std::uint8_t { a, b, rerequest };
-inline constexpr std::size_t kLines = 3;
-
-enum class Phase : std::uint8_t {
-  joining,  // nothing heard yet
-  live,     // everything up to the newest known message was delivered
-  gapped,   // something is missing
-  ended,    // end of session seen and reached
-};
-
-// What became of one datagram.
-enum class Outcome : std::uint8_t {
-  delivered,
-  duplicate,    // all of it came before
-  kept,         // early: waits in the window
-  window_full,  // early and no room: will be re-requested
-  heartbeat,
-  end_of_session,
-  rejected,       // not a MoldUDP64 packet; see Counters::rejects
-  other_session,  // of a session that is over, or one not confirmed yet
-  wild_sequence,  // further ahead than jump_max and not confirmed yet
-  count_,
-};
-
-struct Config {
-  std::optional<mold::Session> session = std::nullopt;  // the only one to take; without it, the first one heard
-  std::uint64_t start_sequence = 1;                     // 0: join at whatever comes first
-  std::uint64_t gap_wait_ns = 1'000'000;
-  std::uint64_t request_timeout_ns = 20'000'000;
-  unsigned requests_max = 5;
-  std::uint16_t request_count_max = 1000;
-  std::size_t window_slots = 256;
-  std::size_t datagram_bytes_max = 1500;
-  // One stray datagram must not end a session or skip a day: a new session (unless the old one ended) or a jump
-  // of more than jump_max messages counts only after this many datagrams in a row that say the same.
-  std::uint64_t jump_max = 1'000'000;
-  unsigned confirm = 3;
-};
-
-struct Counters {
-  std::array<std::uint64_t, static_cast<std::size_t>(Outcome::count_)> outcomes{};
-  std::array<std::uint64_t, static_cast<std::size_t>(Reject::count_)> rejects{};
-  std::array<std::uint64_t, kLines> datagrams{};
-  std::array<std::uint64_t, kLines> messages_won{};  // delivered from this line directly or out of the window
-  std::uint64_t messages = 0;
-  std::uint64_t gaps = 0;
-  std::uint64_t requests = 0;
-  std::uint64_t lost = 0;
-  std::uint64_t sessions = 0;
-
-  std::uint64_t of(Outcome outcome) const { return outcomes[static_cast<std::size_t>(outcome)]; }
-  std::uint64_t of(Reject why) const { return rejects[static_cast<std::size_t>(why)]; }
-};
 
 class Arbiter {
  public:
@@ -80,7 +36,6 @@ class Arbiter {
   template <class Sink>
   Outcome on_datagram(Line line, Bytes datagram, std::uint64_t now_ns, Sink& sink) {
     ++counters_.datagrams[at(line)];
-    heard_ns_[at(line)] = now_ns;
     const mold::Packet packet = mold::parse(datagram);
     const Outcome outcome = take(line, packet, now_ns, sink);
     ++counters_.outcomes[static_cast<std::size_t>(outcome)];
@@ -96,7 +51,7 @@ class Arbiter {
     const std::uint64_t wait_ns = asked && !answered_ ? config_.request_timeout_ns : config_.gap_wait_ns;
     const std::uint64_t since_ns = asked ? progress_ns_ : gap_since_ns_;
     if (now_ns < since_ns || now_ns - since_ns < wait_ns) return std::nullopt;
-    if (tries_ >= config_.requests_max) {
+    if (tries_ >= config_.requests_max && published() > expected_) {
       give_up(now_ns, sink);
       return std::nullopt;
     }
@@ -108,11 +63,27 @@ class Arbiter {
   std::uint64_t known_end() const { return known_end_; }
   const mold::Session& session() const { return session_; }
   const Counters& counters() const { return counters_; }
-  std::uint64_t heard_ns(Line line) const { return heard_ns_[at(line)]; }
+  // When the line last said something of the session in force; 0: never.
+  std::uint64_t heard_ns(Line line) const { return lines_[at(line)].heard_ns; }
+  // When the session in force last delivered, or said that there is nothing newer; 0 until it is proven.
+  std::uint64_t current_ns() const { return current_ns_; }
+  // Whose stream this is cannot be told: no orders.
+  bool contested() const { return restarted_ || session_votes_ >= config_.confirm; }
   std::size_t kept() const { return window_.used(); }
 
  private:
   static constexpr std::size_t at(Line line) { return static_cast<std::size_t>(line); }
+
+  // What one line has said in this session.
+  struct Said {
+    // One behind the newest message that its datagrams claim, highest first: what the last one has, `confirm` claim.
+    std::array<std::uint64_t, kConfirmMax> ends{};
+    std::uint64_t heard_ns = 0;
+    std::uint64_t lower_since_ns = 0;
+    unsigned lower = 0;  // datagrams in a row that claim less than the highest
+    bool ended = false;
+    bool went_back = false;
+  };
 
   template <class Sink>
   Outcome take(Line line, const mold::Packet& packet, std::uint64_t now_ns, Sink& sink) {
@@ -120,21 +91,112 @@ class Arbiter {
       ++counters_.rejects[static_cast<std::size_t>(packet.why)];
       return Outcome::rejected;
     }
-    if (!in_session(packet, sink)) return Outcome::other_session;
+    if (!in_session(packet, now_ns, sink)) return Outcome::other_session;
     if (!believable(packet)) return Outcome::wild_sequence;
+    const bool newest = packet.sequence + packet.count >= known_end_;
+    note(line, packet, now_ns, sink);
+    if (restarted_) {
+      // The claim that made the gap is withdrawn, and what a restarted stream says opens none.
+      if (phase_ == Phase::gapped && expected_ >= known_end_) phase_ = Phase::live;
+      return Outcome::other_session;
+    }
     const Outcome outcome = take_in_session(line, packet, now_ns, sink);
     settle(now_ns, sink);
+    if (newest || outcome == Outcome::delivered) progress(now_ns);
     return outcome;
+  }
+
+  void progress(std::uint64_t now_ns) {
+    session_votes_ = 0;
+    if (proof_ < config_.confirm) ++proof_;
+    if (proof_ >= config_.confirm) current_ns_ = now_ns;
+  }
+
+  // Keeps the line's own account: what it claims, whether it ended, whether it went back.
+  template <class Sink>
+  void note(Line line, const mold::Packet& packet, std::uint64_t now_ns, Sink& sink) {
+    if (line == Line::rerequest) return;
+    Said& said = lines_[at(line)];
+    const std::uint64_t end = packet.sequence + packet.count;
+    said.heard_ns = now_ns;
+    if (end >= said.ends[0]) {
+      said.lower = 0;
+      if (end >= expected_) said.went_back = false;
+    } else {
+      if (said.lower++ == 0) said.lower_since_ns = now_ns;
+      const bool lasts = said.lower >= config_.confirm && now_ns - said.lower_since_ns >= config_.back_ns;
+      if (lasts || said.lower >= config_.back_count) go_back(said, end);
+    }
+    const auto place = std::find_if(said.ends.begin(), said.ends.end(), [&](std::uint64_t old) { return end >= old; });
+    if (place != said.ends.end()) {
+      std::move_backward(place, said.ends.end() - 1, said.ends.end());
+      *place = end;
+    }
+    // An end before what was already seen contradicts the stream itself; it says no more than a heartbeat.
+    if (end >= known_end_) said.ended = packet.end_of_session;
+    const bool was_ended = phase_ == Phase::ended;
+    known_end_ = std::max(known_end_, end);
+    lapse(lines_[line == Line::a ? 1 : 0], now_ns);
+    const auto is_end = [this](const Said& one) { return one.ended && one.ends[0] >= known_end_; };
+    end_known_ = is_end(lines_[0]) || is_end(lines_[1]);
+    if (was_ended && (!end_known_ || known_end_ > expected_)) {
+      phase_ = Phase::live;
+      sink.session_resumed();
+    }
+    restarted_ = restarted_ || all_went_back(now_ns);
+  }
+
+  // A claim that nothing followed, on a line that has fallen silent.
+  void lapse(Said& said, std::uint64_t now_ns) {
+    const bool is_silent = now_ns - said.heard_ns > config_.dead_ns;
+    if (is_silent && said.ends[0] > expected_ && published(said) <= expected_) go_back(said, expected_);
+  }
+
+  // Whatever this line claimed beyond, nobody but it knew of.
+  void go_back(Said& said, std::uint64_t end) {
+    for (auto& claim : said.ends) claim = std::min(claim, end);
+    said.lower = 0;
+    said.went_back = end < expected_;
+    said.ended = false;
+    known_end_ = std::max({expected_, lines_[0].ends[0], lines_[1].ends[0]});
+    window_.forget_beyond(known_end_);
+    gap_end_ = std::min(gap_end_, known_end_);
+  }
+
+  // Up to here several datagrams of this line say that something was published.
+  std::uint64_t published(const Said& said) const {
+    return said.ends[std::min<std::size_t>(std::max(config_.confirm, 1U), kConfirmMax) - 1];
+  }
+  std::uint64_t published() const { return std::max(published(lines_[0]), published(lines_[1])); }
+
+  bool lives(const Said& said, std::uint64_t now_ns) const {
+    return said.heard_ns != 0 && now_ns - said.heard_ns <= config_.dead_ns;
+  }
+
+  bool all_went_back(std::uint64_t now_ns) const {
+    bool any = false;
+    for (const Line line : {Line::a, Line::b}) {
+      const Said& said = lines_[at(line)];
+      if (!lives(said, now_ns)) continue;
+      if (!said.went_back) return false;
+      any = true;
+    }
+    return any;
+  }
+
+  bool all_ended(std::uint64_t now_ns) const {
+    for (const Line line : {Line::a, Line::b}) {
+      const Said& said = lines_[at(line)];
+      if (lives(said, now_ns) && !said.ended) return false;
+    }
+    return true;
   }
 
   template <class Sink>
   Outcome take_in_session(Line line, const mold::Packet& packet, std::uint64_t now_ns, Sink& sink) {
     const std::uint64_t end = packet.sequence + packet.count;
-    // An end before what was already seen contradicts the stream itself; it says no more than a heartbeat.
-    if (packet.end_of_session && end >= known_end_) end_known_ = true;
-    known_end_ = std::max(known_end_, end);
     if (packet.count == 0) return packet.end_of_session ? Outcome::end_of_session : Outcome::heartbeat;
-    if (end <= expected_) return Outcome::duplicate;
+    if (end <= expected_) return was_lost(packet) ? Outcome::too_late : Outcome::duplicate;
     if (packet.sequence > expected_) {
       switch (window_.keep(packet)) {
         case Window::Kept::kept: return Outcome::kept;
@@ -146,10 +208,17 @@ class Arbiter {
     pass_on(line, mold::without_front(packet, seen), sink);
     mold::Packet early;
     while (window_.take(expected_, session_, early)) pass_on(line, early, sink);
+    known_end_ = std::max(known_end_, expected_);
     progress_ns_ = now_ns;
     tries_ = 0;
     answered_ = answered_ || line == Line::rerequest;
     return Outcome::delivered;
+  }
+
+  bool was_lost(const mold::Packet& packet) const {
+    return std::any_of(lost_.begin(), lost_.end(), [&](const auto& run) {
+      return packet.sequence < run.second && packet.sequence + packet.count > run.first;
+    });
   }
 
   template <class Sink>
@@ -194,8 +263,9 @@ class Arbiter {
   template <class Sink>
   void give_up(std::uint64_t now_ns, Sink& sink) {
     const std::uint64_t first = expected_;
-    expected_ = gap_end_;
+    expected_ = std::min(gap_end_, published());
     counters_.lost += expected_ - first;
+    lost_[gaps_lost_++ % lost_.size()] = {first, expected_};
     sink.lost(first, expected_ - first);
     mold::Packet early;
     while (window_.take(expected_, session_, early)) pass_on(Line::rerequest, early, sink);
@@ -204,17 +274,15 @@ class Arbiter {
 
   // True when the packet belongs to the session we are in, or to one that begins with it.
   template <class Sink>
-  bool in_session(const mold::Packet& packet, Sink& sink) {
-    if (phase_ != Phase::joining && packet.session == session_) {
-      session_votes_ = 0;
-      return phase_ != Phase::ended || packet.sequence + packet.count <= expected_;
-    }
+  bool in_session(const mold::Packet& packet, std::uint64_t now_ns, Sink& sink) {
+    if (phase_ != Phase::joining && packet.session == session_) return true;
     if (config_.session && packet.session != *config_.session) return false;
-    if (is_past(packet.session)) return false;
-    if (phase_ == Phase::joining || phase_ == Phase::ended) return begin(packet, sink);
+    if (phase_ == Phase::joining) return begin(packet, sink);
+    if (phase_ == Phase::ended && all_ended(now_ns) && !is_past(packet.session)) return begin(packet, sink);
     session_votes_ = packet.session == candidate_ ? session_votes_ + 1 : 1;
     candidate_ = packet.session;
-    return session_votes_ >= config_.confirm && begin(packet, sink);
+    const bool is_proven = proof_ >= config_.confirm;
+    return session_votes_ >= config_.confirm && !is_proven && !is_past(packet.session) && begin(packet, sink);
   }
 
   // Late datagrams of a session that is over must not bring it back.
@@ -231,8 +299,11 @@ class Arbiter {
     session_ = packet.session;
     expected_ = !first ? 1 : config_.start_sequence != 0 ? config_.start_sequence : packet.sequence;
     known_end_ = expected_;
-    end_known_ = false;
-    session_votes_ = jump_votes_ = 0;
+    end_known_ = restarted_ = false;
+    session_votes_ = jump_votes_ = proof_ = 0;
+    current_ns_ = 0;
+    lines_ = {};
+    lost_ = {};
     window_.clear();
     phase_ = Phase::live;
     ++counters_.sessions;
@@ -270,7 +341,12 @@ class Arbiter {
   std::uint64_t jump_from_ = 0;
   unsigned jump_votes_ = 0;
   std::array<mold::Session, 8> past_{};
-  std::array<std::uint64_t, kLines> heard_ns_{};
+  std::array<Said, kLines> lines_{};
+  std::array<std::pair<std::uint64_t, std::uint64_t>, 16> lost_{};  // the last runs, [first, end)
+  std::size_t gaps_lost_ = 0;
+  unsigned proof_ = 0;  // datagrams that showed the session to be the one, up to `confirm`
+  std::uint64_t current_ns_ = 0;
+  bool restarted_ = false;
   Counters counters_;
 };
 

@@ -61,6 +61,15 @@ class Window {
     return lowest;
   }
 
+  // Forgets what reaches beyond this number: nobody claims it any more.
+  void forget_beyond(std::uint64_t end) {
+    for (auto& slot : slots_) {
+      if (!slot.used || slot.first + slot.count <= end) continue;
+      slot.used = false;
+      --used_;
+    }
+  }
+
   std::size_t used() const { return used_; }
 
   void clear() {

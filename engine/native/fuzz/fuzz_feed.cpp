@@ -61,6 +61,7 @@ struct Sink {
     next += count;
   }
   void session(const mold::Session&) { next = 1, ended = false; }
+  void session_resumed() { ended = false; }
   void end_of_session() {
     fuzz::require(!ended, "a session ends once");
     ended = true;

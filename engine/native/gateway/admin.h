@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "base/fd.h"
+#include "base/files.h"
 #include "gateway/hub.h"
 
 namespace hft::gateway {
@@ -15,7 +17,7 @@ class AdminServer : public Source {
   explicit AdminServer(Hub& hub);
   ~AdminServer() override;
 
-  Failure listen();
+  base::Failure listen();
   void on_events(std::uint32_t events) override;
 
  private:
@@ -23,7 +25,7 @@ class AdminServer : public Source {
   void drop(std::uint64_t number);
 
   Hub& hub_;
-  Fd socket_;
+  base::Fd socket_;
   std::uint64_t seen_ = 0;
   std::map<std::uint64_t, std::unique_ptr<Caller>> callers_;
 };

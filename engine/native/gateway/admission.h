@@ -1,21 +1,30 @@
-// Who may connect: HELLO and ticket against what this gateway is. Pure; the signature is checked outside.
+// Admission: who may connect, and which of its messages may go to the venue. Pure; signatures are checked outside.
 //
 // A ticket says which process on which host is speaking and what its executable, release, configuration and
 // limits hash to. It is bound to one connection by the gateway's nonce. It proves nothing against root on the
 // engine's host, who can sign what he likes with the host's key.
+//
+// Every message is judged at forward time, never ahead of it. The order of the questions is part of the contract:
+// who you are (claim, epoch), whether you may send at all (shadow, venue), and only for what opens risk: latch,
+// numbering, limits. Cancels stop at the first group, so a stale engine cannot cancel what its successor placed,
+// and a latched one can still clean up.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "gateway/epoch.h"
+#include "gateway/latch.h"
+#include "gateway/limits.h"
+#include "gateway/orders.h"
 #include "gateway/reason.h"
 
 namespace hft::gateway {
 
-inline constexpr std::string_view CONTRACT_VERSION = "1.0.0";
+inline constexpr std::string_view kContractVersion = "1.1.0";
 
 enum class Egress : std::uint8_t { live, shadow, test };
 
@@ -71,7 +80,7 @@ inline Reason check_ticket(const Hello& hello, std::string_view nonce) {
 // HOUSE admits HELLO on the connection with NONCE (hex)? SLOT_KNOWN: an account is open to its slot.
 inline Admitted admit(const House& house, const Hello& hello, std::string_view nonce, bool slot_known) {
   auto refused = [](Reason reason) { return Admitted{reason, Egress::test, {}, {}}; };
-  if (!is_same_major(hello.contract, CONTRACT_VERSION)) return refused(Reason::contract_version);
+  if (!is_same_major(hello.contract, kContractVersion)) return refused(Reason::contract_version);
   const auto egress = egress_named(hello.egress);
   if (!egress) return refused(Reason::egress_unknown);
   if (!slot_known) return refused(Reason::slot_unknown);
@@ -81,6 +90,131 @@ inline Admitted admit(const House& house, const Hello& hello, std::string_view n
   const auto reason = check_ticket(hello, nonce);
   if (reason != Reason::ok) return refused(reason);
   return {Reason::ok, *egress, hello.ticket->host + "/" + hello.ticket->slot, hello.ticket->runs};
+}
+
+enum class Kind : std::uint8_t { enter, replace, cancel, modify, mass_cancel, disable, enable, query };
+
+constexpr bool opens_risk(Kind kind) { return kind == Kind::enter || kind == Kind::replace || kind == Kind::enable; }
+
+// One inbound OUCH message as far as a decision needs it.
+struct Message {
+  Kind kind = Kind::query;
+  char type = ' ';
+  std::uint32_t urn = 0;
+  std::uint32_t replaces = 0;
+  char side = 'B';
+  std::uint32_t quantity = 0;
+  std::uint64_t price_e4 = 0;
+  std::string_view symbol;   // without padding
+  std::string_view clordid;  // 14 characters as on the wire
+};
+
+// One engine connection after HELLO.
+struct Party {
+  Egress egress = Egress::test;
+  std::string holder;
+  Approval runs;
+  bool is_claimed = false;
+  std::uint64_t epoch = 0;
+  std::string clordid_prefix;  // the claimed epoch as the five characters a ClOrdID begins with
+  std::uint32_t last_urn = 0;  // on this connection; starts at what the venue has answered
+};
+
+struct Moment {
+  std::int64_t now_ns = 0;
+  std::int64_t now_utc_ns = 0;
+  bool is_venue_ready = true;
+};
+
+struct Gate {
+  House house;
+  bool is_epoch_enforced = true;  // false only in a drill build
+  bool needs_limits = true;
+  EpochState epoch;
+  Latch latch;
+  std::optional<Limits> limits;
+};
+
+// One account: its orders and its own rate window.
+struct Account {
+  std::string name;
+  std::string strategy;
+  Orders orders;
+  RateWindow window;
+
+  Origin origin(const Party& party) const { return {party.holder, strategy, name}; }
+};
+
+inline Reason judge_claim(const Gate& gate, const Party& party, std::uint64_t epoch, const Origin& origin) {
+  if (party.is_claimed) return Reason::claim_twice;
+  if (party.egress == Egress::shadow) return Reason::ok;
+  const auto reason =
+      gate.house.is_test ? gate.epoch.claim_unsigned(epoch) : gate.epoch.claim(epoch, party.holder, party.runs);
+  const bool is_stale = reason == Reason::stale_epoch;
+  // Stale before latched: who is both must hear that he is no leader any more, or he asks for ever.
+  if (is_stale && gate.is_epoch_enforced) return reason;
+  if (gate.latch.stops(origin)) return Reason::latched;
+  return is_stale ? Reason::ok : reason;
+}
+
+inline Reason judge_urn(const Party& party, const Message& message) {
+  if (message.urn == 0 || message.urn == UINT32_MAX) return Reason::urn_space;
+  if (message.urn <= party.last_urn) return Reason::urn_not_rising;
+  const bool has_clordid = message.kind == Kind::enter || message.kind == Kind::replace;
+  const bool is_ours = message.clordid.substr(0, party.clordid_prefix.size()) == party.clordid_prefix;
+  return has_clordid && !is_ours ? Reason::clordid_epoch : Reason::ok;
+}
+
+inline Reason judge_size(const Gate& gate, const Account& account, const Message& message, const Moment& moment) {
+  if (message.kind == Kind::enable) return Reason::ok;
+  if (!gate.limits && !gate.needs_limits) return Reason::ok;
+  OrderSize size{message.symbol, message.quantity, message.price_e4};
+  if (message.kind == Kind::replace) {
+    const auto* original = account.orders.find(message.replaces);
+    if (original == nullptr) return Reason::replaces_unknown;
+    size.symbol = original->symbol;
+  }
+  return within(gate.limits, account.window, size, moment.now_ns, moment.now_utc_ns);
+}
+
+inline Reason judge(const Gate& gate, const Party& party, const Account& account, const Message& message,
+                    const Moment& moment) {
+  if (!party.is_claimed) return Reason::claim_missing;
+  if (gate.is_epoch_enforced && gate.epoch.is_stale(party.epoch)) return Reason::stale_epoch;
+  if (party.egress == Egress::shadow) return Reason::shadow_egress;
+  if (!moment.is_venue_ready) return Reason::venue_down;
+  if (!opens_risk(message.kind)) return Reason::ok;
+  if (gate.latch.stops(account.origin(party))) return Reason::latched;
+  const auto numbered = judge_urn(party, message);
+  return numbered == Reason::ok ? judge_size(gate, account, message, moment) : numbered;
+}
+
+// A message that passed but could not be logged: orders stay here, cancels leave all the same.
+constexpr Reason judge_unlogged(Kind kind) { return opens_risk(kind) ? Reason::log_unwritable : Reason::ok; }
+
+// What a forwarded message changes. Call it once, right after the bytes left.
+inline void forwarded(Gate& gate, Party& party, Account& account, const Message& message, const Moment& moment) {
+  if (message.kind == Kind::enter || message.kind == Kind::replace) {
+    std::string symbol(message.symbol);
+    char side = message.side;
+    if (const auto* original = account.orders.find(message.replaces); original != nullptr) {
+      symbol = original->symbol;
+      side = original->side;
+    }
+    party.last_urn = message.urn;
+    account.orders.sent({message.urn, message.quantity, message.price_e4, side, false, std::move(symbol),
+                         std::string(message.clordid)});
+    if (gate.limits) account.window.record(gate.limits->orders_per_s_max, moment.now_ns);
+  } else if (message.kind == Kind::mass_cancel || message.kind == Kind::disable || message.kind == Kind::enable) {
+    party.last_urn = std::max(party.last_urn, message.urn);
+    account.orders.urn_used(message.urn);
+  }
+}
+
+// Does this refusal also end the connection? Only a stale epoch and a broken conversation do.
+constexpr bool closes(Reason reason) {
+  return reason == Reason::stale_epoch || reason == Reason::protocol || reason == Reason::claim_missing ||
+         reason == Reason::claim_twice || reason == Reason::malformed || reason == Reason::superseded;
 }
 
 }  // namespace hft::gateway

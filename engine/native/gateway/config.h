@@ -6,8 +6,8 @@
 #include <variant>
 #include <vector>
 
-#include "gateway/file_io.h"
-#include "gateway/net.h"
+#include "base/files.h"
+#include "base/net.h"
 
 namespace hft::gateway {
 
@@ -17,7 +17,7 @@ struct AccountConfig {
   std::vector<std::string> slots;
   std::string user;      // what the engine logs in with, 6 characters at most
   std::string password;  // 10 at most
-  Endpoint venue;
+  base::Endpoint venue;
   std::string venue_user;
   std::string venue_password;
 };
@@ -27,7 +27,7 @@ enum class OnFence : std::uint8_t { cancel, keep };
 struct Config {
   std::string name;
   bool is_standby = false;
-  Endpoint listen;
+  base::Endpoint listen;
   std::string admin_socket;
   std::string state_directory;
   std::string log_directory;
@@ -46,6 +46,6 @@ struct Config {
   std::string latch_path() const { return state_directory + "/latch.block"; }
 };
 
-std::variant<Config, Failure> load_config(const std::string& path, bool is_test);
+std::variant<Config, base::Failure> load_config(const std::string& path, bool is_test);
 
 }  // namespace hft::gateway

@@ -11,9 +11,9 @@ std::string to_text(const DurableState& state) {
   return canonical(object) + "\n";
 }
 
-std::variant<DurableState, Failure> load_state(const std::string& path) {
-  const auto text = read_whole(path);
-  if (!text) return failed("cannot read", path);
+std::variant<DurableState, base::Failure> load_state(const std::string& path) {
+  const auto text = base::read_file(path);
+  if (!text) return base::failed("cannot read", path);
   const auto object = parse_object(*text);
   if (!object || !object->contains("fence") || !(*object)["fence"].is_object())
     return "the state file is not one of ours: " + path;
@@ -24,6 +24,8 @@ std::variant<DurableState, Failure> load_state(const std::string& path) {
   return DurableState{*fence, *serial, *digest};
 }
 
-Failure save_state(const std::string& path, const DurableState& state) { return replace_durably(path, to_text(state)); }
+base::Failure save_state(const std::string& path, const DurableState& state) {
+  return base::replace_durably(path, to_text(state));
+}
 
 }  // namespace hft::gateway

@@ -5,8 +5,8 @@
 #include <string>
 #include <variant>
 
+#include "base/files.h"
 #include "gateway/epoch.h"
-#include "gateway/file_io.h"
 
 namespace hft::gateway {
 
@@ -20,8 +20,8 @@ std::string to_text(const DurableState& state);
 
 // The state, or what is wrong with it. A missing file is wrong too: losing the epoch would un-fence the past,
 // so only `--init` makes the first one.
-std::variant<DurableState, Failure> load_state(const std::string& path);
+std::variant<DurableState, base::Failure> load_state(const std::string& path);
 
-Failure save_state(const std::string& path, const DurableState& state);
+base::Failure save_state(const std::string& path, const DurableState& state);
 
 }  // namespace hft::gateway

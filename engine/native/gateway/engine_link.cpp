@@ -3,18 +3,19 @@
 
 #include <sys/random.h>
 
-#include "gateway/clock.h"
-#include "gateway/digest.h"
-#include "gateway/net.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/files.h"
+#include "base/signature.h"
 #include "gateway/ouch_view.h"
 #include "gateway/venue_session.h"
 
 namespace hft::gateway {
 namespace {
 
-constexpr std::size_t BUFFER_BYTES = 1 << 16;
-constexpr std::size_t UNSENT_BYTES_MAX = 64 << 20;  // an engine that reads so slowly is better cut off
-constexpr std::int64_t NS_PER_MS = 1'000'000;
+constexpr std::size_t kBufferBytes = 1 << 16;
+constexpr std::size_t kUnsentBytesMax = 64 << 20;  // an engine that reads so slowly is better cut off
+constexpr std::uint64_t kNsPerMs = 1'000'000;
 
 Hello hello_from(const Json& object) {
   Hello hello;
@@ -37,8 +38,10 @@ Hello hello_from(const Json& object) {
 
 }  // namespace
 
-EngineLink::EngineLink(Hub& hub, Fd socket, std::uint64_t link_number)
-    : number(link_number), hub_(hub), socket_(std::move(socket)), buffer_(BUFFER_BYTES), reader_(buffer_) {}
+EngineLink::EngineLink(Hub& hub, base::Fd socket, std::uint64_t link_number)
+    : number(link_number), hub_(hub), link_(kBufferBytes) {
+  link_.open(std::move(socket), base::monotonic_ns());
+}
 
 // A link that ended has left its session already, and is freed after it when the program stops.
 EngineLink::~EngineLink() {
@@ -46,8 +49,8 @@ EngineLink::~EngineLink() {
 }
 
 std::string_view EngineLink::phase_name() const {
-  constexpr std::string_view NAMES[] = {"hello", "verifying", "claim", "login", "open", "ended"};
-  return NAMES[static_cast<std::size_t>(phase_)];
+  constexpr std::string_view kNames[] = {"hello", "verifying", "claim", "login", "open", "ended"};
+  return kNames[static_cast<std::size_t>(phase_)];
 }
 
 std::string_view EngineLink::account_name() const {
@@ -55,9 +58,8 @@ std::string_view EngineLink::account_name() const {
 }
 
 void EngineLink::start() {
-  received_ns_ = sent_ns_ = monotonic_ns();
   if (::getrandom(nonce_.data(), nonce_.size(), 0) != static_cast<ssize_t>(nonce_.size()) ||
-      !hub_.loop.add(socket_.get(), EPOLLIN, *this))
+      !hub_.loop.add(link_.fd(), EPOLLIN, *this))
     return close();
   std::array<std::uint8_t, 64> packet;
   put(Bytes(packet).first(link::write_nonce(packet, nonce_)));
@@ -70,13 +72,10 @@ void EngineLink::on_events(std::uint32_t events) {
 }
 
 void EngineLink::receive() {
-  const auto space = reader_.space();
-  const auto got = ::recv(socket_.get(), space.data(), space.size(), 0);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return close();
-  received_ns_ = monotonic_ns();
-  reader_.commit(static_cast<std::size_t>(got));
-  process();
+  const auto io = link_.read(base::monotonic_ns());
+  if (io == soup::Io::none) return;
+  if (io == soup::Io::some) process();
+  else close();
 }
 
 // Takes packets until there are none, one is held back, or the connection ended. Never runs inside itself.
@@ -85,7 +84,7 @@ void EngineLink::process() {
   is_processing_ = true;
   soup::Packet packet;
   while (phase_ != Phase::ended && phase_ != Phase::verifying && held_.empty()) {
-    const auto result = reader_.next(packet);
+    const auto result = link_.next(packet);
     if (result == soup::Got::need_more) break;
     if (result == soup::Got::broken) refuse_link(Reason::protocol);
     else on_packet(packet);
@@ -119,7 +118,7 @@ void EngineLink::on_hello(const soup::Packet& packet) {
   auto ticket = (*object)["ticket"];
   const auto signature = text_at(ticket, "signature").value_or("");
   ticket.erase("signature");
-  const Signed claim{hub_.config.host_signers, hello.ticket->host, "hft-ticket", canonical(ticket), signature};
+  const base::Signed claim{hub_.config.host_signers, hello.ticket->host, "hft-ticket", canonical(ticket), signature};
   hub_.verifier.check(claim, [&hub = hub_, id = number, hello](bool is_signed) {
     const auto found = hub.links.find(id);
     if (found != hub.links.end()) found->second->on_verified(hello, is_signed);
@@ -128,13 +127,13 @@ void EngineLink::on_hello(const soup::Packet& packet) {
 
 void EngineLink::on_verified(Hello hello, bool is_signed) {
   hello.is_signed = is_signed;
-  const auto admitted = admit(hub_.gate.house, hello, hex_of(nonce_), hub_.is_slot_known(slot_));
+  const auto admitted = admit(hub_.gate.house, hello, base::hex(nonce_), hub_.is_slot_known(slot_));
   if (admitted.reason != Reason::ok) return refuse_link(admitted.reason);
   party_.egress = admitted.egress;
   party_.holder = admitted.holder;
   party_.runs = admitted.runs;
   phase_ = Phase::claim;
-  hub_.ledger.event("admit", line({}));
+  hub_.audit_log.event("admit", line({}));
   send_json(link::kWelcome, welcome());
   process();
 }
@@ -145,7 +144,7 @@ void EngineLink::on_claim(const soup::Packet& packet) {
   auto reason = judge_claim(hub_.gate, party_, *epoch, {party_.holder, "", ""});
   if (reason == Reason::ok && party_.egress != Egress::shadow && hub_.is_promotion_barred(slot_, party_.holder, *epoch))
     reason = Reason::latched;
-  Failure failure;
+  base::Failure failure;
   const bool raises = hub_.gate.house.is_test && *epoch > hub_.gate.epoch.highest();
   if (reason == Reason::ok && raises && party_.egress != Egress::shadow) reason = hub_.fence({*epoch, "", {}}, failure);
   const auto prefix = clordid::encode({*epoch, 0});
@@ -155,7 +154,7 @@ void EngineLink::on_claim(const soup::Packet& packet) {
   party_.epoch = *epoch;
   party_.clordid_prefix = clordid::to_text(*prefix).substr(0, clordid::kEpochCharacters);
   phase_ = Phase::login;
-  hub_.ledger.event("claim", line({}));
+  hub_.audit_log.event("claim", line({}));
   send_json(link::kWelcome, welcome());
 }
 
@@ -183,7 +182,7 @@ void EngineLink::on_login(const soup::Packet& packet) {
   const auto reason = judge_login(*login, found);
   if (reason == Reason::stale_epoch) return refuse_link(reason);
   if (reason != Reason::ok) {
-    hub_.ledger.refuse(line({}), reason);
+    hub_.audit_log.refuse(line({}), reason);
     std::array<std::uint8_t, 8> answer;
     const char why = reason == Reason::login_account ? soup::kNotAuthorised : soup::kSessionNotAvailable;
     put(Bytes(answer).first(soup::write_login_rejected(answer, why)));
@@ -192,7 +191,7 @@ void EngineLink::on_login(const soup::Packet& packet) {
   session_ = found;
   phase_ = Phase::open;
   party_.last_urn = session_->account.orders.last_answered();
-  hub_.ledger.event("login", line({}));
+  hub_.audit_log.event("login", line({}));
   if (party_.egress != Egress::shadow) {
     if (session_->owner != nullptr) session_->owner->end(Reason::superseded);
     session_->owner = this;
@@ -205,12 +204,16 @@ void EngineLink::welcome_login(std::uint64_t next_sequence) {
   std::array<std::uint8_t, 64> answer;
   const soup::LoginAccepted accepted{session_->session(), next_sequence};
   put(Bytes(answer).first(soup::write(answer, accepted)));
-  if (party_.egress != Egress::shadow && phase_ == Phase::open) put(session_->packets_from(next_sequence));
+  if (party_.egress == Egress::shadow || phase_ != Phase::open) return;
+  put(session_->packets_from(next_sequence));
+  std::array<std::uint8_t, 16> mark;
+  put(Bytes(mark).first(link::write_replayed(mark, session_->next_sequence())));
 }
 
 bool EngineLink::on_order(Bytes payload) {
   Message message;
-  const Moment moment{monotonic_ns(), utc_ns(), session_->is_ready()};
+  const Moment moment{static_cast<std::int64_t>(base::monotonic_ns()), static_cast<std::int64_t>(base::realtime_ns()),
+                      session_->is_ready()};
   auto reason = read_message(payload, hub_.profile, message);
   if (reason == Reason::ok) reason = judge(hub_.gate, party_, session_->account, message, moment);
   bool is_held = false;
@@ -223,16 +226,16 @@ bool EngineLink::on_order(Bytes payload) {
 // Logged, sent, remembered: in this order, so that a crash between any two leaves more in the log than outside.
 Reason EngineLink::leave(const Message& message, Bytes payload, const Moment& moment, bool& is_held) {
   const auto entry = line(message);
-  if (!hub_.ledger.forward(entry) && judge_unlogged(message.kind) != Reason::ok) return Reason::log_unwritable;
+  if (!hub_.audit_log.forward(entry) && judge_unlogged(message.kind) != Reason::ok) return Reason::log_unwritable;
   const Bytes framed(payload.data() - soup::kFrameBytes, payload.size() + soup::kFrameBytes);
   const auto sent = session_->send(framed);
-  if (sent == Sent::all) {
-    hub_.to_venue.record(monotonic_ns() - received_ns_);
+  if (sent == soup::Sent::all) {
+    hub_.to_venue.record(static_cast<std::int64_t>(base::monotonic_ns() - link_.received_ns()));
     forwarded(hub_.gate, party_, session_->account, message, moment);
     return Reason::ok;
   }
-  hub_.ledger.event("not_sent", entry);
-  is_held = sent == Sent::none;
+  hub_.audit_log.event("not_sent", entry);
+  is_held = sent == soup::Sent::none;
   return is_held || phase_ == Phase::ended ? Reason::ok : Reason::venue_down;
 }
 
@@ -266,7 +269,7 @@ LogLine EngineLink::line(const Message& message) const {
 
 void EngineLink::refuse(Reason reason, const Message& message) {
   if (phase_ == Phase::ended) return;
-  hub_.ledger.refuse(line(message), reason);
+  hub_.audit_log.refuse(line(message), reason);
   const auto& text = text_of(reason);
   send_json(link::kRefused, {{"code", text.code}, {"detail", text.sentence}, {"urn", message.urn}});
   if (closes(reason)) close();
@@ -274,7 +277,7 @@ void EngineLink::refuse(Reason reason, const Message& message) {
 
 void EngineLink::refuse_link(Reason reason) {
   if (phase_ == Phase::ended) return;
-  hub_.ledger.refuse(line({}), reason);
+  hub_.audit_log.refuse(line({}), reason);
   end(reason);
 }
 
@@ -307,36 +310,31 @@ void EngineLink::send_json(char type, const Json& json) {
 
 void EngineLink::put(Bytes bytes) {
   if (phase_ == Phase::ended || bytes.empty()) return;
-  sent_ns_ = monotonic_ns();
-  unsent_.append(as_text(bytes));
+  link_.set_sent_ns(base::monotonic_ns());
+  link_.queue(bytes);
   flush();
 }
 
 void EngineLink::flush() {
-  if (unsent_.empty()) return watch();
-  const auto sent = ::send(socket_.get(), unsent_.data(), unsent_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent < 0 && errno != EAGAIN && errno != EINTR) return close();
-  if (sent > 0) unsent_.erase(0, static_cast<std::size_t>(sent));
-  if (unsent_.size() > UNSENT_BYTES_MAX) return close();
+  if (!link_.flush(base::monotonic_ns()) || link_.unsent_bytes() > kUnsentBytesMax) return close();
   watch();
 }
 
 // Reads only while it may take packets: what waits, waits in the engine's socket.
 void EngineLink::watch() {
   const bool is_reading = phase_ != Phase::verifying && held_.empty();
-  const std::uint32_t events = (is_reading ? EPOLLIN : 0U) | (unsent_.empty() ? 0U : EPOLLOUT);
+  const std::uint32_t events = (is_reading ? EPOLLIN : 0U) | (link_.unsent_bytes() == 0 ? 0U : EPOLLOUT);
   if (events == watched_) return;
   watched_ = events;
-  hub_.loop.change(socket_.get(), events, *this);
+  hub_.loop.change(link_.fd(), events, *this);
 }
 
 void EngineLink::tick(std::int64_t now_ns) {
   if (phase_ == Phase::ended) return;
   const bool is_paused = !held_.empty() || phase_ == Phase::verifying;
-  if (!is_paused && now_ns - received_ns_ > static_cast<std::int64_t>(hub_.config.silence_ms) * NS_PER_MS)
-    return close();
-  if (phase_ != Phase::open || now_ns - sent_ns_ < static_cast<std::int64_t>(hub_.config.heartbeat_ms) * NS_PER_MS)
-    return;
+  const auto now = static_cast<std::uint64_t>(now_ns);
+  if (!is_paused && link_.is_silent(now, hub_.config.silence_ms * kNsPerMs)) return close();
+  if (phase_ != Phase::open || !link_.owes_heartbeat(now, hub_.config.heartbeat_ms * kNsPerMs)) return;
   std::array<std::uint8_t, 8> packet;
   put(Bytes(packet).first(soup::write(packet, soup::kServerHeartbeat)));
 }
@@ -344,8 +342,8 @@ void EngineLink::tick(std::int64_t now_ns) {
 void EngineLink::close() {
   if (phase_ == Phase::ended) return;
   phase_ = Phase::ended;
-  hub_.ledger.event("close", line({}));
-  hub_.loop.remove(socket_.get());
+  hub_.audit_log.event("close", line({}));
+  hub_.loop.remove(link_.fd());
   if (session_ != nullptr && session_->owner == this) session_->owner = nullptr;
   hub_.drop(*this);
 }

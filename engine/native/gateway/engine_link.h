@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "gateway/hub.h"
 #include "gateway/json.h"
 #include "wire/link.h"
+#include "wire/soup_session.h"
 
 namespace hft::gateway {
 
@@ -16,7 +18,7 @@ class EngineLink : public Source {
  public:
   enum class Phase : std::uint8_t { hello, verifying, claim, login, open, ended };
 
-  EngineLink(Hub& hub, Fd socket, std::uint64_t number);
+  EngineLink(Hub& hub, base::Fd socket, std::uint64_t number);
   ~EngineLink() override;
 
   void start();
@@ -55,20 +57,15 @@ class EngineLink : public Source {
   void close();
 
   Hub& hub_;
-  Fd socket_;
+  soup::Session link_;
   Phase phase_ = Phase::hello;
   link::Nonce nonce_{};
   std::string slot_;
   Party party_;
   VenueSession* session_ = nullptr;
-  std::vector<std::uint8_t> buffer_;
-  soup::Reader reader_;
   std::vector<std::uint8_t> held_;
-  std::string unsent_;
   bool is_processing_ = false;
   std::uint32_t watched_ = EPOLLIN;
-  std::int64_t received_ns_ = 0;
-  std::int64_t sent_ns_ = 0;
 };
 
 }  // namespace hft::gateway

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
+#include "base/files.h"
 #include "gateway/engine_link.h"
 #include "gateway/limits_file.h"
 #include "gateway/ouch_view.h"
@@ -13,12 +15,12 @@
 namespace hft::gateway {
 namespace {
 
-constexpr std::int64_t LATCH_RETRY_NS = 1'000'000'000;
+constexpr std::int64_t kLatchRetryNs = 1'000'000'000;
 
 #ifdef HFT_DRILL
-constexpr bool IS_DRILL_BUILD = true;
+constexpr bool kIsDrillBuild = true;
 #else
-constexpr bool IS_DRILL_BUILD = false;
+constexpr bool kIsDrillBuild = false;
 #endif
 
 }  // namespace
@@ -28,8 +30,8 @@ Hub::Hub(Config read_config, const Options& options)
       profile(*ouch::profile_of(config.profile)),
       verifier(loop),
       is_active(!config.is_standby) {
-  gate.house = {options.is_test, IS_DRILL_BUILD};
-  gate.is_epoch_enforced = options.is_epoch_enforced || !IS_DRILL_BUILD;
+  gate.house = {options.is_test, kIsDrillBuild};
+  gate.is_epoch_enforced = options.is_epoch_enforced || !kIsDrillBuild;
   gate.needs_limits = !options.is_test || !config.limits_file.empty();
   for (const auto& account : config.accounts) sessions.push_back(std::make_unique<VenueSession>(*this, account));
 }
@@ -39,20 +41,20 @@ Hub::~Hub() {
   sessions.clear();
 }
 
-Failure Hub::recover() {
+base::Failure Hub::recover() {
   auto loaded = load_state(config.state_path());
-  if (auto* failure = std::get_if<Failure>(&loaded)) return *failure;
+  if (auto* failure = std::get_if<base::Failure>(&loaded)) return *failure;
   state = std::get<DurableState>(std::move(loaded));
   gate.epoch = EpochState(state.fence);
-  gate.latch = block.open(config.latch_path(), utc_ns());
-  if (auto failure = ledger.open(config.log_directory); !failure.empty()) return failure;
-  ledger.event("start", {.epoch = gate.epoch.highest()});
+  gate.latch = block.open(config.latch_path(), base::realtime_ns());
+  if (auto failure = audit_log.open(config.log_directory); !failure.empty()) return failure;
+  audit_log.event("start", {.epoch = gate.epoch.highest()});
   for (const auto& entry : gate.latch.entries())
-    ledger.event("latched", {.party = entry.id, .reason = Reason::latched, .detail = entry.reason});
+    audit_log.event("latched", {.party = entry.id, .reason = Reason::latched, .detail = entry.reason});
   return {};
 }
 
-Failure Hub::save(const Fence& fence) {
+base::Failure Hub::save(const Fence& fence) {
   auto next = state;
   next.fence = fence;
   auto failure = save_state(config.state_path(), next);
@@ -60,18 +62,18 @@ Failure Hub::save(const Fence& fence) {
   return failure;
 }
 
-Reason Hub::fence(const Fence& fence, Failure& failure) {
+Reason Hub::fence(const Fence& fence, base::Failure& failure) {
   const auto reason = gate.epoch.raise(fence);  // from here on every lower epoch is refused
   if (reason != Reason::ok) return reason;
   if (!gate.epoch.is_durable()) {
     failure = save(fence);
     if (!failure.empty()) {
-      ledger.refuse({.party = fence.holder, .epoch = fence.epoch, .detail = failure}, Reason::epoch_not_durable);
+      audit_log.refuse({.party = fence.holder, .epoch = fence.epoch, .detail = failure}, Reason::epoch_not_durable);
       return Reason::epoch_not_durable;
     }
     gate.epoch.made_durable();
   }
-  ledger.event("fence", {.party = fence.holder, .epoch = fence.epoch});
+  audit_log.event("fence", {.party = fence.holder, .epoch = fence.epoch});
   for (auto& session : sessions) catch_up(*session);
   return Reason::ok;
 }
@@ -82,11 +84,11 @@ std::size_t Hub::cancel_where(VenueSession& session, std::string_view why,
   for (const auto& order : session.account.orders.open()) {
     if (!is_meant(order) || !session.cancel(order)) continue;
     ++sent;
-    ledger.event(why, {.session = session.account.name,
-                       .epoch = gate.epoch.highest(),
-                       .urn = order.urn,
-                       .type = 'X',
-                       .clordid = trimmed(order.clordid)});
+    audit_log.event(why, {.session = session.account.name,
+                          .epoch = gate.epoch.highest(),
+                          .urn = order.urn,
+                          .type = 'X',
+                          .clordid = trimmed(order.clordid)});
   }
   return sent;
 }
@@ -100,7 +102,7 @@ void Hub::catch_up(VenueSession& session) {
     cancel_where(session, "kill_cancel", [](const OpenOrder&) { return true; });
 }
 
-std::size_t Hub::latch(LatchEntry entry, Failure& failure) {
+std::size_t Hub::latch(const LatchEntry& entry, base::Failure& failure) {
   gate.latch.set(entry);  // blocked; nothing below can undo that
   std::size_t cancels = 0;
   for (auto& session : sessions) {
@@ -110,35 +112,38 @@ std::size_t Hub::latch(LatchEntry entry, Failure& failure) {
   }
   failure = block.write(gate.latch);
   is_latch_saved = failure.empty();
-  ledger.event("latch", {.party = entry.id, .reason = Reason::latched, .detail = entry.reason});
+  const std::string why = entry.reason + " (" + entry.by + ")";
+  audit_log.event("latch", {.party = entry.id, .reason = Reason::latched, .detail = why});
   return cancels;
 }
 
-Failure Hub::unlatch() {
-  auto failure = block.write(Latch{});
+base::Failure Hub::unlatch(const std::vector<std::uint64_t>& numbers) {
+  Latch left = gate.latch;
+  if (!left.clear(numbers)) return "no entry of that number";
+  auto failure = block.write(left);
   if (!failure.empty()) {
     is_latch_saved = false;
     return failure;
   }
-  gate.latch.clear();
+  gate.latch = std::move(left);
   is_latch_saved = true;
   return {};
 }
 
 void Hub::reread_epoch(std::function<void(bool)> done) {
   if (config.epoch_source.empty()) return done(true);
-  const auto text = read_whole(config.epoch_source);
+  const auto text = base::read_file(config.epoch_source);
   const auto object = text ? parse_object(*text) : std::nullopt;
   const auto read = object ? fence_from(*object) : std::nullopt;
   // An authority that is behind us has lost what it promised: nobody logs in on its word.
   if (!read || read->epoch < gate.epoch.highest()) {
-    ledger.refuse({.epoch = read ? read->epoch : 0}, Reason::epoch_source);
+    audit_log.refuse({.epoch = read ? read->epoch : 0}, Reason::epoch_source);
     return done(false);
   }
   auto adopt = [this, fence = *read, done = std::move(done)](bool is_signed) {
-    Failure failure;
+    base::Failure failure;
     const bool is_adopted = is_signed && this->fence(fence, failure) == Reason::ok;
-    if (!is_adopted) ledger.refuse({.epoch = fence.epoch, .detail = failure}, Reason::epoch_source);
+    if (!is_adopted) audit_log.refuse({.epoch = fence.epoch, .detail = failure}, Reason::epoch_source);
     done(is_adopted);
   };
   const auto signature = text_at(*object, "signature").value_or("");
@@ -148,25 +153,26 @@ void Hub::reread_epoch(std::function<void(bool)> done) {
 
 void Hub::load_limits() {
   if (config.limits_file.empty()) return;
-  const auto text = read_whole(config.limits_file);
+  const auto text = base::read_file(config.limits_file);
   if (!text) {
     limits_reason = Reason::limits_missing;
     return;
   }
-  const auto signature = read_whole(config.limits_file + ".sig").value_or("");
+  const auto signature = base::read_file(config.limits_file + ".sig").value_or("");
   if (gate.house.is_test && config.authority_signers.empty()) return take_limits(*text);
   verifier.check({config.authority_signers, "limits", "hft-limits", *text, signature},
                  [this, text = *text](bool is_signed) {
                    if (is_signed) return take_limits(text);
                    limits_reason = Reason::limits_signature;
-                   ledger.refuse({}, limits_reason);
+                   audit_log.refuse({}, limits_reason);
                  });
 }
 
 // What was loaded before stays in force when the fresh file is refused.
 void Hub::take_limits(const std::string& text) {
   auto fresh = limits_from(text);
-  limits_reason = fresh ? may_load(*fresh, state.limits_serial, state.limits_digest, utc_ns()) : Reason::limits_missing;
+  limits_reason =
+      fresh ? may_load(*fresh, state.limits_serial, state.limits_digest, base::realtime_ns()) : Reason::limits_missing;
   if (limits_reason == Reason::ok && fresh->serial > state.limits_serial) {
     auto next = state;
     next.limits_serial = fresh->serial;
@@ -175,12 +181,12 @@ void Hub::take_limits(const std::string& text) {
     if (limits_reason == Reason::ok) state = std::move(next);
   }
   if (limits_reason != Reason::ok) {
-    ledger.refuse({}, limits_reason);
+    audit_log.refuse({}, limits_reason);
     return;
   }
   for (auto& session : sessions) session->account.window.resize(fresh->orders_per_s_max);
   gate.limits = std::move(fresh);
-  ledger.event("limits", {.detail = gate.limits->digest});
+  audit_log.event("limits", {.detail = gate.limits->digest});
 }
 
 bool Hub::is_slot_known(const std::string& slot) const {
@@ -212,7 +218,7 @@ void Hub::tick(std::int64_t now_ns) {
   for (const auto& [number, link] : links) numbers.push_back(number);
   for (const auto number : numbers)
     if (const auto found = links.find(number); found != links.end()) found->second->tick(now_ns);
-  if (is_latch_saved || now_ns - latch_retry_ns_ < LATCH_RETRY_NS) return;
+  if (is_latch_saved || now_ns - latch_retry_ns_ < kLatchRetryNs) return;
   latch_retry_ns_ = now_ns;
   is_latch_saved = block.write(gate.latch).empty();
 }

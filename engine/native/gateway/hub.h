@@ -6,12 +6,13 @@
 #include <memory>
 #include <vector>
 
+#include "base/files.h"
+#include "gateway/admission.h"
+#include "gateway/audit_log.h"
 #include "gateway/config.h"
 #include "gateway/durable_state.h"
-#include "gateway/gate.h"
 #include "gateway/hop_histogram.h"
 #include "gateway/latch_block.h"
-#include "gateway/ledger.h"
 #include "gateway/loop.h"
 #include "gateway/verifier.h"
 #include "wire/ouch_codec.h"
@@ -33,14 +34,14 @@ class Hub {
   ~Hub();
 
   // Reads or makes the durable state, opens the logs. Empty when the gateway may start.
-  Failure recover();
+  base::Failure recover();
 
   // Raises the epoch, makes it durable, cancels what older epochs have open. Only `ok` is an ack.
-  Reason fence(const Fence& fence, Failure& failure);
+  Reason fence(const Fence& fence, base::Failure& failure);
   // Blocks first, then cancels, then writes the block; returns the number of cancels sent.
-  std::size_t latch(LatchEntry entry, Failure& failure);
-  // Writes first: what is not durable stays latched.
-  Failure unlatch();
+  std::size_t latch(const LatchEntry& entry, base::Failure& failure);
+  // Clears these entries and no other. Writes first: what is not durable stays latched.
+  base::Failure unlatch(const std::vector<std::uint64_t>& numbers);
   // Reads, verifies and adopts the authority's epoch; DONE says whether the venue may be logged in to.
   void reread_epoch(std::function<void(bool)> done);
   void load_limits();
@@ -60,7 +61,7 @@ class Hub {
   Loop loop;
   Verifier verifier;
   Gate gate;
-  Ledger ledger;
+  AuditLog audit_log;
   DurableState state;
   LatchBlock block;
   bool is_latch_saved = true;
@@ -74,7 +75,7 @@ class Hub {
   std::uint16_t port = 0;
 
  private:
-  Failure save(const Fence& fence);
+  base::Failure save(const Fence& fence);
   void take_limits(const std::string& text);
   std::int64_t latch_retry_ns_ = 0;
 };

@@ -1,41 +1,21 @@
-// JSON between the gateway and people, hosts and authorities: reading what came in without trusting it.
-//
-// `canonical` is the form that is hashed and signed everywhere in the house: sorted keys, no spaces, UTF-8, which
-// is what Python's json.dumps(sort_keys=True, separators=(",", ":"), ensure_ascii=False) writes.
+// The gateway's own values as JSON: what hosts and authorities sign, and what the state file keeps.
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
-#include <string_view>
 
+#include "base/json.h"
 #include "gateway/admission.h"
 #include "gateway/epoch.h"
 
 namespace hft::gateway {
 
-using Json = nlohmann::json;
-
-inline std::optional<Json> parse_object(std::string_view text) {
-  auto parsed = Json::parse(text, nullptr, false);
-  if (!parsed.is_object()) return std::nullopt;
-  return parsed;
-}
-
-inline std::string canonical(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-inline std::optional<std::string> text_at(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end() || !found->is_string()) return std::nullopt;
-  return found->get<std::string>();
-}
-
-inline std::optional<std::uint64_t> number_at(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end() || !found->is_number_unsigned()) return std::nullopt;
-  return found->get<std::uint64_t>();
-}
+using base::canonical;
+using base::Json;
+using base::number_at;
+using base::parse_object;
+using base::text_at;
 
 inline Json to_json(const Approval& runs) {
   return {{"artifact", runs.artifact}, {"config", runs.config}, {"limits", runs.limits}};

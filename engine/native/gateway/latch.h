@@ -36,7 +36,9 @@ struct LatchEntry {
   std::string id;  // HOST/SLOT, strategy or account; empty for the site
   std::string reason;
   std::int64_t utc_ns = 0;
-  std::uint64_t epoch = 0;  // the highest when it was set: a newer claim is a promotion after the kill
+  std::uint64_t epoch = 0;   // the highest when it was set: a newer claim is a promotion after the kill
+  std::string by = {};       // who the kernel says that asked, and what was odd about the asking
+  std::uint64_t number = 0;  // names it for the one who clears it; given when it is set
 
   bool operator==(const LatchEntry&) const = default;
 };
@@ -50,26 +52,44 @@ struct Origin {
 
 class Latch {
  public:
-  // What fits the preallocated block; one more becomes a site latch, because a kill is never turned away.
-  static constexpr std::size_t ENTRIES_MAX = 24;
+  // What fits the preallocated block. What is more becomes one site latch behind them, because a kill is never turned
+  // away, and takes nobody's place.
+  static constexpr std::size_t kEntriesMax = 24;
+  static constexpr std::string_view kTooMany = "more latches than the block holds";
 
   const std::vector<LatchEntry>& entries() const { return entries_; }
   bool is_clear() const { return entries_.empty(); }
 
-  void set(LatchEntry entry) {
-    auto same = [&](const LatchEntry& old) { return old.scope == entry.scope && old.id == entry.id; };
-    if (std::any_of(entries_.begin(), entries_.end(), same)) return;  // the first reason stays
-    if (entries_.size() >= ENTRIES_MAX) {
-      entries_.back() = {Scope::site, "", "more latches than the block holds", entry.utc_ns};
-      return;
+  // Returns the number it has; the same kill by the same one for the same reason is one entry.
+  std::uint64_t set(LatchEntry entry) {
+    if (const auto number = number_of(entry); number != 0) return number;
+    if (entries_.size() >= kEntriesMax) {
+      entry = {Scope::site, "", std::string(kTooMany), entry.utc_ns, entry.epoch};
+      if (const auto number = number_of(entry); number != 0) return number;
     }
+    const auto is_given = [&](const LatchEntry& old) { return old.number == entry.number; };
+    if (entry.number == 0 || std::any_of(entries_.begin(), entries_.end(), is_given)) entry.number = last_number_ + 1;
+    last_number_ = std::max(last_number_, entry.number);
     entries_.push_back(std::move(entry));
+    return entries_.back().number;
   }
 
-  void unreadable(std::string reason, std::int64_t utc_ns) { set({Scope::site, "", std::move(reason), utc_ns}); }
+  void unreadable(std::string reason, std::int64_t utc_ns) {
+    set({Scope::site, "", std::move(reason), utc_ns, 0, "hft-gateway"});
+  }
 
-  // Removes everything: an operator who clears a latch has looked at all of it.
-  void clear() { entries_.clear(); }
+  // Removes what is named and leaves all others. False, and nothing is removed, when one is not there.
+  bool clear(const std::vector<std::uint64_t>& numbers) {
+    const auto is_named = [&](const LatchEntry& entry) {
+      return std::find(numbers.begin(), numbers.end(), entry.number) != numbers.end();
+    };
+    const auto is_here = [&](std::uint64_t number) {
+      return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry.number == number; });
+    };
+    if (!std::all_of(numbers.begin(), numbers.end(), is_here)) return false;
+    std::erase_if(entries_, is_named);
+    return true;
+  }
 
   bool stops(const Origin& origin) const {
     for (const auto& entry : entries_)
@@ -95,7 +115,16 @@ class Latch {
   }
 
  private:
+  // Of the same kill by the same one for the same reason; 0 when there is none.
+  std::uint64_t number_of(const LatchEntry& entry) const {
+    for (const auto& old : entries_)
+      if (old.scope == entry.scope && old.id == entry.id && old.by == entry.by && old.reason == entry.reason)
+        return old.number;
+    return 0;
+  }
+
   std::vector<LatchEntry> entries_;
+  std::uint64_t last_number_ = 0;
 };
 
 }  // namespace hft::gateway

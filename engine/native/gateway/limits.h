@@ -39,13 +39,13 @@ inline Reason may_load(const Limits& fresh, std::uint64_t serial_seen, std::stri
 // The last N order times; an order passes when the Nth last is at least one second old. Exact, no buckets.
 class RateWindow {
  public:
-  static constexpr std::int64_t WINDOW_NS = 1'000'000'000;
+  static constexpr std::int64_t kWindowNs = 1'000'000'000;
 
   bool is_full(std::uint32_t orders_max, std::int64_t now_ns) const {
     if (orders_max == 0) return true;
     if (times_.size() != orders_max) return false;  // just resized: empty
     const auto oldest = times_[next_];
-    return oldest != NEVER && now_ns - oldest < WINDOW_NS;
+    return oldest != kNever && now_ns - oldest < kWindowNs;
   }
 
   void record(std::uint32_t orders_max, std::int64_t now_ns) {
@@ -59,7 +59,7 @@ class RateWindow {
     std::vector<std::int64_t> newest;
     for (std::size_t back = 1; back <= times_.size() && newest.size() < orders_max; ++back)
       newest.push_back(times_[(next_ + times_.size() - back) % times_.size()]);
-    times_.assign(orders_max, NEVER);
+    times_.assign(orders_max, kNever);
     next_ = 0;
     for (auto time = newest.rbegin(); time != newest.rend(); ++time) {
       times_[next_] = *time;
@@ -68,7 +68,7 @@ class RateWindow {
   }
 
  private:
-  static constexpr std::int64_t NEVER = INT64_MIN;
+  static constexpr std::int64_t kNever = INT64_MIN;
   std::vector<std::int64_t> times_;
   std::size_t next_ = 0;
 };

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "gateway/digest.h"
+#include "base/digest.h"
 #include "gateway/json.h"
 #include "gateway/limits.h"
 
@@ -28,7 +28,7 @@ inline std::optional<Limits> limits_from(const std::string& text) {
                 static_cast<std::uint32_t>(*quantity),
                 *notional,
                 {},
-                digest_of(text)};
+                base::digest_of(text)};
   for (const auto& symbol : *symbols) {
     if (!symbol.is_string()) return std::nullopt;
     limits.symbols.push_back(symbol.get<std::string>());

@@ -1,6 +1,7 @@
 // Formatting log lines by hand (they are on the hot path) and finding the last one after a restart.
 #include "gateway/line_log.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <charconv>
@@ -10,11 +11,12 @@
 namespace hft::gateway {
 namespace {
 
-constexpr off_t TAIL_BYTES = 65536;
+constexpr off_t kTailBytes = 65536;
+constexpr std::size_t kFieldBytesMax = 512;  // what a stranger may write of itself into one line
 
 void put_text(std::string& line, std::string_view key, std::string_view text) {
   line.append(",\"").append(key).append("\":\"");
-  for (const char character : text) {
+  for (const char character : text.substr(0, kFieldBytesMax)) {
     if (character == '"' || character == '\\') line.push_back('\\');
     line.push_back(character < ' ' || character > '~' ? '?' : character);
   }
@@ -43,18 +45,22 @@ std::uint64_t last_seq_in(std::string_view tail) {
 
 }  // namespace
 
-Failure LineLog::open(const std::string& path) {
-  file_ = Fd(::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
-  if (!file_) return failed("cannot open log", path);
+base::Failure LineLog::open(const std::string& path) {
+  file_ = base::Fd(::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640));
+  if (!file_) return base::failed("cannot open log", path);
   struct stat status{};
-  if (::fstat(file_.get(), &status) != 0) return failed("cannot read log", path);
-  const auto from = status.st_size > TAIL_BYTES ? status.st_size - TAIL_BYTES : 0;
-  std::string tail(static_cast<std::size_t>(status.st_size - from), '\0');
-  const auto got = ::pread(file_.get(), tail.data(), tail.size(), from);
-  if (got < 0) return failed("cannot read log", path);
-  tail.resize(static_cast<std::size_t>(got));
-  is_torn_ = !tail.empty() && tail.back() != '\n';
-  last_seq_ = last_seq_in(tail);
+  if (::fstat(file_.get(), &status) != 0) return base::failed("cannot read log", path);
+  // A number that was given must not be given again, however long the lines behind it are.
+  for (off_t bytes = kTailBytes;; bytes *= 4) {
+    const auto from = status.st_size > bytes ? status.st_size - bytes : 0;
+    std::string tail(static_cast<std::size_t>(status.st_size - from), '\0');
+    const auto got = ::pread(file_.get(), tail.data(), tail.size(), from);
+    if (got < 0) return base::failed("cannot read log", path);
+    tail.resize(static_cast<std::size_t>(got));
+    is_torn_ = !tail.empty() && tail.back() != '\n';
+    last_seq_ = last_seq_in(tail);
+    if (last_seq_ != 0 || from == 0) break;
+  }
   line_.reserve(1024);
   return {};
 }

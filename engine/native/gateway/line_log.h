@@ -9,7 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "gateway/file_io.h"
+#include "base/fd.h"
+#include "base/files.h"
 #include "gateway/reason.h"
 
 namespace hft::gateway {
@@ -31,14 +32,14 @@ struct LogLine {
 
 class LineLog {
  public:
-  Failure open(const std::string& path);
+  base::Failure open(const std::string& path);
   std::uint64_t last_seq() const { return last_seq_; }  // of the last whole line when it was opened
 
   // False when the line could not be written whole; a later line then starts afresh.
   bool append(const LogLine& line);
 
  private:
-  Fd file_;
+  base::Fd file_;
   bool is_torn_ = false;
   std::uint64_t last_seq_ = 0;
   std::string line_;

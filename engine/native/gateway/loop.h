@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "gateway/file_io.h"
+#include "base/fd.h"
 
 namespace hft::gateway {
 
@@ -48,7 +48,7 @@ class Loop {
     return ::epoll_ctl(epoll_.get(), operation, fd, &event) == 0;
   }
 
-  Fd epoll_;
+  base::Fd epoll_;
   bool is_stopped_ = false;
   std::vector<std::unique_ptr<Source>> graveyard_;
 };

@@ -3,15 +3,16 @@
 #include <cstring>
 #include <string>
 
+#include "base/exit_codes.h"
+#include "base/files.h"
 #include "gateway/json.h"
 #include "gateway/program.h"
 
 namespace {
 
-constexpr int EXIT_CONFIG = 64;
-constexpr const char* VERSION = "0.1.0";
+constexpr const char* kVersion = "0.1.0";
 
-constexpr const char* HELP =
+constexpr const char* kHelp =
     "usage: hft-gateway --config FILE [--init | --check] [--test]\n"
     "       hft-gateway --version [--json] | --help\n"
     "\n"
@@ -24,7 +25,7 @@ constexpr const char* HELP =
     "  --drill-no-enforcement  DRILL BUILD: stale epochs pass; this build refuses production tickets\n"
 #endif
     "\n"
-    "exit codes: 0 ok, 64 configuration or state, 75 try again (an address is taken)\n"
+    "exit codes: 0 ok, 64 configuration or state, 75 try again (an address or a directory is taken: by whom is said)\n"
     "signals: SIGTERM closes, SIGHUP reloads the limits file\n";
 
 struct Command {
@@ -62,32 +63,30 @@ int print_version(bool is_json) {
   const bool is_drill = false;
 #endif
   const hft::gateway::Json version{{"name", "hft-gateway"},
-                                   {"version", VERSION},
-                                   {"contract", hft::gateway::CONTRACT_VERSION},
+                                   {"version", kVersion},
+                                   {"contract", hft::gateway::kContractVersion},
                                    {"drill_build", is_drill}};
   if (is_json) std::printf("%s\n", hft::gateway::canonical(version).c_str());
-  else std::printf("hft-gateway %s%s\n", VERSION, is_drill ? " (drill build)" : "");
+  else std::printf("hft-gateway %s%s\n", kVersion, is_drill ? " (drill build)" : "");
   return 0;
 }
 
 int complain(const std::string& what) {
   std::fprintf(stderr, "hft-gateway: %s\n", what.c_str());
-  return EXIT_CONFIG;
+  return hft::base::kExitConfiguration;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::strcmp(argv[1], "--help") == 0) return std::printf("%s", HELP) < 0;
+  if (argc == 2 && std::strcmp(argv[1], "--help") == 0) return std::printf("%s", kHelp) < 0;
   const auto command = read_command(argc, argv);
   if (!command.wrong.empty()) return complain("unknown or incomplete argument " + command.wrong + "; see --help");
   if (command.is_version) return print_version(command.is_json);
   if (command.config.empty()) return complain("--config FILE is needed; see --help");
   const auto loaded = hft::gateway::load_config(command.config, command.options.is_test);
-  if (const auto* failure = std::get_if<hft::gateway::Failure>(&loaded)) return complain(*failure);
+  if (const auto* failure = std::get_if<hft::base::Failure>(&loaded)) return complain(*failure);
   const auto& config = std::get<hft::gateway::Config>(loaded);
   if (command.is_check) return 0;
-  if (!command.is_init) return hft::gateway::run(config, command.options);
-  const auto failure = hft::gateway::init_state(config);
-  return failure.empty() ? 0 : complain(failure);
+  return command.is_init ? hft::gateway::init(config) : hft::gateway::run(config, command.options);
 }

@@ -75,13 +75,19 @@ class Orders {
     reduce(urn, shares);
   }
 
-  void executed(std::uint32_t urn, std::uint32_t shares) {
+  // False when nothing is known of the order, and so not whose position it moved.
+  bool executed(std::uint32_t urn, std::uint32_t shares) {
     const auto found = open_.find(urn);
-    if (found == open_.end()) return;
+    if (found == open_.end()) return false;
     ++fills_;
     const auto change = static_cast<std::int64_t>(shares);
     position_[found->second.symbol] += found->second.side == 'B' ? change : -change;
     reduce(urn, shares);
+    return true;
+  }
+
+  void repriced(std::uint32_t urn, std::uint64_t price_e4) {
+    if (const auto found = open_.find(urn); found != open_.end()) found->second.price_e4 = price_e4;
   }
 
   void modified(std::uint32_t urn, std::uint32_t quantity) {
@@ -93,7 +99,10 @@ class Orders {
 
   // The venue says itself which number comes next (account query); everything below it is answered.
   void next_at_venue(std::uint32_t next_urn) {
-    if (next_urn > 0) answered(next_urn - 1);
+    if (next_urn == 0) return;
+    answered(next_urn - 1);
+    // Answered, and by nothing that made it live: a replace that only cancelled the old order.
+    std::erase_if(open_, [&](const auto& item) { return !item.second.is_answered && item.first < next_urn; });
   }
 
   // What a lost venue session left in flight never arrived or comes back with the replay.

@@ -1,7 +1,7 @@
 // From OUCH bytes to what a decision needs, from responses to what an account has open, and our own cancels.
 #pragma once
 
-#include "gateway/gate.h"
+#include "gateway/admission.h"
 #include "wire/clordid.h"
 #include "wire/ouch_codec.h"
 
@@ -45,6 +45,7 @@ struct ToMessage {
 struct ToOrders {
   Orders& orders;
   bool& is_query_response;
+  bool& is_understood;
 
   template <class M>
   static OpenOrder order_of(View<M> view) {
@@ -71,7 +72,7 @@ struct ToOrders {
     orders.canceled(view[ouch::AiqCanceled::urn], view[ouch::AiqCanceled::decrement]);
   }
   void operator()(View<ouch::Executed> view) const {
-    orders.executed(view[ouch::Executed::urn], view[ouch::Executed::quantity]);
+    is_understood = orders.executed(view[ouch::Executed::urn], view[ouch::Executed::quantity]);
   }
   void operator()(View<ouch::Rejected> view) const { orders.rejected(view[ouch::Rejected::urn]); }
   void operator()(View<ouch::Modified> view) const {
@@ -81,8 +82,18 @@ struct ToOrders {
     orders.next_at_venue(view[ouch::QueryResponse::next_urn]);
     is_query_response = true;
   }
-  template <class M>
-  void operator()(View<M>) const {}  // nothing that an open order or a number depends on
+  void operator()(View<ouch::PriorityUpdate> view) const {
+    orders.repriced(view[ouch::PriorityUpdate::urn], view[ouch::PriorityUpdate::price]);
+  }
+  void operator()(View<ouch::BrokenTrade>) const { is_understood = false; }  // a position that nobody can compute here
+  // Every outbound event stands here by name. These move neither an order, a number nor a position.
+  void operator()(View<ouch::SystemEvent>) const {}
+  void operator()(View<ouch::CancelPending>) const {}
+  void operator()(View<ouch::CancelReject>) const {}
+  void operator()(View<ouch::Restated>) const {}
+  void operator()(View<ouch::MassCancelResponse>) const {}
+  void operator()(View<ouch::DisableResponse>) const {}
+  void operator()(View<ouch::EnableResponse>) const {}
 };
 
 }  // namespace detail
@@ -95,11 +106,18 @@ inline Reason read_message(Bytes payload, ouch::Profile profile, Message& read) 
   return Reason::ok;
 }
 
-// Applies one sequenced response; true when it answers an account query.
-inline bool apply_response(Orders& orders, Bytes payload) {
+struct Applied {
   bool is_query_response = false;
-  ouch::visit_outbound(ouch::decode_outbound(payload), detail::ToOrders{orders, is_query_response});
-  return is_query_response;
+  bool is_understood = true;  // false: open orders or positions are not what is told here
+};
+
+// Applies one sequenced response.
+inline Applied apply_response(Orders& orders, Bytes payload) {
+  Applied applied;
+  const auto message = ouch::decode_outbound(payload);
+  applied.is_understood = message.why == Reject::none;
+  ouch::visit_outbound(message, detail::ToOrders{orders, applied.is_query_response, applied.is_understood});
+  return applied;
 }
 
 // An order that is not provably of EPOCH or later: its ClOrdID names a lower epoch, or none.

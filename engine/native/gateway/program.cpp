@@ -8,20 +8,21 @@
 
 #include <cstdio>
 
+#include "base/clock.h"
+#include "base/exit_codes.h"
+#include "base/files.h"
+#include "base/net.h"
+#include "base/ownership.h"
 #include "gateway/engine_link.h"
-#include "gateway/net.h"
 #include "gateway/venue_session.h"
 
 namespace hft::gateway {
 namespace {
 
-constexpr int EXIT_OK = 0;
-constexpr int EXIT_CONFIG = 64;
-constexpr int EXIT_RETRY = 75;
-constexpr long TICK_NS = 50'000'000;
-constexpr std::size_t LINKS_MAX = 256;  // far below the usual limit of descriptors (getrlimit(2): 1024)
+constexpr long kTickNs = 50'000'000;
+constexpr std::size_t kLinksMax = 256;  // far below the usual limit of descriptors (getrlimit(2): 1024)
 
-int complain(int code, const Failure& failure) {
+int complain(int code, const base::Failure& failure) {
   std::fprintf(stderr, "hft-gateway: %s\n", failure.c_str());
   return code;
 }
@@ -30,17 +31,22 @@ class Listener : public Source {
  public:
   explicit Listener(Hub& hub) : hub_(hub) {}
 
-  Failure start() {
-    socket_ = listen_tcp(hub_.config.listen);
+  base::Failure start() {
+    const auto& at = hub_.config.listen;
+    try {
+      socket_ = base::listen_tcp(at);
+    } catch (const base::NetError& refused) {
+      errno = refused.error;
+    }
     if (!socket_ || !hub_.loop.add(socket_.get(), EPOLLIN, *this))
-      return failed("cannot listen on", hub_.config.listen.host + ":" + std::to_string(hub_.config.listen.port));
-    hub_.port = port_of(socket_.get());
+      return base::failed("cannot listen on", base::to_text(at));
+    hub_.port = base::port_of(socket_);
     return {};
   }
 
   void on_events(std::uint32_t) override {
-    auto fd = accept_tcp(socket_.get());
-    if (!fd || hub_.links.size() >= LINKS_MAX) return;  // one too many is closed at once
+    auto fd = base::accept_from(socket_);
+    if (!fd || hub_.links.size() >= kLinksMax) return;  // one too many is closed at once
     const auto number = ++hub_.links_seen;
     auto& link = hub_.links[number] = std::make_unique<EngineLink>(hub_, std::move(fd), number);
     link->start();
@@ -48,25 +54,25 @@ class Listener : public Source {
 
  private:
   Hub& hub_;
-  Fd socket_;
+  base::Fd socket_;
 };
 
 class Ticker : public Source {
  public:
   explicit Ticker(Hub& hub) : hub_(hub), timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
-    const itimerspec every{{0, TICK_NS}, {0, 1}};
+    const itimerspec every{{0, kTickNs}, {0, 1}};
     ::timerfd_settime(timer_.get(), 0, &every, nullptr);
     hub_.loop.add(timer_.get(), EPOLLIN, *this);
   }
 
   void on_events(std::uint32_t) override {
     std::uint64_t expired = 0;
-    if (::read(timer_.get(), &expired, sizeof expired) > 0) hub_.tick(monotonic_ns());
+    if (::read(timer_.get(), &expired, sizeof expired) > 0) hub_.tick(base::monotonic_ns());
   }
 
  private:
   Hub& hub_;
-  Fd timer_;
+  base::Fd timer_;
 };
 
 // SIGTERM and SIGINT stop, SIGHUP reloads the limits.
@@ -77,7 +83,7 @@ class Signals : public Source {
     ::sigemptyset(&set);
     for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, number);
     ::sigprocmask(SIG_BLOCK, &set, nullptr);
-    fd_ = Fd(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+    fd_ = base::Fd(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
     hub_.loop.add(fd_.get(), EPOLLIN, *this);
   }
 
@@ -90,50 +96,71 @@ class Signals : public Source {
 
  private:
   Hub& hub_;
-  Fd fd_;
+  base::Fd fd_;
 };
 
-void make_directories(const Config& config) {
-  for (const auto& directory : {config.state_directory, config.log_directory}) ::mkdir(directory.c_str(), 0750);
+// Everything that this gateway replaces, appends to or unlinks; another one that runs keeps it.
+void claim(const Config& config, base::Ownership& owned) {
+  owned.claim_directory(config.state_directory);
+  owned.claim_directory(config.log_directory);
+  owned.claim_path(config.admin_socket);
+  base::refuse_links({config.state_path(), config.latch_path(), config.log_directory + "/messages.jsonl",
+                      config.log_directory + "/refusals.jsonl"});
 }
 
 void shut_down(Hub& hub) {
   while (!hub.links.empty()) hub.links.begin()->second->end(Reason::venue_down);
   for (auto& session : hub.sessions) session->logout();
-  hub.ledger.event("stop", {.epoch = hub.gate.epoch.highest()});
+  hub.audit_log.event("stop", {.epoch = hub.gate.epoch.highest()});
 }
 
-}  // namespace
-
-Failure init_state(const Config& config) {
-  make_directories(config);
+base::Failure make_state(const Config& config) {
   if (::access(config.state_path().c_str(), F_OK) == 0) return "there is a state already: " + config.state_path();
   // The latch first: a state without a latch block starts latched, a latch block without a state does not start.
   if (auto failure = LatchBlock::create(config.latch_path()); !failure.empty()) return failure;
   return save_state(config.state_path(), DurableState{});
 }
 
-int run(const Config& config, const Options& options) {
-  ::signal(SIGXFSZ, SIG_IGN);  // a log at its size limit is a refused write, not a death
+int run_owned(const Config& config, const Options& options) {
   const bool is_new =
       ::access(config.state_path().c_str(), F_OK) != 0 && ::access(config.latch_path().c_str(), F_OK) != 0;
   if (options.is_test && is_new)
-    if (auto failure = init_state(config); !failure.empty()) return complain(EXIT_CONFIG, failure);
+    if (auto failure = make_state(config); !failure.empty()) return complain(base::kExitConfiguration, failure);
   Hub hub(config, options);
   Signals signals(hub);
   if (auto failure = hub.recover(); !failure.empty())
-    return complain(EXIT_CONFIG, failure + " (a new gateway begins with --init)");
+    return complain(base::kExitConfiguration, failure + " (a new gateway begins with --init)");
   AdminServer admin(hub);
   Listener listener(hub);
-  for (auto start : {admin.listen(), listener.start()})
-    if (!start.empty()) return complain(EXIT_RETRY, start);
+  if (auto failure = listener.start(); !failure.empty()) return complain(base::kExitRetry, failure);
+  if (auto failure = admin.listen(); !failure.empty()) return complain(base::kExitRetry, failure);
   hub.load_limits();
   Ticker ticker(hub);
   std::printf("{\"admin_socket\":\"%s\",\"port\":%u,\"ready\":true}\n", config.admin_socket.c_str(), hub.port);
   std::fflush(stdout);
   hub.loop.run();
   shut_down(hub);
-  return EXIT_OK;
+  return base::kExitOk;
+}
+
+}  // namespace
+
+int init(const Config& config) try {
+  base::Ownership owned;
+  claim(config, owned);
+  const auto failure = make_state(config);
+  return failure.empty() ? base::kExitOk : complain(base::kExitConfiguration, failure);
+} catch (const base::OwnershipError& error) {
+  return complain(error.exit_code, error.what());
+}
+
+int run(const Config& config, const Options& options) try {
+  ::signal(SIGXFSZ, SIG_IGN);  // a log at its size limit is a refused write, not a death
+  base::Ownership owned;       // before all that it changes, and after it
+  claim(config, owned);
+  return run_owned(config, options);
+} catch (const base::OwnershipError& error) {
+  return complain(error.exit_code, error.what());
 }
 
 }  // namespace hft::gateway

@@ -1,4 +1,5 @@
-// The running gateway: listening sockets, the timer, signals. `run` returns the exit code.
+// The running gateway: listening sockets, the timer, signals. Both functions return the exit code, and claim state,
+// logs and admin socket before they touch any of them.
 #pragma once
 
 #include "gateway/admin.h"
@@ -7,7 +8,7 @@
 namespace hft::gateway {
 
 // Makes the durable state of a new gateway; refuses when there is one.
-Failure init_state(const Config& config);
+int init(const Config& config);
 
 int run(const Config& config, const Options& options);
 

@@ -52,10 +52,13 @@ enum class Reason : std::uint8_t {
   limit_symbol,
   log_unwritable,
   venue_down,
+  response_unknown,
   fence_signature,
   fence_malformed,
   scope_unknown,
   operator_missing,
+  latch_unnamed,
+  latch_unknown,
   epoch_source,
   count_,
 };
@@ -67,7 +70,7 @@ struct ReasonText {
 };
 
 // In the order of the enumeration; the test holds it to that.
-inline constexpr std::array<ReasonText, static_cast<std::size_t>(Reason::count_)> REASONS{{
+inline constexpr std::array<ReasonText, static_cast<std::size_t>(Reason::count_)> kReasons{{
     {Reason::ok, "ok", "passes"},
     {Reason::protocol, "protocol", "the frame does not belong here at this point of the conversation"},
     {Reason::contract_version, "contract_version", "the engine speaks another major version of the contract"},
@@ -109,14 +112,17 @@ inline constexpr std::array<ReasonText, static_cast<std::size_t>(Reason::count_)
     {Reason::limit_symbol, "limit.symbol", "the symbol is not in the list"},
     {Reason::log_unwritable, "log_unwritable", "the message log cannot be written; unlogged orders do not leave"},
     {Reason::venue_down, "venue_down", "the venue session is not ready"},
+    {Reason::response_unknown, "response_unknown", "the venue said what this gateway cannot account for; look there"},
     {Reason::fence_signature, "fence_signature", "the epoch authority did not sign this fence"},
     {Reason::fence_malformed, "fence_malformed", "a fence needs epoch, holder and approved set"},
     {Reason::scope_unknown, "scope_unknown", "no such account or strategy here; a site latch stops everything"},
     {Reason::operator_missing, "operator_missing", "an unlatch needs a named operator and a reason"},
+    {Reason::latch_unnamed, "latch_unnamed", "an unlatch names the numbers of what it clears in `entries`"},
+    {Reason::latch_unknown, "latch_unknown", "no latch of one of these numbers is set; nothing was cleared"},
     {Reason::epoch_source, "epoch_source", "the epoch source could not be read or is not signed"},
 }};
 
-constexpr const ReasonText& text_of(Reason reason) { return REASONS[static_cast<std::size_t>(reason)]; }
+constexpr const ReasonText& text_of(Reason reason) { return kReasons[static_cast<std::size_t>(reason)]; }
 constexpr std::string_view code_of(Reason reason) { return text_of(reason).code; }
 
 }  // namespace hft::gateway

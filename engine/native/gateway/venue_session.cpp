@@ -1,28 +1,28 @@
 // Connecting, logging in, replaying and keeping a venue session alive.
 #include "gateway/venue_session.h"
 
+#include "base/clock.h"
+#include "base/net.h"
 #include "gateway/engine_link.h"
 #include "gateway/ouch_view.h"
 
 namespace hft::gateway {
 namespace {
 
-constexpr std::size_t BUFFER_BYTES = 1 << 17;
-constexpr std::int64_t NS_PER_MS = 1'000'000;
-
-std::string_view as_chars(Bytes bytes) { return as_text(bytes); }
+// What the kernel holds for the venue no fence can call back, so it may hold little.
+constexpr int kVenueSendBytes = 1 << 16;
+constexpr std::uint64_t kNsPerMs = 1'000'000;
 
 }  // namespace
 
-VenueSession::VenueSession(Hub& hub, const AccountConfig& account_config)
-    : config(account_config), hub_(hub), buffer_(BUFFER_BYTES), reader_(buffer_) {
+VenueSession::VenueSession(Hub& hub, const AccountConfig& account_config) : config(account_config), hub_(hub) {
   account.name = config.name;
   account.strategy = config.strategy;
 }
 
 std::string_view VenueSession::phase_name() const {
-  constexpr std::string_view NAMES[] = {"down", "reading_epoch", "connecting", "logging_in", "replaying", "ready"};
-  return NAMES[static_cast<std::size_t>(phase_)];
+  constexpr std::string_view kNames[] = {"down", "reading_epoch", "connecting", "logging_in", "replaying", "ready"};
+  return kNames[static_cast<std::size_t>(phase_)];
 }
 
 Bytes VenueSession::packets_from(std::uint64_t sequence) const {
@@ -39,34 +39,30 @@ void VenueSession::tick(std::int64_t now_ns) {
     return;
   }
   if (phase_ == Phase::reading_epoch) return;
-  if (now_ns - received_ns_ > static_cast<std::int64_t>(hub_.config.silence_ms) * NS_PER_MS)
-    return lost("the venue was silent for too long");
+  const auto now = static_cast<std::uint64_t>(now_ns);
+  if (link_.is_silent(now, hub_.config.silence_ms * kNsPerMs)) return lost("the venue was silent for too long");
   const bool is_speaking = phase_ == Phase::replaying || phase_ == Phase::ready;
-  if (is_speaking && now_ns - sent_ns_ >= static_cast<std::int64_t>(hub_.config.heartbeat_ms) * NS_PER_MS)
-    send_own(soup::kClientHeartbeat);
+  if (is_speaking && link_.owes_heartbeat(now, hub_.config.heartbeat_ms * kNsPerMs)) send_own(soup::kClientHeartbeat);
 }
 
 void VenueSession::connect() {
-  socket_ = connect_tcp(config.venue);
-  received_ns_ = sent_ns_ = monotonic_ns();
-  reader_.reset();
-  unsent_.clear();
+  link_.open(base::start_connect_tcp(config.venue, kVenueSendBytes), base::monotonic_ns());
   phase_ = Phase::connecting;
-  if (!socket_ || !hub_.loop.add(socket_.get(), EPOLLIN | EPOLLOUT, *this)) lost("cannot connect");
+  if (!link_.is_open() || !hub_.loop.add(link_.fd(), EPOLLIN | EPOLLOUT, *this)) lost("cannot connect");
 }
 
 void VenueSession::on_events(std::uint32_t events) {
-  if (!socket_) return;
+  if (!link_.is_open()) return;
   if (phase_ == Phase::connecting) {
     if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) on_connected();
     return;
   }
   if (events & EPOLLOUT) flush();
-  if (socket_ && events & (EPOLLIN | EPOLLERR | EPOLLHUP)) receive();
+  if (link_.is_open() && events & (EPOLLIN | EPOLLERR | EPOLLHUP)) receive();
 }
 
 void VenueSession::on_connected() {
-  if (error_of(socket_.get()) != 0) return lost("the venue refused the connection");
+  if (base::error_of(link_.socket()) != 0) return lost("the venue refused the connection");
   phase_ = Phase::logging_in;
   watch(false);
   std::array<std::uint8_t, 64> packet;
@@ -76,18 +72,17 @@ void VenueSession::on_connected() {
 }
 
 void VenueSession::receive() {
-  const auto space = reader_.space();
-  const auto got = ::recv(socket_.get(), space.data(), space.size(), 0);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return lost(got == 0 ? "the venue closed the connection" : "the connection broke");
-  received_ns_ = monotonic_ns();
-  reader_.commit(static_cast<std::size_t>(got));
+  const auto io = link_.read(base::monotonic_ns());
+  if (io == soup::Io::none) return;
+  if (io != soup::Io::some)
+    return lost(io == soup::Io::closed ? "the venue closed the connection" : "the connection broke");
+  const auto received_ns = static_cast<std::int64_t>(link_.received_ns());
   soup::Packet packet;
-  while (socket_) {
-    const auto result = reader_.next(packet);
+  while (link_.is_open()) {
+    const auto result = link_.next(packet);
     if (result == soup::Got::need_more) return;
     if (result == soup::Got::broken) return lost("the venue's framing is broken");
-    on_packet(packet, received_ns_);
+    on_packet(packet, received_ns);
   }
 }
 
@@ -119,7 +114,7 @@ void VenueSession::on_head(std::uint64_t head) {
   head_ = head;
   is_finding_head_ = false;
   if (head == next_sequence()) return start_replay();
-  hub_.loop.remove(socket_.get());
+  hub_.loop.remove(link_.fd());
   connect();
 }
 
@@ -132,17 +127,20 @@ void VenueSession::start_replay() {
 
 void VenueSession::on_sequenced(const soup::Packet& packet, std::int64_t received_ns) {
   const Bytes framed(packet.payload.data() - soup::kFrameBytes, packet.payload.size() + soup::kFrameBytes);
-  packets_.append(as_chars(framed));
+  packets_.append(as_text(framed));
   packet_ends_.push_back(packets_.size());
-  const bool is_answer = apply_response(account.orders, packet.payload);
-  const bool is_caught_up = is_answer && next_sequence() > head_;
+  const auto applied = apply_response(account.orders, packet.payload);
+  const bool is_caught_up = applied.is_query_response && next_sequence() > head_;
+  if (!applied.is_understood)
+    hub_.audit_log.refuse({.session = account.name, .detail = "response " + std::to_string(next_sequence() - 1)},
+                          Reason::response_unknown);
   if (owner != nullptr) {
     owner->deliver(framed);
-    hub_.to_engine.record(monotonic_ns() - received_ns);
+    hub_.to_engine.record(base::monotonic_ns() - received_ns);
   }
   if (!is_caught_up || phase_ != Phase::replaying) return;
   phase_ = Phase::ready;
-  hub_.ledger.event("venue_ready", {.session = account.name, .urn = account.orders.last_urn()});
+  hub_.audit_log.event("venue_ready", {.session = account.name, .urn = account.orders.last_urn()});
   hub_.catch_up(*this);
 }
 
@@ -154,30 +152,20 @@ void VenueSession::forget_day(std::uint64_t first_sequence) {
   account.orders = Orders();
 }
 
-Sent VenueSession::send(Bytes packet) {
-  if (!socket_) return Sent::broken;
-  if (!unsent_.empty()) return Sent::none;
-  const auto put = ::send(socket_.get(), packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (put == static_cast<ssize_t>(packet.size())) {
-    sent_ns_ = monotonic_ns();
-    return Sent::all;
-  }
-  if (put < 0 && errno != EAGAIN && errno != EINTR) {
-    lost("the connection broke");
-    return Sent::broken;
-  }
-  watch(true);
-  if (put <= 0) return Sent::none;
-  unsent_ = as_chars(packet.subspan(static_cast<std::size_t>(put)));  // half out: it counts as sent
-  return Sent::all;
+soup::Sent VenueSession::send(Bytes packet) {
+  const bool is_full = link_.unsent_bytes() > 0;
+  const auto sent = link_.send(packet, base::monotonic_ns());
+  if (sent == soup::Sent::broken && link_.is_open()) lost("the connection broke");
+  else if (!is_full && (sent == soup::Sent::none || link_.unsent_bytes() > 0)) watch(true);
+  return sent;
 }
 
 void VenueSession::send_own(char type, Bytes payload) {
   std::array<std::uint8_t, 128> packet;
   const auto length = soup::write(packet, type, payload);
-  if (!socket_ || length == 0) return;
+  if (!link_.is_open() || length == 0) return;
   const auto framed = Bytes(packet).first(length);
-  if (send(framed) == Sent::none) unsent_.append(as_chars(framed));
+  if (send(framed) == soup::Sent::none) link_.queue(framed);
 }
 
 bool VenueSession::cancel(const OpenOrder& order) {
@@ -190,19 +178,14 @@ bool VenueSession::cancel(const OpenOrder& order) {
 }
 
 void VenueSession::flush() {
-  if (!unsent_.empty()) {
-    const auto put = ::send(socket_.get(), unsent_.data(), unsent_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (put < 0 && errno != EAGAIN && errno != EINTR) return lost("the connection broke");
-    if (put > 0) unsent_.erase(0, static_cast<std::size_t>(put));
-    if (!unsent_.empty()) return;
-  }
-  sent_ns_ = monotonic_ns();
+  if (!link_.flush(base::monotonic_ns())) return lost("the connection broke");
+  if (link_.unsent_bytes() > 0) return;
   watch(false);
   if (owner != nullptr) owner->resume();
 }
 
 void VenueSession::watch(bool is_writing) {
-  hub_.loop.change(socket_.get(), is_writing ? EPOLLIN | EPOLLOUT : EPOLLIN, *this);
+  hub_.loop.change(link_.fd(), is_writing ? EPOLLIN | EPOLLOUT : EPOLLIN, *this);
 }
 
 void VenueSession::logout() {
@@ -210,13 +193,13 @@ void VenueSession::logout() {
 }
 
 void VenueSession::lost(std::string_view why) {
-  if (socket_) hub_.loop.remove(socket_.get());
-  socket_.reset();
+  if (link_.is_open()) hub_.loop.remove(link_.fd());
+  link_.close();
   account.orders.forget_unanswered();
   phase_ = Phase::down;
   is_finding_head_ = true;
-  retry_ns_ = monotonic_ns() + static_cast<std::int64_t>(hub_.config.reconnect_ms) * NS_PER_MS;
-  hub_.ledger.event("venue_down", {.session = account.name, .reason = Reason::venue_down, .detail = why});
+  retry_ns_ = base::monotonic_ns() + static_cast<std::int64_t>(hub_.config.reconnect_ms * kNsPerMs);
+  hub_.audit_log.event("venue_down", {.session = account.name, .reason = Reason::venue_down, .detail = why});
   if (owner != nullptr) owner->end(Reason::venue_down);
 }
 

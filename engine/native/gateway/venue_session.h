@@ -11,11 +11,9 @@
 #include <vector>
 
 #include "gateway/hub.h"
-#include "wire/soup.h"
+#include "wire/soup_session.h"
 
 namespace hft::gateway {
-
-enum class Sent : std::uint8_t { all, none, broken };
 
 class VenueSession : public Source {
  public:
@@ -27,7 +25,7 @@ class VenueSession : public Source {
   void tick(std::int64_t now_ns);
 
   // A whole packet as it is. `none`: the socket takes nothing now, keep the packet and try again on resume.
-  Sent send(Bytes packet);
+  soup::Sent send(Bytes packet);
   // A packet of the gateway's own; queued behind a packet that is half out.
   void send_own(char type, Bytes payload = {});
   bool cancel(const OpenOrder& order);
@@ -62,18 +60,13 @@ class VenueSession : public Source {
 
   Hub& hub_;
   Phase phase_ = Phase::down;
-  Fd socket_;
-  std::vector<std::uint8_t> buffer_;
-  soup::Reader reader_;
-  std::string unsent_;
+  soup::Session link_;
   std::string session_;
   std::uint64_t first_sequence_ = 1;
   std::uint64_t head_ = 1;  // what the venue's stream had reached when this login began
   bool is_finding_head_ = true;
   std::string packets_;
   std::vector<std::size_t> packet_ends_;
-  std::int64_t received_ns_ = 0;
-  std::int64_t sent_ns_ = 0;
   std::int64_t retry_ns_ = 0;
 };
 

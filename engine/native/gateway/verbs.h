@@ -11,8 +11,15 @@ namespace hft::gateway {
 
 using Reply = std::function<void(const Json&)>;
 
-// Calls REPLY exactly once, now or when a signature has been checked.
-void run_verb(Hub& hub, const std::string& line, Reply reply);
+// Who asks, by the kernel's word (SO_PEERCRED, unix(7)).
+struct Asker {
+  std::int64_t pid = 0;
+  std::uint32_t uid = 0;
+};
+
+// Calls REPLY exactly once, now or when a signature has been checked. A line in which the verb `latch` can be
+// recognised latches, whatever else is wrong with it: what cannot be read is noted, an unknown scope becomes the site.
+void run_verb(Hub& hub, const std::string& line, const Asker& asker, Reply reply);
 
 Json status_of(const Hub& hub);
 

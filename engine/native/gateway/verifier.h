@@ -1,7 +1,6 @@
-// Signatures, checked by `ssh-keygen -Y verify` in a child process that the loop waits for.
+// Signatures, checked by a child process that the loop waits for (base/signature.h).
 //
-// Forwarding goes on meanwhile: a signature is never checked on the hot path. Payload and signature are handed
-// over in sealed memory (memfd_create(2)), so nothing lies in a directory that somebody could write to.
+// Forwarding goes on meanwhile: a signature is never checked on the hot path.
 #pragma once
 
 #include <sys/types.h>
@@ -11,17 +10,10 @@
 #include <memory>
 #include <string>
 
+#include "base/signature.h"
 #include "gateway/loop.h"
 
 namespace hft::gateway {
-
-struct Signed {
-  std::string signers;    // allowed_signers file
-  std::string principal;  // who must have signed
-  std::string space;      // signature namespace: hft-ticket, hft-fence, hft-limits
-  std::string payload;
-  std::string signature;  // armored
-};
 
 class Verifier {
  public:
@@ -31,7 +23,7 @@ class Verifier {
   ~Verifier();
 
   // Calls ANSWER from the loop, later, exactly once. What cannot be checked is not signed.
-  void check(const Signed& claim, Answer answer);
+  void check(const base::Signed& claim, Answer answer);
 
   // Ends children that have run longer than the patience.
   void tick(std::int64_t now_ns);

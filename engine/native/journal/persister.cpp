@@ -10,7 +10,7 @@
 namespace hft {
 namespace {
 
-constexpr std::uint64_t kSealRecordBytes = sizeof(RecordHeader) + sizeof(Sha256);
+constexpr std::uint64_t kSealRecordBytes = sizeof(RecordHeader) + sizeof(base::Sha256);
 
 }  // namespace
 
@@ -107,7 +107,7 @@ void Persister::chain_into_batch(const std::byte* record, std::uint64_t bytes) {
 }
 
 void Persister::seal() {
-  const Sha256 digest = options_.open_block->take();
+  const base::Sha256 digest = options_.open_block->take();
   std::array<std::byte, kSealRecordBytes> record{};
   std::memcpy(record.data() + sizeof(RecordHeader), digest.data(), digest.size());
   frame_record(record.data(), Kind::seal, flags_of(Kind::seal), digest.size(), last_);

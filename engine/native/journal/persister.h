@@ -12,8 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/digest.h"
 #include "journal/ring.h"
-#include "journal/seal.h"
 #include "journal/segment.h"
 
 namespace hft {
@@ -25,7 +25,7 @@ struct PersisterOptions {
   std::uint64_t first_segment = 1;
   std::uint64_t next_input_seq = 1;
   std::uint32_t chain_crc = 0;  // of the last record already in the files
-  std::shared_ptr<Sha256Stream> open_block = std::make_shared<Sha256Stream>();  // of the reader, to go on
+  std::shared_ptr<base::Sha256Stream> open_block = std::make_shared<base::Sha256Stream>();  // of the reader, to go on
 };
 
 class Persister {

@@ -1,12 +1,17 @@
 // Recovery to the last whole record: see reader.h.
 #include "journal/reader.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <system_error>
 #include <utility>
 
+#include "base/fd.h"
+#include "base/files.h"
 #include "journal/segment.h"
 
 namespace hft {
@@ -49,12 +54,23 @@ std::uint64_t count_whole(std::span<const std::byte> bytes) {
   return count;
 }
 
+// Where what is cut of a segment is kept: a name that no earlier cut has.
+std::filesystem::path name_of_cut(const std::filesystem::path& segment) {
+  std::string name = segment.string() + ".cut";
+  for (int number = 2; std::filesystem::exists(std::filesystem::symlink_status(name)); ++number)
+    name = segment.string() + ".cut" + std::to_string(number);
+  return name;
+}
+
+// On disk beside the segment before the segment is cut.
 void keep_and_truncate(const std::filesystem::path& path, std::uint64_t size) {
   const auto bytes = read_whole(path);
-  std::ofstream kept(path.string() + ".cut", std::ios::binary);
-  kept.write(reinterpret_cast<const char*>(bytes.data() + size), static_cast<std::streamsize>(bytes.size() - size));
-  kept.close();
-  if (!kept) throw std::system_error(EIO, std::generic_category(), path.string() + ".cut");
+  const auto kept = name_of_cut(path);
+  const base::Fd file(::open(kept.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640));
+  const std::string_view rest(reinterpret_cast<const char*>(bytes.data()) + size, bytes.size() - size);
+  if (!file || !base::write_all(file.get(), rest) || ::fsync(file.get()) != 0 ||
+      !base::sync_directory_of(kept.string()).empty())
+    throw std::system_error(errno, std::generic_category(), kept.string());
   std::filesystem::resize_file(path, size);
 }
 
@@ -144,7 +160,7 @@ bool JournalReader::step(std::optional<RecordView>& out) {
 bool JournalReader::contradicts(const RecordHeader& header, std::span<const std::byte> payload) {
   if ((header.flags & kInput) != 0 && header.input_seq != end_.last_input_seq + 1) return true;
   if (static_cast<Kind>(header.kind) != Kind::seal) return false;
-  const Sha256 digest = block_->take();
+  const base::Sha256 digest = block_->take();
   ++end_.seals;
   return payload.size() != digest.size() || std::memcmp(payload.data(), digest.data(), digest.size()) != 0;
 }
@@ -167,7 +183,7 @@ std::uint64_t cut_journal(const std::filesystem::path& directory, const JournalE
     if (number <= end.segment) continue;
     const auto path = segment_path(directory, number);
     cut += used_bytes(read_whole(path));
-    std::filesystem::rename(path, path.string() + ".cut");
+    std::filesystem::rename(path, name_of_cut(path));
   }
   keep_and_truncate(segment_path(directory, end.segment), end.file_offset);
   return cut;

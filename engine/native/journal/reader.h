@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "base/digest.h"
 #include "journal/record.h"
-#include "journal/seal.h"
 
 namespace hft {
 
@@ -49,7 +49,7 @@ class JournalReader {
   std::optional<RecordView> next();
   [[nodiscard]] const JournalEnd& end() const { return end_; }
   // The digest of what stands behind the last seal: whoever continues the journal seals it with its first block.
-  [[nodiscard]] std::shared_ptr<Sha256Stream> open_block() const { return block_; }
+  [[nodiscard]] std::shared_ptr<base::Sha256Stream> open_block() const { return block_; }
 
  private:
   bool open_next();
@@ -63,7 +63,7 @@ class JournalReader {
   std::size_t next_number_ = 0;
   std::vector<std::byte> file_;
   std::uint64_t at_ = 0;
-  std::shared_ptr<Sha256Stream> block_ = std::make_shared<Sha256Stream>();
+  std::shared_ptr<base::Sha256Stream> block_ = std::make_shared<base::Sha256Stream>();
   JournalEnd end_;
 };
 

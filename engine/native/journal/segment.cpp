@@ -49,7 +49,7 @@ std::vector<std::uint64_t> list_segments(const std::filesystem::path& directory)
 }
 
 void preallocate_segment(const std::filesystem::path& path, std::uint64_t bytes) {
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
   if (fd < 0) fail(path, "open", errno);
   const int error = posix_fallocate(fd, 0, static_cast<off_t>(bytes));
   close(fd);
@@ -59,7 +59,7 @@ void preallocate_segment(const std::filesystem::path& path, std::uint64_t bytes)
 SegmentWriter::SegmentWriter(const std::filesystem::path& directory, std::uint64_t number, std::uint64_t bytes)
     : path_(segment_path(directory, number)), bytes_(bytes) {
   preallocate_segment(path_, bytes);
-  fd_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+  fd_ = open(path_.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
   if (fd_ < 0) fail(path_, "open", errno);
 }
 

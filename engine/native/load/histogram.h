@@ -14,28 +14,28 @@ namespace hft::load {
 
 class Histogram {
  public:
-  static constexpr std::uint64_t highest_ns = 3'600'000'000'000;  // an hour: more is counted as an hour
+  static constexpr std::uint64_t kHighestNs = 3'600'000'000'000;  // an hour: more is counted as an hour
 
-  Histogram() : counts_(index_of(highest_ns) + 1) {}
+  Histogram() : counts_(index_of(kHighestNs) + 1) {}
 
   void record(std::uint64_t value_ns) {
-    ++counts_[index_of(std::min(value_ns, highest_ns))];
+    ++counts_[index_of(std::min(value_ns, kHighestNs))];
     max_ns_ = std::max(max_ns_, value_ns);
     ++total_;
   }
 
   [[nodiscard]] static std::size_t index_of(std::uint64_t value) {
     const int bucket =
-        std::max(0, static_cast<int>(std::bit_width(value)) - sub_bits);  // doublings beyond the first span
+        std::max(0, static_cast<int>(std::bit_width(value)) - kSubBits);  // doublings beyond the first span
     const std::uint64_t sub = value >> bucket;
-    return bucket == 0 ? sub : static_cast<std::size_t>(bucket) * half + sub;
+    return bucket == 0 ? sub : static_cast<std::size_t>(bucket) * kHalf + sub;
   }
 
   // The smallest value that is counted at this index.
   [[nodiscard]] static std::uint64_t lowest_at(std::size_t index) {
-    if (index < 2 * half) return index;
-    const std::size_t bucket = index / half - 1;
-    return static_cast<std::uint64_t>(index - bucket * half) << bucket;
+    if (index < 2 * kHalf) return index;
+    const std::size_t bucket = index / kHalf - 1;
+    return static_cast<std::uint64_t>(index - bucket * kHalf) << bucket;
   }
 
   // The value below or at which `share` of all recorded lie: the top of the bucket that gets there.
@@ -54,8 +54,8 @@ class Histogram {
   [[nodiscard]] std::uint64_t max_ns() const { return max_ns_; }
 
  private:
-  static constexpr int sub_bits = 11;  // 2^11 >= 2 * 10^3 significant values
-  static constexpr std::size_t half = 1U << (sub_bits - 1);
+  static constexpr int kSubBits = 11;  // 2^11 >= 2 * 10^3 significant values
+  static constexpr std::size_t kHalf = 1U << (kSubBits - 1);
 
   std::vector<std::uint64_t> counts_;
   std::uint64_t total_ = 0;

@@ -32,20 +32,20 @@ class Waiter {
   // `left_ns`: nothing is due before that, so a sleep may not be longer.
   void wait(std::uint64_t left_ns) {
     ++turns_;
-    if (idle_ == Idle::spin || (idle_ == Idle::backoff && turns_ < spins)) return _mm_pause();
-    if (idle_ == Idle::yield || turns_ < spins + yields) {
+    if (idle_ == Idle::spin || (idle_ == Idle::backoff && turns_ < kSpins)) return _mm_pause();
+    if (idle_ == Idle::yield || turns_ < kSpins + kYields) {
       ::sched_yield();
       return;
     }
-    const std::uint64_t wanted = sleep_ns_min << std::min<std::uint64_t>(turns_ - spins - yields, 6);
+    const std::uint64_t wanted = kSleepNsMin << std::min<std::uint64_t>(turns_ - kSpins - kYields, 6);
     const timespec sleep{0, static_cast<long>(std::min(wanted, left_ns))};
     if (sleep.tv_nsec > 0) ::nanosleep(&sleep, nullptr);
   }
 
  private:
-  static constexpr std::uint64_t spins = 100;
-  static constexpr std::uint64_t yields = 10;
-  static constexpr std::uint64_t sleep_ns_min = 2'000;  // up to 128 us
+  static constexpr std::uint64_t kSpins = 100;
+  static constexpr std::uint64_t kYields = 10;
+  static constexpr std::uint64_t kSleepNsMin = 2'000;  // up to 128 us
 
   Idle idle_;
   std::uint64_t turns_ = 0;

@@ -3,6 +3,9 @@
 #include <fstream>
 #include <iostream>
 
+#include "base/arguments.h"
+#include "base/exit_codes.h"
+#include "base/net.h"
 #include "load/loader.h"
 #include "load/options.h"
 
@@ -11,7 +14,7 @@ namespace {
 using namespace hft;
 using namespace hft::load;
 
-constexpr std::string_view usage =
+constexpr std::string_view kUsage =
     R"(hft-load --lines ADDR:PORT[,ADDR:PORT] --out FILE [options]
   --orders ADDR:PORT     where to accept the program under test (127.0.0.1:0); ports are printed when ready
   --link                 play the gateway first: nonce, HELLO, CLAIM
@@ -36,24 +39,24 @@ Exit codes: 0 ran to its end, 64 configuration, 70 invariant broken, 75 nobody c
 volatile int stop = 0;
 void on_signal(int) { stop = 1; }
 
-LoadPlan plan_of(const Arguments& arguments) {
+LoadPlan plan_of(const base::Arguments& arguments) {
   LoadPlan plan;
   plan.lines = lines_of(arguments);
   plan.idle = idle_of(arguments);
   plan.label = arguments.text("--label", plan.label);
   plan.interface = arguments.text("--interface", plan.interface);
   try {
-    plan.venue_end.at = net::parse_endpoint(arguments.text("--orders", "127.0.0.1:0"));
-  } catch (const net::NetError& error) {
-    throw UsageError(std::string("--orders: ") + error.what());
+    plan.venue_end.at = base::parse_endpoint(arguments.text("--orders", "127.0.0.1:0"));
+  } catch (const base::NetError& error) {
+    throw base::UsageError(std::string("--orders: ") + error.what());
   }
   plan.venue_end.link = arguments.has("--link");
   plan.venue_end.fills = !arguments.has("--no-fill");
   const std::string stamp = arguments.text("--stamp", "user");
-  if (stamp != "user" && stamp != "kernel") throw UsageError("--stamp: user or kernel");
+  if (stamp != "user" && stamp != "kernel") throw base::UsageError("--stamp: user or kernel");
   plan.venue_end.kernel_stamps = stamp == "kernel";
   const auto profile = ouch::profile_of(arguments.text("--profile", "ouch5-2023-05"));
-  if (!profile) throw UsageError("--profile: ouch5-2023-05 or ouch5-later");
+  if (!profile) throw base::UsageError("--profile: ouch5-2023-05 or ouch5-later");
   plan.venue_end.profile = *profile;
   plan.triggers = arguments.number("--triggers", plan.triggers);
   plan.triggers_per_s = arguments.number("--rate", plan.triggers_per_s);
@@ -75,13 +78,13 @@ LoadPlan plan_of(const Arguments& arguments) {
   const bool sane = plan.triggers > plan.warmup && plan.triggers_per_s > 0 && stimulus.trigger_symbols > 0 &&
                     stimulus.trigger_symbols <= 1000 && stimulus.noise_symbols <= 50'000 &&
                     stimulus.noise_per_datagram > 0;
-  if (!sane) throw UsageError("triggers above warmup, rates and counts above 0, at most 1000 and 50000 symbols");
+  if (!sane) throw base::UsageError("triggers above warmup, rates and counts above 0, at most 1000 and 50000 symbols");
   return plan;
 }
 
-int run(const Arguments& arguments) {
+int run(const base::Arguments& arguments) {
   const LoadPlan plan = plan_of(arguments);
-  if (!arguments.has("--out")) throw UsageError("--out FILE is missing");
+  if (!arguments.has("--out")) throw base::UsageError("--out FILE is missing");
   std::signal(SIGTERM, on_signal);
   std::signal(SIGINT, on_signal);
   Loader loader(plan, [] { std::cout << R"({"warm":true})" << std::endl; });
@@ -98,45 +101,45 @@ int run(const Arguments& arguments) {
 
 int main(int count, char** words) {
   try {
-    const Arguments arguments(count, words,
-                              {"--lines",
-                               "--out",
-                               "--orders",
-                               "--profile",
-                               "--triggers",
-                               "--rate",
-                               "--warmup",
-                               "--trigger-symbols",
-                               "--noise-symbols",
-                               "--noise-rate",
-                               "--noise-per-datagram",
-                               "--noise-live",
-                               "--seed",
-                               "--stamp",
-                               "--idle",
-                               "--cpu",
-                               "--interface",
-                               "--label",
-                               "--settle-ms",
-                               "--grace-ms",
-                               "--peers-file",
-                               "--rest-ms",
-                               "--noise-cycle"},
-                              {"--go", "--link", "--no-fill", "--version", "--json", "--help"});
-    if (arguments.has("--help")) return std::cout << usage, 0;
+    const base::Arguments arguments(count, words,
+                                    {"--lines",
+                                     "--out",
+                                     "--orders",
+                                     "--profile",
+                                     "--triggers",
+                                     "--rate",
+                                     "--warmup",
+                                     "--trigger-symbols",
+                                     "--noise-symbols",
+                                     "--noise-rate",
+                                     "--noise-per-datagram",
+                                     "--noise-live",
+                                     "--seed",
+                                     "--stamp",
+                                     "--idle",
+                                     "--cpu",
+                                     "--interface",
+                                     "--label",
+                                     "--settle-ms",
+                                     "--grace-ms",
+                                     "--peers-file",
+                                     "--rest-ms",
+                                     "--noise-cycle"},
+                                    {"--go", "--link", "--no-fill", "--version", "--json", "--help"});
+    if (arguments.has("--help")) return std::cout << kUsage, 0;
     if (arguments.has("--version")) {
       std::cout << (arguments.has("--json") ? R"({"name":"hft-load","version":"0.1.0"})" : "hft-load 0.1.0") << '\n';
       return 0;
     }
     return run(arguments);
-  } catch (const UsageError& error) {
-    std::cerr << "hft-load: " << error.what() << '\n' << usage;
-    return 64;
+  } catch (const base::UsageError& error) {
+    std::cerr << "hft-load: " << error.what() << '\n' << kUsage;
+    return base::kExitConfiguration;
   } catch (const std::runtime_error& error) {  // NetError among them: an address in use, nobody came
     std::cerr << "hft-load: " << error.what() << '\n';
-    return 75;
+    return base::kExitRetry;
   } catch (const std::exception& error) {
     std::cerr << "hft-load: " << error.what() << '\n';
-    return 70;
+    return base::kExitInvariantBroken;
   }
 }

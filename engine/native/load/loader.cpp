@@ -9,10 +9,14 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "base/clock.h"
+#include "base/net.h"
+#include "base/thread.h"
+
 namespace hft::load {
 
 namespace {
-constexpr std::uint64_t ms = 1'000'000;
+constexpr std::uint64_t kMs = 1'000'000;
 
 std::uint64_t noise_datagrams(const LoadPlan& plan) {
   if (plan.stimulus.noise_symbols == 0) return 0;
@@ -25,12 +29,12 @@ Loader::Loader(const LoadPlan& plan, std::function<void()> on_warm)
       on_warm_(std::move(on_warm)),
       stimulus_(plan.stimulus),
       venue_end_(plan.venue_end, [this](const Arrival& arrival) { on_order(arrival); }),
-      schedule_(plan.triggers, plan.triggers_per_s, noise_datagrams(plan), {plan.warmup, plan.rest_ms * ms}),
-      retransmit_(net::bind_udp({plan.interface, 0})),
+      schedule_(plan.triggers, plan.triggers_per_s, noise_datagrams(plan), {plan.warmup, plan.rest_ms * kMs}),
+      retransmit_(base::bind_udp({plan.interface, 0})),
       answered_(plan.triggers),
       unanswered_(plan.triggers),
       waiter_(plan.idle) {
-  for (const net::Endpoint& line : plan_.lines) senders_.push_back(net::connect_udp(line, plan_.interface, 1));
+  for (const base::Endpoint& line : plan_.lines) senders_.push_back(base::connect_udp(line, plan_.interface, 1));
 }
 
 void Loader::on_order(const Arrival& arrival) {
@@ -50,7 +54,7 @@ void Loader::on_order(const Arrival& arrival) {
 }
 
 void Loader::send(Bytes datagram) {
-  for (const net::Fd& line : senders_) {
+  for (const base::Fd& line : senders_) {
     ssize_t put = ::send(line.get(), datagram.data(), datagram.size(), 0);
     if (put < 0 && errno == ECONNREFUSED) put = ::send(line.get(), datagram.data(), datagram.size(), 0);
     if (put < 0) ++result_.send_failed;
@@ -64,9 +68,9 @@ void Loader::send_due(const Due& due, std::uint64_t now_ns) {
   switch (due.kind) {
     case Due::Kind::trigger:
       if (due.index >= plan_.warmup) result_.backlog.record(now_ns - (start_ns_ + due.at_ns));
-      return send(stimulus_.trigger(due.index, buffer_, net::realtime_ns()));
+      return send(stimulus_.trigger(due.index, buffer_, base::realtime_ns()));
     case Due::Kind::prime:
-      send(stimulus_.prime(due.index, buffer_, net::realtime_ns()));
+      send(stimulus_.prime(due.index, buffer_, base::realtime_ns()));
       if (due.index + 1 == plan_.warmup && on_warm_) on_warm_();
       return;
     case Due::Kind::noise: return send(stimulus_.noise(buffer_));
@@ -81,8 +85,8 @@ void Loader::count_rerequests() {
 }
 
 void Loader::wait_until(std::uint64_t at_ns, const volatile int* stop) {
-  for (std::uint64_t now = net::monotonic_ns(); now < at_ns && *stop == 0; now = net::monotonic_ns()) {
-    if (now - heartbeat_ns_ > 500 * ms) {
+  for (std::uint64_t now = base::monotonic_ns(); now < at_ns && *stop == 0; now = base::monotonic_ns()) {
+    if (now - heartbeat_ns_ > 500 * kMs) {
       heartbeat_ns_ = now;
       send(stimulus_.control(mold::kHeartbeat, buffer_));
       --result_.datagrams;  // heartbeats are not load
@@ -106,11 +110,11 @@ bool Loader::may_begin() {
 }
 
 void Loader::await_login(const volatile int* stop) {
-  const std::uint64_t deadline = net::monotonic_ns() + plan_.login_timeout_s * 1000 * ms;
+  const std::uint64_t deadline = base::monotonic_ns() + plan_.login_timeout_s * 1000 * kMs;
   while (!may_begin() && *stop == 0) {
-    const std::uint64_t now = net::monotonic_ns();
+    const std::uint64_t now = base::monotonic_ns();
     if (now > deadline) throw std::runtime_error("nobody logged in within the login timeout");
-    wait_until(now + 5 * ms, stop);
+    wait_until(now + 5 * kMs, stop);
   }
 }
 
@@ -118,33 +122,33 @@ void Loader::await_login(const volatile int* stop) {
 void Loader::send_opening(const volatile int* stop) {
   for (std::size_t at = 0; at < stimulus_.opening().size() && *stop == 0;) {
     send(stimulus_.pack(stimulus_.opening(), at, buffer_));
-    wait_until(net::monotonic_ns() + ms / 5, stop);
+    wait_until(base::monotonic_ns() + kMs / 5, stop);
   }
 }
 
 // However long the grace is, it costs only a run that lost something; a moment is left for an answer too many.
 void Loader::await_answers(const volatile int* stop) {
-  const std::uint64_t deadline = net::monotonic_ns() + plan_.grace_ms * ms;
-  while (unanswered_ > 0 && net::monotonic_ns() < deadline && *stop == 0 && !venue_end_.lost()) {
-    wait_until(net::monotonic_ns() + ms, stop);
+  const std::uint64_t deadline = base::monotonic_ns() + plan_.grace_ms * kMs;
+  while (unanswered_ > 0 && base::monotonic_ns() < deadline && *stop == 0 && !venue_end_.lost()) {
+    wait_until(base::monotonic_ns() + kMs, stop);
   }
-  wait_until(net::monotonic_ns() + std::min<std::uint64_t>(plan_.grace_ms, 50) * ms, stop);
+  wait_until(base::monotonic_ns() + std::min<std::uint64_t>(plan_.grace_ms, 50) * kMs, stop);
 }
 
 LoadResult Loader::run(const volatile int* stop) {
-  net::pin_to_cpu(plan_.cpu);
+  base::pin_to_cpu(plan_.cpu);
   await_login(stop);
-  wait_until(net::monotonic_ns() + plan_.settle_ms * ms, stop);
+  wait_until(base::monotonic_ns() + plan_.settle_ms * kMs, stop);
   send_opening(stop);
-  wait_until(net::monotonic_ns() + plan_.settle_ms * ms, stop);
+  wait_until(base::monotonic_ns() + plan_.settle_ms * kMs, stop);
   result_.datagrams = result_.bytes = 0;
   const std::uint64_t opening_messages = stimulus_.messages();
   const std::vector<int> peers = read_pids(plan_.peers_file);
   const CpuTimes before = read_cpu_times(peers);
   const Switches switches = read_switches();
-  start_ns_ = net::monotonic_ns() + ms;
+  start_ns_ = base::monotonic_ns() + kMs;
   for (Due due = schedule_.peek(); due.kind != Due::Kind::end && *stop == 0; due = schedule_.peek()) {
-    const std::uint64_t now = net::monotonic_ns();
+    const std::uint64_t now = base::monotonic_ns();
     if (now < start_ns_ + due.at_ns) {
       if (venue_end_.poll(now)) waiter_.worked();
       else waiter_.wait(start_ns_ + due.at_ns - now);
@@ -156,7 +160,7 @@ LoadResult Loader::run(const volatile int* stop) {
     venue_end_.say_heartbeat(now);
     if (venue_end_.lost()) break;
   }
-  result_.duration_ns = net::monotonic_ns() - start_ns_;
+  result_.duration_ns = base::monotonic_ns() - start_ns_;
   result_.messages = stimulus_.messages() - opening_messages;
   await_answers(stop);
   const CpuTimes after = read_cpu_times(peers);
@@ -176,7 +180,7 @@ void Loader::finish(const volatile int* stop) {
   result_.other_messages = venue_end_.other_messages();
   result_.peer_lost = venue_end_.lost() || *stop != 0;
   std::vector<std::uint16_t> ports;
-  for (const net::Endpoint& line : plan_.lines) ports.push_back(line.port);
+  for (const base::Endpoint& line : plan_.lines) ports.push_back(line.port);
   result_.drops = receiver_drops(ports);
   result_.next_sequence = stimulus_.next_sequence();
   for (int i = 0; i < 3; ++i) send(stimulus_.control(mold::kEndOfSession, buffer_));
@@ -192,7 +196,7 @@ nlohmann::json to_json(const Histogram& histogram) {
   }
   return {{"unit", "ns"},
           {"lowest", 1},
-          {"highest", Histogram::highest_ns},
+          {"highest", Histogram::kHighestNs},
           {"significant_digits", 3},
           {"total", histogram.total()},
           {"max", histogram.max_ns()},

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/net.h"
 #include "load/histogram.h"
 #include "load/idle.h"
 #include "load/machine.h"
@@ -17,7 +18,7 @@ namespace hft::load {
 
 struct LoadPlan {
   std::string label = "run";
-  std::vector<net::Endpoint> lines;
+  std::vector<base::Endpoint> lines;
   std::string interface = "127.0.0.1";
   VenueEndPlan venue_end;
   StimulusPlan stimulus;
@@ -55,7 +56,7 @@ class Loader {
   explicit Loader(const LoadPlan& plan, std::function<void()> on_warm = {});
   LoadResult run(const volatile int* stop);  // throws std::runtime_error when nobody logs in
   [[nodiscard]] std::uint16_t order_port() const { return venue_end_.port(); }
-  [[nodiscard]] std::uint16_t retransmit_port() const { return net::port_of(retransmit_); }
+  [[nodiscard]] std::uint16_t retransmit_port() const { return base::port_of(retransmit_); }
 
  private:
   void on_order(const Arrival& arrival);
@@ -74,8 +75,8 @@ class Loader {
   Stimulus stimulus_;
   VenueEnd venue_end_;
   Schedule schedule_;
-  std::vector<net::Fd> senders_;
-  net::Fd retransmit_;
+  std::vector<base::Fd> senders_;
+  base::Fd retransmit_;
   std::vector<bool> answered_;
   std::uint64_t unanswered_;
   std::array<std::uint8_t, mold::kDatagramBytesMax> buffer_{};

@@ -5,18 +5,16 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
 #include <sstream>
+
+#include "base/files.h"
 
 namespace hft::load {
 
 namespace {
 
-std::string read_all(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
+std::string read_all(const std::string& path) { return base::read_file(path).value_or(""); }
 
 // utime and stime are fields 14 and 15; the name in field 2 may hold blanks, so count from its closing bracket.
 std::uint64_t ticks_of(int pid) {

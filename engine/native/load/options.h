@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "base/arguments.h"
+#include "base/net.h"
 #include "load/idle.h"
-#include "venue/arguments.h"
-#include "venue/net.h"
 
 namespace hft::load {
 
@@ -20,23 +20,23 @@ inline std::vector<std::string> split(const std::string& text) {
   return parts;
 }
 
-inline std::vector<net::Endpoint> lines_of(const Arguments& arguments) {
-  std::vector<net::Endpoint> lines;
+inline std::vector<base::Endpoint> lines_of(const base::Arguments& arguments) {
+  std::vector<base::Endpoint> lines;
   try {
     for (const std::string& line : split(arguments.text("--lines"))) {
-      lines.push_back(net::parse_endpoint(line));
-      net::to_sockaddr(lines.back());
+      lines.push_back(base::parse_endpoint(line));
+      static_cast<void>(base::to_sockaddr(lines.back()));
     }
-  } catch (const net::NetError& error) {
-    throw UsageError(std::string("--lines: ") + error.what());
+  } catch (const base::NetError& error) {
+    throw base::UsageError(std::string("--lines: ") + error.what());
   }
-  if (lines.empty()) throw UsageError("--lines ADDRESS:PORT[,ADDRESS:PORT]: at least one");
+  if (lines.empty()) throw base::UsageError("--lines ADDRESS:PORT[,ADDRESS:PORT]: at least one");
   return lines;
 }
 
-inline Idle idle_of(const Arguments& arguments) {
+inline Idle idle_of(const base::Arguments& arguments) {
   const auto idle = find_idle(arguments.text("--idle", "backoff"));
-  if (!idle) throw UsageError("--idle: spin, yield or backoff");
+  if (!idle) throw base::UsageError("--idle: spin, yield or backoff");
   return *idle;
 }
 

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <stdexcept>
 
+#include "base/clock.h"
+#include "base/thread.h"
 #include "load/stimulus.h"
 #include "wire/clordid.h"
 #include "wire/ouch_codec.h"
@@ -14,26 +16,26 @@
 namespace hft::load {
 
 namespace {
-constexpr std::uint64_t heartbeat_every_ns = 1'000'000'000;
-constexpr std::size_t message_at = mold::kHeaderBytes + mold::kBlockHeaderBytes;
+constexpr std::uint64_t kHeartbeatEveryNs = 1'000'000'000;
+constexpr std::size_t kMessageAt = mold::kHeaderBytes + mold::kBlockHeaderBytes;
 
-void send_all(const net::Fd& to, Bytes bytes) {
+void send_all(const base::Fd& to, Bytes bytes) {
   const ssize_t put = ::send(to.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
   if (put != static_cast<ssize_t>(bytes.size())) throw std::runtime_error("the peer does not take orders any more");
 }
 
-engine::EngineConfig feeds_of(const RelayPlan& plan) {
-  engine::EngineConfig config;
+trader::EngineConfig feeds_of(const RelayPlan& plan) {
+  trader::EngineConfig config;
   if (plan.lines.size() > config.feeds.size()) throw std::runtime_error("an engine has two lines at most");
   for (std::size_t i = 0; i < plan.lines.size(); ++i) {
-    config.feeds[i] = engine::FeedLine{plan.lines[i].address, plan.interface, plan.lines[i].port};
+    config.feeds[i] = trader::FeedLine{plan.lines[i].host, plan.interface, plan.lines[i].port};
   }
   return config;
 }
 }  // namespace
 
 Relay::Relay(const RelayPlan& plan)
-    : plan_(plan), feed_(feeds_of(plan)), peer_(net::connect_tcp(plan.to, 5000)), waiter_(plan.idle) {
+    : plan_(plan), feed_(feeds_of(plan)), peer_(base::connect_tcp(plan.to, 5000)), waiter_(plan.idle) {
   using ouch::EnterOrder;
   std::array<std::uint8_t, 64> message;
   ouch::Encoder<EnterOrder> encoder(message, ouch::Profile::ouch5_2023_05);
@@ -49,7 +51,7 @@ Relay::Relay(const RelayPlan& plan)
 }
 
 void Relay::forward(const std::uint8_t* datagram) {
-  const View<itch::AddOrder> trigger(datagram + message_at);
+  const View<itch::AddOrder> trigger(datagram + kMessageAt);
   std::uint8_t* order = order_.data() + soup::kFrameBytes;
   ouch::EnterOrder::urn.store(order, ++urn_);
   ouch::EnterOrder::symbol.store(order, trigger[itch::AddOrder::stock]);
@@ -63,9 +65,9 @@ bool Relay::take_line(feed::Line line) {
   if (!received) return false;
   const Bytes datagram = received->bytes;
   ++counts_.datagrams;
-  if (datagram.size() != trigger_datagram_bytes) return true;
-  const bool trigger = datagram[message_at] == itch::AddOrder::type &&
-                       itch::tracking.load(datagram.data() + message_at) == trigger_tracking;
+  if (datagram.size() != kTriggerDatagramBytes) return true;
+  const bool trigger = datagram[kMessageAt] == itch::AddOrder::type &&
+                       itch::tracking.load(datagram.data() + kMessageAt) == kTriggerTracking;
   if (!trigger) return true;
   const std::uint64_t sequence = mold::sequence.load(datagram.data());
   if (sequence <= last_sequence_) return ++counts_.repeats, true;
@@ -83,20 +85,20 @@ bool Relay::take_answers() {
 }
 
 RelayCounts Relay::run(const volatile int* stop) {
-  net::pin_to_cpu(plan_.cpu);
+  base::pin_to_cpu(plan_.cpu);
   std::array<std::uint8_t, 64> packet;
   send_all(peer_, Bytes(packet).first(soup::write(packet, soup::LoginRequest{"RELAY", "", "", 1})));
-  std::uint64_t said_ns = net::monotonic_ns();
+  std::uint64_t said_ns = base::monotonic_ns();
   while (*stop == 0 && !closed_) {
     bool worked = false;
     for (const feed::Line line : {feed::Line::a, feed::Line::b}) worked = take_line(line) || worked;
     worked = take_answers() || worked;
-    if (const std::uint64_t now = net::monotonic_ns(); now - said_ns > heartbeat_every_ns) {
+    if (const std::uint64_t now = base::monotonic_ns(); now - said_ns > kHeartbeatEveryNs) {
       said_ns = now;
       send_all(peer_, Bytes(packet).first(soup::write(packet, soup::kClientHeartbeat)));
     }
     if (worked) waiter_.worked();
-    else waiter_.wait(heartbeat_every_ns);
+    else waiter_.wait(kHeartbeatEveryNs);
   }
   return counts_;
 }

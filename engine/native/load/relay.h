@@ -10,16 +10,16 @@
 #include <string>
 #include <vector>
 
-#include "engine/feed_input.h"
+#include "base/net.h"
 #include "load/idle.h"
-#include "venue/net.h"
+#include "trader/feed_input.h"
 #include "wire/bytes.h"
 
 namespace hft::load {
 
 struct RelayPlan {
-  std::vector<net::Endpoint> lines;
-  net::Endpoint to;
+  std::vector<base::Endpoint> lines;
+  base::Endpoint to;
   std::string interface = "127.0.0.1";
   Idle idle = Idle::backoff;
   int cpu = -1;
@@ -40,8 +40,8 @@ class Relay {
   bool take_answers();
 
   RelayPlan plan_;
-  engine::FeedInput feed_;
-  net::Fd peer_;
+  trader::FeedInput feed_;
+  base::Fd peer_;
   Waiter waiter_;
   std::array<std::uint8_t, 64> order_{};
   std::size_t order_bytes_ = 0;

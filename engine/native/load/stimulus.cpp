@@ -9,7 +9,7 @@ namespace hft::load {
 
 namespace {
 
-constexpr std::uint64_t noise_reference_step = 1ULL << 40;  // between cycles; triggers stay far below
+constexpr std::uint64_t kNoiseReferenceStep = 1ULL << 40;  // between cycles; triggers stay far below
 
 std::vector<std::string> all_symbols(const StimulusPlan& plan) {
   std::vector<std::string> names;
@@ -24,7 +24,7 @@ template <class Message>
 class Made {
  public:
   Made(std::uint16_t locate, std::uint64_t now_ns) {
-    Writer<Message>(bytes_.data()).set(itch::locate, locate).set(itch::timestamp, now_ns % venue::day_ns);
+    Writer<Message>(bytes_.data()).set(itch::locate, locate).set(itch::timestamp, now_ns % venue::kDayNs);
   }
   template <class Field>
   Made& set(const Field& field, typename Field::value_type value) {
@@ -85,7 +85,7 @@ void Stimulus::make_noise() {
                                    static_cast<std::uint16_t>(1 + plan_.trigger_symbols));
   venue::Publisher publisher(directory);
   venue::Matching core(symbols, venue::SelfTrade::allow,
-                       venue::ReferenceSource(venue::References::gapped, plan_.seed, noise_reference_step));
+                       venue::ReferenceSource(venue::References::gapped, plan_.seed, kNoiseReferenceStep));
   venue::Synthetic market(core, *venue::find_mix("recent-delete"), plan_.noise_live, plan_.seed);
   venue::Events events;
   const auto take = [&] {
@@ -107,7 +107,7 @@ Bytes Stimulus::trigger(std::uint64_t index, MutableBytes out, std::uint64_t now
   const auto id = static_cast<venue::Symbol>(symbol);
   auto made = add_order(directory_.locate(id), directory_.name(id), reference(symbol, turn, 2), buy,
                         plan_.trigger_shares, buy ? bid_at(turn) : ask_at(turn), now_ns);
-  made.set(itch::tracking, trigger_tracking);
+  made.set(itch::tracking, kTriggerTracking);
   sent_[symbol * steps + turn % steps] = index + 1;
   mold::Builder builder(out, session_, next_++);
   builder.add(made.bytes());
@@ -138,7 +138,7 @@ Bytes Stimulus::prime(std::uint64_t index, MutableBytes out, std::uint64_t now_n
 
 void Stimulus::shift_references(std::uint8_t* message) const {
   const auto shift = [&](std::size_t offset) {
-    store_be<8>(message + offset, load_be<8>(message + offset) + noise_cycles_ * noise_reference_step);
+    store_be<8>(message + offset, load_be<8>(message + offset) + noise_cycles_ * kNoiseReferenceStep);
   };
   if (itch::names_an_order(static_cast<char>(message[0]))) shift(itch::order_reference.offset);
   if (message[0] == itch::OrderReplace::type) shift(itch::OrderReplace::new_reference.offset);

@@ -21,8 +21,8 @@
 
 namespace hft::load {
 
-inline constexpr std::uint16_t trigger_tracking = 1;
-inline constexpr std::size_t trigger_datagram_bytes =
+inline constexpr std::uint16_t kTriggerTracking = 1;
+inline constexpr std::size_t kTriggerDatagramBytes =
     mold::kHeaderBytes + mold::kBlockHeaderBytes + itch::AddOrder::length;
 
 struct StimulusPlan {

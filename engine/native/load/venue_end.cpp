@@ -8,37 +8,34 @@
 #include <array>
 #include <cerrno>
 
+#include "base/clock.h"
 #include "wire/link.h"
 
 namespace hft::load {
 
 namespace {
 
-constexpr std::string_view session = "LOAD000001";
-constexpr std::uint64_t day_ns = 86'400ULL * 1'000'000'000ULL;
+constexpr std::string_view kSession = "LOAD000001";
+constexpr std::uint64_t kDayNs = 86'400ULL * 1'000'000'000ULL;
 
 // Kernel stamps are real time, schedules are monotonic. The difference is read again for each stamp: two clock
 // calls of some 20 ns each, against a drift that would otherwise grow with the run.
 std::uint64_t to_monotonic(std::uint64_t realtime_ns) {
-  return realtime_ns - (net::realtime_ns() - net::monotonic_ns());
+  return realtime_ns - (base::realtime_ns() - base::monotonic_ns());
 }
 
 }  // namespace
 
 VenueEnd::VenueEnd(const VenueEndPlan& plan, OnOrder on_order)
-    : plan_(plan),
-      on_order_(std::move(on_order)),
-      listener_(net::listen_tcp(plan.at)),
-      buffer_(1 << 17),
-      reader_(buffer_) {}
+    : plan_(plan), on_order_(std::move(on_order)), listener_(base::listen_tcp(plan.at)) {}
 
 bool VenueEnd::poll(std::uint64_t now_ns) {
-  if (!peer_) {
-    peer_ = net::accept_from(listener_);
-    if (!peer_) return false;
+  if (!peer_.is_open()) {
+    peer_.open(base::accept_from(listener_), now_ns);
+    if (!peer_.is_open()) return false;
     if (plan_.kernel_stamps) {
       const int flags = SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
-      ::setsockopt(peer_.get(), SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof flags);
+      ::setsockopt(peer_.fd(), SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof flags);
     }
     if (plan_.link) put(link::kNonce, link::Nonce{});
     flush();
@@ -46,23 +43,23 @@ bool VenueEnd::poll(std::uint64_t now_ns) {
     return true;
   }
   std::uint64_t stamp_ns = 0;
-  const ssize_t got = receive(reader_.space(), stamp_ns);
+  const ssize_t got = receive(peer_.space(), stamp_ns);
   if (got < 0) return false;
   if (got == 0) {
     lost_ = true;
     return false;
   }
-  reader_.commit(static_cast<std::size_t>(got));
+  peer_.took(static_cast<std::size_t>(got), now_ns);
   soup::Packet packet;
-  while (reader_.next(packet) == soup::Got::packet) take(packet, stamp_ns);
+  while (peer_.next(packet) == soup::Got::packet) take(packet, stamp_ns);
   flush();
   return true;
 }
 
 ssize_t VenueEnd::receive(MutableBytes space, std::uint64_t& stamp_ns) {
   if (!plan_.kernel_stamps) {
-    const ssize_t got = ::recv(peer_.get(), space.data(), space.size(), 0);
-    stamp_ns = net::monotonic_ns();
+    const ssize_t got = ::recv(peer_.fd(), space.data(), space.size(), 0);
+    stamp_ns = base::monotonic_ns();
     return got;
   }
   std::array<char, 128> control;
@@ -72,8 +69,8 @@ ssize_t VenueEnd::receive(MutableBytes space, std::uint64_t& stamp_ns) {
   message.msg_iovlen = 1;
   message.msg_control = control.data();
   message.msg_controllen = control.size();
-  const ssize_t got = ::recvmsg(peer_.get(), &message, 0);
-  stamp_ns = net::monotonic_ns();
+  const ssize_t got = ::recvmsg(peer_.fd(), &message, 0);
+  stamp_ns = base::monotonic_ns();
   for (cmsghdr* at = CMSG_FIRSTHDR(&message); got > 0 && at != nullptr; at = CMSG_NXTHDR(&message, at)) {
     if (at->cmsg_level != SOL_SOCKET || at->cmsg_type != SO_TIMESTAMPING) continue;
     timespec stamp;  // the first of three: the software stamp (Documentation/networking/timestamping.rst)
@@ -100,10 +97,13 @@ void VenueEnd::take(const soup::Packet& packet, std::uint64_t stamp_ns) {
     }
     case soup::kLoginRequest: {
       std::array<std::uint8_t, 64> bytes;
-      const std::size_t used = soup::write(bytes, soup::LoginAccepted{session, sequence_});
-      out_ += as_text(Bytes(bytes).first(used));
+      const std::size_t used = soup::write(bytes, soup::LoginAccepted{kSession, sequence_});
+      peer_.queue(Bytes(bytes).first(used));
       logged_in_ = true;
-      return;
+      if (!plan_.link) return;
+      std::array<std::uint8_t, link::kReplayedBytes> mark;
+      store_be<link::kReplayedBytes>(mark.data(), sequence_);
+      return put(link::kReplayed, mark);
     }
     case link::kHello:
     case link::kClaim: return put(link::kWelcome, as_bytes(R"({"next_urn":1,"session":"LOAD000001"})"));
@@ -121,7 +121,7 @@ void VenueEnd::order(View<ouch::EnterOrder> order, std::uint64_t stamp_ns) {
   on_order_({order[EnterOrder::symbol], order[EnterOrder::price], urn, stamp_ns});
   std::array<std::uint8_t, 128> bytes;
   ouch::Encoder<Accepted> accepted(bytes, plan_.profile);
-  accepted.set(ouch::timestamp, net::realtime_ns() % day_ns)
+  accepted.set(ouch::timestamp, base::realtime_ns() % kDayNs)
       .set(Accepted::urn, urn)
       .set(Accepted::side, order[EnterOrder::side])
       .set(Accepted::quantity, order[EnterOrder::quantity])
@@ -139,7 +139,7 @@ void VenueEnd::order(View<ouch::EnterOrder> order, std::uint64_t stamp_ns) {
   ++answered_;
   if (!plan_.fills) return;
   ouch::Encoder<Executed> executed(bytes, plan_.profile);
-  executed.set(ouch::timestamp, net::realtime_ns() % day_ns)
+  executed.set(ouch::timestamp, base::realtime_ns() % kDayNs)
       .set(Executed::urn, urn)
       .set(Executed::quantity, order[EnterOrder::quantity])
       .set(Executed::price, order[EnterOrder::price])
@@ -151,18 +151,16 @@ void VenueEnd::order(View<ouch::EnterOrder> order, std::uint64_t stamp_ns) {
 void VenueEnd::put(char type, Bytes payload) {
   std::array<std::uint8_t, 256> packet;
   const std::size_t used = soup::write(packet, type, payload);
-  out_ += as_text(Bytes(packet).first(used));
+  peer_.queue(Bytes(packet).first(used));
   if (type == soup::kSequenced) ++sequence_;
 }
 
 void VenueEnd::flush() {
-  if (out_.empty()) return;
-  const ssize_t put = ::send(peer_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
-  if (put > 0) out_.erase(0, static_cast<std::size_t>(put));
+  static_cast<void>(peer_.flush(base::monotonic_ns()));  // a peer that is gone shows when it is read
 }
 
 void VenueEnd::say_heartbeat(std::uint64_t now_ns) {
-  if (!peer_ || !logged_in_ || now_ns - last_said_ns_ < soup::kHeartbeatEvery_ms * 1'000'000) return;
+  if (!peer_.is_open() || !logged_in_ || now_ns - last_said_ns_ < soup::kHeartbeatEveryMs * 1'000'000) return;
   last_said_ns_ = now_ns;
   put(soup::kServerHeartbeat, {});
   flush();

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "venue/net.h"
+#include "base/net.h"
 #include "wire/ouch_codec.h"
-#include "wire/soup.h"
+#include "wire/soup_session.h"
 
 namespace hft::load {
 
@@ -23,7 +23,7 @@ struct Arrival {
 };
 
 struct VenueEndPlan {
-  net::Endpoint at;
+  base::Endpoint at;
   bool link = false;
   bool fills = true;
   bool kernel_stamps = false;
@@ -41,7 +41,7 @@ class VenueEnd {
   void say_heartbeat(std::uint64_t now_ns);
   [[nodiscard]] bool logged_in() const { return logged_in_; }
   [[nodiscard]] bool lost() const { return lost_; }
-  [[nodiscard]] std::uint16_t port() const { return net::port_of(listener_); }
+  [[nodiscard]] std::uint16_t port() const { return base::port_of(listener_); }
   [[nodiscard]] std::uint64_t orders() const { return orders_; }
   [[nodiscard]] std::uint64_t answered() const { return answered_; }
   [[nodiscard]] std::uint64_t other_messages() const { return others_; }
@@ -55,11 +55,8 @@ class VenueEnd {
 
   VenueEndPlan plan_;
   OnOrder on_order_;
-  net::Fd listener_;
-  net::Fd peer_;
-  std::vector<std::uint8_t> buffer_;
-  soup::Reader reader_;
-  std::string out_;
+  base::Fd listener_;
+  soup::Session peer_;
   std::uint64_t last_said_ns_ = 0;
   std::uint64_t orders_ = 0, answered_ = 0, others_ = 0;
   std::uint64_t matches_ = 0;

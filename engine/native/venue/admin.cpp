@@ -11,6 +11,8 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
+#include "base/net.h"
 #include "venue/venue.h"
 
 namespace hft::venue {
@@ -18,7 +20,7 @@ namespace hft::venue {
 namespace {
 
 using Json = nlohmann::json;
-constexpr std::size_t line_bytes_max = 65536;
+constexpr std::size_t kLineBytesMax = 65536;
 
 struct Refusal {
   std::string code;
@@ -169,7 +171,7 @@ Json start(Venue& venue, const Json&) {
 
 Json disconnect(Venue& venue, const Json& request) {
   const std::string user = request.value("user", "");
-  if (!venue.orders().cut(user, net::monotonic_ns())) throw Refusal{"not_connected", user};
+  if (!venue.orders().cut(user, base::monotonic_ns())) throw Refusal{"not_connected", user};
   return {{"user", user}};
 }
 
@@ -220,21 +222,15 @@ std::string admin_answer(Venue& venue, const std::string& line) {
 }
 
 Admin::Admin(const std::string& path, Venue& venue, int epoll)
-    : path_(path), venue_(venue), epoll_(epoll), listener_(net::listen_unix(path)) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = listener_.get();
-  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, listener_.get(), &event);
+    : path_(path), venue_(venue), epoll_(epoll), listener_(base::listen_unix(path)) {
+  base::watch(epoll_, listener_, EPOLLIN);
 }
 
 Admin::~Admin() { ::unlink(path_.c_str()); }
 
 void Admin::accept_all() {
-  while (net::Fd fd = net::accept_from(listener_)) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.fd = fd.get();
-    ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd.get(), &event);
+  while (base::Fd fd = base::accept_from(listener_)) {
+    base::watch(epoll_, fd, EPOLLIN);
     const int key = fd.get();
     peers_[key] = {std::move(fd), {}};
   }
@@ -247,7 +243,7 @@ void Admin::on_ready(int fd) {
   while (true) {
     const ssize_t got = ::recv(fd, chunk.data(), chunk.size(), 0);
     if (got < 0 && errno == EAGAIN) break;
-    if (got <= 0 || peer.in.size() + static_cast<std::size_t>(got) > line_bytes_max) {
+    if (got <= 0 || peer.in.size() + static_cast<std::size_t>(got) > kLineBytesMax) {
       peers_.erase(fd);
       return;
     }

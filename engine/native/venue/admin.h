@@ -8,7 +8,7 @@
 #include <map>
 #include <string>
 
-#include "venue/net.h"
+#include "base/fd.h"
 
 namespace hft::venue {
 
@@ -23,7 +23,7 @@ class Admin {
 
  private:
   struct Peer {
-    net::Fd fd;
+    base::Fd fd;
     std::string in;
   };
   void accept_all();
@@ -32,7 +32,7 @@ class Admin {
   std::string path_;
   Venue& venue_;
   int epoll_;
-  net::Fd listener_;
+  base::Fd listener_;
   std::map<int, Peer> peers_;
 };
 

@@ -2,76 +2,52 @@
 #include "venue/config.h"
 
 #include <algorithm>
-#include <fstream>
 #include <initializer_list>
-#include <nlohmann/json.hpp>
-#include <sstream>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "base/net.h"
 
 namespace hft::venue {
 
 namespace {
 
-using Json = nlohmann::json;
+using base::Json;
+using Node = base::JsonReader;
 
-// A JSON object with its path, so that a complaint can say where.
-class Node {
- public:
-  Node(const Json& json, std::string path) : json_(json), path_(std::move(path)) {
-    if (!json_.is_object()) throw ConfigError(path_ + ": must be an object");
+constexpr base::JsonWords kWords{.missing = ": missing",
+                                 .not_text = ": wrong type",
+                                 .not_number = ": must be a whole number that fits",
+                                 .out_of_range = ": must be a whole number that fits",
+                                 .not_a_choice = ": no such choice: #",
+                                 .unknown = ": unknown key"};
+
+// PATH says where in the document an object stands.
+Node node_of(const Json& json, const std::string& path) {
+  if (!json.is_object()) throw ConfigError(path + ": must be an object");
+  return {json, path + ".", kWords};
+}
+
+std::string path_of(const Node& node) { return node.where().substr(0, node.where().size() - 1); }
+
+Node child(Node& node, const char* key) { return node_of(node.at(key), node.where() + key); }
+
+template <class Each>
+void for_each(Node& node, const char* key, Each&& each) {
+  if (!node.has(key)) return;
+  std::size_t at = 0;
+  for (const Json& item : node.at(key, Json::value_t::array, ": must be a list")) {
+    Node one = node_of(item, node.where() + key + "[" + std::to_string(at++) + "]");
+    each(one);
   }
+}
 
-  void only(std::initializer_list<std::string_view> known) const {
-    for (const auto& [key, value] : json_.items()) {
-      if (std::find(known.begin(), known.end(), key) == known.end()) {
-        throw ConfigError(path_ + "." + key + ": unknown key");
-      }
-    }
-  }
-
-  template <class Value>
-  void get(const char* key, Value& into) const {
-    if (!json_.contains(key)) return;
-    const Json& found = json_.at(key);
-    if constexpr (std::is_unsigned_v<Value> && !std::is_same_v<Value, bool>) {
-      if (!found.is_number_unsigned() || found.get<std::uint64_t>() > std::numeric_limits<Value>::max()) {
-        throw ConfigError(path_ + "." + key + ": must be a whole number that fits");
-      }
-    }
-    try {
-      into = found.get<Value>();
-    } catch (const Json::exception&) {
-      throw ConfigError(path_ + "." + key + ": wrong type");
-    }
-  }
-
-  [[nodiscard]] std::string text(const char* key, std::string otherwise = {}) const {
-    get(key, otherwise);
-    return otherwise;
-  }
-  [[nodiscard]] bool has(const char* key) const { return json_.contains(key); }
-  [[nodiscard]] Node child(const char* key) const { return {json_.at(key), path_ + "." + key}; }
-  [[nodiscard]] const Json& json() const { return json_; }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
-  template <class Each>
-  void each(const char* key, Each&& each) const {
-    if (!has(key)) return;
-    if (!json_.at(key).is_array()) throw ConfigError(path_ + "." + key + ": must be a list");
-    std::size_t at = 0;
-    for (const Json& item : json_.at(key)) each(Node(item, path_ + "." + key + "[" + std::to_string(at++) + "]"));
-  }
-
- private:
-  const Json& json_;
-  std::string path_;
-};
-
-net::Endpoint endpoint(const std::string& text, const std::string& path) {
+base::Endpoint endpoint(const std::string& text, const std::string& path) {
   try {
-    net::Endpoint parsed = net::parse_endpoint(text);
-    net::to_sockaddr(parsed);
+    base::Endpoint parsed = base::parse_endpoint(text);
+    static_cast<void>(base::to_sockaddr(parsed));
     return parsed;
-  } catch (const net::NetError& error) {
+  } catch (const base::NetError& error) {
     throw ConfigError(path + ": " + error.what());
   }
 }
@@ -83,7 +59,7 @@ SelfTrade self_trade_of(const std::string& name) {
   throw ConfigError("venue.self_trade: allow, cancel-newest or cancel-oldest, not " + name);
 }
 
-void read_symbols(const Node& venue, Config& config) {
+void read_symbols(Node& venue, Config& config) {
   if (!venue.has("symbols")) return;
   const Json& symbols = venue.json().at("symbols");
   if (symbols.is_number_unsigned()) {
@@ -96,27 +72,27 @@ void read_symbols(const Node& venue, Config& config) {
   }
 }
 
-void read_accounts(const Node& venue, Config& config) {
-  venue.each("accounts", [&](const Node& node) {
+void read_accounts(Node& venue, Config& config) {
+  for_each(venue, "accounts", [&](Node& node) {
     node.only({"user", "password", "firm", "cancel_on_disconnect"});
-    AccountConfig account{node.text("user"), node.text("password"), node.text("firm", "FIRM"), true};
+    AccountConfig account{node.text("user", ""), node.text("password", ""), node.text("firm", "FIRM"), true};
     node.get("cancel_on_disconnect", account.cancel_on_disconnect);
     const bool fits = !account.user.empty() && account.user.size() <= 6 && account.password.size() <= 10 &&
                       !account.firm.empty() && account.firm.size() <= 4;
-    if (!fits) throw ConfigError(node.path() + ": user 1-6, password 0-10, firm 1-4 letters");
+    if (!fits) throw ConfigError(path_of(node) + ": user 1-6, password 0-10, firm 1-4 letters");
     config.accounts.push_back(std::move(account));
   });
-  venue.each("drop_copies", [&](const Node& node) {
+  for_each(venue, "drop_copies", [&](Node& node) {
     node.only({"user", "password", "account"});
-    DropCopyConfig copy{node.text("user"), node.text("password"), node.text("account")};
+    DropCopyConfig copy{node.text("user", ""), node.text("password", ""), node.text("account", "")};
     const bool known = std::any_of(config.accounts.begin(), config.accounts.end(),
                                    [&](const AccountConfig& account) { return account.user == copy.account; });
-    if (!known) throw ConfigError(node.path() + ".account: no such account: " + copy.account);
+    if (!known) throw ConfigError(path_of(node) + ".account: no such account: " + copy.account);
     config.orders.drop_copies.push_back(std::move(copy));
   });
 }
 
-FaultPlan read_faults(const Node& node) {
+FaultPlan read_faults(Node& node) {
   node.only({"loss", "duplicate", "reorder", "reorder_depth", "drop_from", "drop_count", "seed"});
   FaultPlan plan;
   node.get("loss", plan.loss);
@@ -128,44 +104,47 @@ FaultPlan read_faults(const Node& node) {
   node.get("seed", plan.seed);
   const bool sane = plan.loss >= 0 && plan.duplicate >= 0 && plan.reorder >= 0 &&
                     plan.loss + plan.duplicate + plan.reorder <= 1 && plan.reorder_depth >= 1;
-  if (!sane) throw ConfigError(node.path() + ": probabilities add up to 1 at most, reorder_depth is 1 at least");
+  if (!sane) throw ConfigError(path_of(node) + ": probabilities add up to 1 at most, reorder_depth is 1 at least");
   return plan;
 }
 
-void read_feed(const Node& feed, Config& config) {
+void read_feed(Node& feed, Config& config) {
   feed.only({"lines", "retransmit", "datagram_bytes", "retain_messages", "heartbeat_ms"});
   feed.get("datagram_bytes", config.datagram_bytes);
   feed.get("retain_messages", config.retain_messages);
   feed.get("heartbeat_ms", config.heartbeat_ms);
   if (config.datagram_bytes < 128 || config.datagram_bytes > mold::kDatagramBytesMax) {
-    throw ConfigError(feed.path() + ".datagram_bytes: 128 to 1400");
+    throw ConfigError(path_of(feed) + ".datagram_bytes: 128 to 1400");
   }
-  config.retransmit = endpoint(feed.text("retransmit", "127.0.0.1:0"), feed.path() + ".retransmit");
-  feed.each("lines", [&](const Node& node) {
+  config.retransmit = endpoint(feed.text("retransmit", "127.0.0.1:0"), path_of(feed) + ".retransmit");
+  for_each(feed, "lines", [&](Node& node) {
     node.only({"name", "targets", "interface", "ttl", "faults"});
     LineConfig line;
-    line.name = node.text("name");
+    line.name = node.text("name", "");
     line.interface = node.text("interface", line.interface);
     node.get("ttl", line.ttl);
     std::vector<std::string> targets;
     node.get("targets", targets);
-    for (const std::string& target : targets) line.targets.push_back(endpoint(target, node.path() + ".targets"));
-    if (line.name.empty()) throw ConfigError(node.path() + ".name: missing");
-    if (node.has("faults")) line.faults = read_faults(node.child("faults"));
+    for (const std::string& target : targets) line.targets.push_back(endpoint(target, path_of(node) + ".targets"));
+    if (line.name.empty()) throw ConfigError(path_of(node) + ".name: missing");
+    if (node.has("faults")) {
+      Node faults = child(node, "faults");
+      line.faults = read_faults(faults);
+    }
     config.lines.push_back(std::move(line));
   });
 }
 
-void read_source(const Node& node, Config& config) {
+void read_source(Node& node, Config& config) {
   node.only({"kind", "autostart", "path", "speed", "window_us", "mix", "live", "messages", "messages_per_s",
              "per_datagram", "seed"});
   SourceConfig& source = config.source;
-  const std::string kind = node.text("kind");
+  const std::string kind = node.text("kind", "");
   if (kind == "capture") source.kind = SourceKind::capture;
   else if (kind == "synthetic") source.kind = SourceKind::synthetic;
-  else if (kind != "none") throw ConfigError(node.path() + ".kind: none, capture or synthetic, not " + kind);
+  else if (kind != "none") throw ConfigError(path_of(node) + ".kind: none, capture or synthetic, not " + kind);
   node.get("autostart", source.autostart);
-  source.path = node.text("path");
+  source.path = node.text("path", "");
   node.get("speed", source.speed);
   node.get("window_us", source.window_us);
   source.mix = find_mix(node.text("mix", "burst"));
@@ -174,10 +153,10 @@ void read_source(const Node& node, Config& config) {
   node.get("messages_per_s", source.messages_per_s);
   node.get("per_datagram", source.per_datagram);
   node.get("seed", source.seed);
-  if (!source.mix) throw ConfigError(node.path() + ".mix: no such mix: " + node.text("mix"));
-  if (source.speed < 0) throw ConfigError(node.path() + ".speed: 0 or more");
+  if (!source.mix) throw ConfigError(path_of(node) + ".mix: no such mix: " + node.text("mix", ""));
+  if (source.speed < 0) throw ConfigError(path_of(node) + ".speed: 0 or more");
   if (source.messages_per_s == 0 || source.per_datagram == 0) {
-    throw ConfigError(node.path() + ": messages_per_s and per_datagram are 1 at least");
+    throw ConfigError(path_of(node) + ": messages_per_s and per_datagram are 1 at least");
   }
 }
 
@@ -200,7 +179,7 @@ Config parse_config(const std::string& text) {
   } catch (const Json::exception& error) {
     throw ConfigError(std::string("not JSON: ") + error.what());
   }
-  const Node venue(json, "venue");
+  Node venue = node_of(json, "venue");
   venue.only({"session", "profile", "self_trade", "symbols", "first_locate", "references", "reference_seed",
               "reference_first", "accounts", "drop_copies", "orders", "peer_timeout_ms", "feed", "source", "admin",
               "log", "cpu"});
@@ -221,21 +200,25 @@ Config parse_config(const std::string& text) {
   config.orders.at = endpoint(venue.text("orders", "127.0.0.1:0"), "venue.orders");
   venue.get("peer_timeout_ms", config.orders.peer_timeout_ms);
   read_accounts(venue, config);
-  if (venue.has("feed")) read_feed(venue.child("feed"), config);
-  if (venue.has("source")) read_source(venue.child("source"), config);
-  config.admin_path = venue.text("admin");
-  config.log_path = venue.text("log");
+  if (venue.has("feed")) {
+    Node feed = child(venue, "feed");
+    read_feed(feed, config);
+  }
+  if (venue.has("source")) {
+    Node source = child(venue, "source");
+    read_source(source, config);
+  }
+  config.admin_path = venue.text("admin", "");
+  config.log_path = venue.text("log", "");
   venue.get("cpu", config.cpu);
   check_whole(config);
   return config;
 }
 
 Config read_config(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) throw ConfigError(path + ": cannot be read");
-  std::ostringstream text;
-  text << file.rdbuf();
-  return parse_config(text.str());
+  const auto text = base::read_file(path);
+  if (!text) throw ConfigError(path + ": cannot be read");
+  return parse_config(*text);
 }
 
 std::vector<std::string> firms_of(const Config& config) {

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "base/config_error.h"
+#include "base/net.h"
 #include "venue/exchange.h"
 #include "venue/injector.h"
 #include "venue/order_server.h"
@@ -14,13 +15,11 @@
 
 namespace hft::venue {
 
-struct ConfigError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+using base::ConfigError;
 
 struct LineConfig {
   std::string name;
-  std::vector<net::Endpoint> targets;  // one multicast group, or one unicast address for each receiver
+  std::vector<base::Endpoint> targets;  // one multicast group, or one unicast address for each receiver
   std::string interface = "127.0.0.1";
   int ttl = 1;
   FaultPlan faults;
@@ -54,7 +53,7 @@ struct Config {
   std::vector<AccountConfig> accounts;
   OrderServer::Settings orders;
   std::vector<LineConfig> lines;
-  net::Endpoint retransmit;
+  base::Endpoint retransmit;
   std::size_t datagram_bytes = mold::kDatagramBytesMax;
   std::uint64_t retain_messages = 4'000'000;
   std::uint64_t heartbeat_ms = 1000;

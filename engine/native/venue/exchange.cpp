@@ -1,4 +1,4 @@
-// What the venue makes of each inbound message; exchange_tell.cpp says the answers.
+// What the venue makes of each inbound message; exchange_reports.cpp says the answers.
 #include "venue/exchange.h"
 
 #include "venue/reasons.h"
@@ -11,7 +11,7 @@ std::vector<AccountState> states_of(const Directory& directory, std::vector<Acco
   std::vector<AccountState> states;
   for (AccountConfig& config : configs) {
     AccountState state;
-    state.firm = directory.find_firm(config.firm).value_or(house_firm);
+    state.firm = directory.find_firm(config.firm).value_or(kHouseFirm);
     state.config = std::move(config);
     states.push_back(std::move(state));
   }
@@ -68,29 +68,29 @@ void Exchange::receive(AccountId id, Bytes bytes) {
 
 // Refusals that hold for any new order of the account at this moment.
 std::uint16_t Exchange::why_not_now(const AccountState& account) const {
-  if (closed_) return reason::destination_closed;
-  if (!account.enabled || !firms_enabled_[account.firm]) return reason::firm_not_authorized;
-  return paused_ ? reason::halted : reason::none;
+  if (closed_) return reason::kDestinationClosed;
+  if (!account.enabled || !firms_enabled_[account.firm]) return reason::kFirmNotAuthorized;
+  return paused_ ? reason::kHalted : reason::kNone;
 }
 
 // Refusals by what the message asks for; size, price and symbol are the core's to judge.
 std::uint16_t Exchange::why_not(const AccountState& account, const ouch::Message& message) const {
   using ouch::EnterOrder;
   const auto request = message.as<EnterOrder>();
-  if (!is_side(request[EnterOrder::side])) return reason::invalid_side;
-  if (!directory_.find(request[EnterOrder::symbol])) return reason::invalid_symbol;
-  if (request[EnterOrder::price] > price_max) return reason::invalid_price;
-  if (!is_display(request[EnterOrder::display])) return reason::invalid_display;
-  if (request[EnterOrder::cross_type] != 'N') return reason::invalid_cross_order;
-  if (!is_time_in_force(request[EnterOrder::time_in_force])) return reason::other;
-  std::uint16_t why = reason::none;
+  if (!is_side(request[EnterOrder::side])) return reason::kInvalidSide;
+  if (!directory_.find(request[EnterOrder::symbol])) return reason::kInvalidSymbol;
+  if (request[EnterOrder::price] > kPriceMax) return reason::kInvalidPrice;
+  if (!is_display(request[EnterOrder::display])) return reason::kInvalidDisplay;
+  if (request[EnterOrder::cross_type] != 'N') return reason::kInvalidCrossOrder;
+  if (!is_time_in_force(request[EnterOrder::time_in_force])) return reason::kOther;
+  std::uint16_t why = reason::kNone;
   ouch::for_each_option(message.options, [&](const ouch::Option& option) {
     if (option.tag == ouch::kFirm) {
       const auto firm = trimmed(as_text(option.value));
-      if (!firm.empty() && firm != account.config.firm) why = reason::firm_not_authorized;
+      if (!firm.empty() && firm != account.config.firm) why = reason::kFirmNotAuthorized;
     } else if (option.tag != ouch::kCustomerType && option.tag != ouch::kGroupId &&
                option.tag != ouch::kSharesLocated) {
-      why = reason::other;
+      why = reason::kOther;
     }
   });
   return why;
@@ -133,8 +133,8 @@ void Exchange::enter(AccountId id, const ouch::Message& message) {
   entry.quantity = request[EnterOrder::quantity];
   entry.price = request[EnterOrder::price];
   std::uint16_t why = why_not_now(account);
-  if (why == reason::none) why = why_not(account, message);
-  if (why != reason::none) return reject(id, EnterOrder::type, urn, why, clordid, entry);
+  if (why == reason::kNone) why = why_not(account, message);
+  if (why != reason::kNone) return reject(id, EnterOrder::type, urn, why, clordid, entry);
   NewOrder order;
   order.account = id;
   order.firm = account.firm;
@@ -176,13 +176,13 @@ void Exchange::replace(AccountId id, const ouch::Message& message) {
     entry.code = old == 0 ? "not_live" : "urn_not_rising";
     return verdict("ignored", id, entry);
   }
-  if (const std::uint16_t why = why_not_now(account); why != reason::none) {
+  if (const std::uint16_t why = why_not_now(account); why != reason::kNone) {
     account.last_urn = urn;
     return reject(id, ReplaceOrder::type, urn, why, clordid, entry);
   }
   const bool valid = is_display(request[ReplaceOrder::display]) && message.options.empty() &&
                      is_time_in_force(request[ReplaceOrder::time_in_force]) &&
-                     request[ReplaceOrder::price] <= price_max;
+                     request[ReplaceOrder::price] <= kPriceMax;
   Replacement replacement;
   replacement.urn = urn;
   replacement.total = request[ReplaceOrder::quantity];

@@ -115,7 +115,7 @@ class Exchange {
   template <class Message>
   [[nodiscard]] ouch::Encoder<Message> say() {
     ouch::Encoder<Message> encoder(buffer_, profile_);
-    encoder.set(ouch::timestamp, now_ns_ % day_ns);
+    encoder.set(ouch::timestamp, now_ns_ % kDayNs);
     return encoder;
   }
   [[nodiscard]] static std::uint64_t owned(AccountId account, std::uint32_t urn) {

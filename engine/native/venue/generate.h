@@ -12,7 +12,7 @@
 namespace hft::venue {
 
 struct Generation {
-  Mix mix = mixes[0];
+  Mix mix = kMixes[0];
   std::uint64_t messages = 100'000;  // at least; the last command is finished
   std::uint64_t symbols = 8'000;
   std::uint64_t live = 10'000;

@@ -35,8 +35,8 @@ Matching::Matching(Symbol symbols, SelfTrade self_trade, ReferenceSource referen
 
 Verdict Matching::check(Symbol symbol, Quantity quantity, Price price) const {
   if (symbol >= books_.size()) return Verdict::invalid_symbol;
-  if (quantity == 0 || quantity > quantity_max) return Verdict::invalid_quantity;
-  if (price == 0 || price > price_max) return Verdict::invalid_price;
+  if (quantity == 0 || quantity > kQuantityMax) return Verdict::invalid_quantity;
+  if (price == 0 || price > kPriceMax) return Verdict::invalid_price;
   return Verdict::done;
 }
 
@@ -200,7 +200,7 @@ void Matching::trade(Order& taker, std::uint32_t maker_slot, Events& events) {
 
 bool Matching::prevent_self_match(Order& taker, std::uint32_t maker_slot, Events& events) {
   const Order maker = slots_[maker_slot];
-  if (self_trade_ == SelfTrade::allow || taker.firm == house_firm || maker.firm != taker.firm) return false;
+  if (self_trade_ == SelfTrade::allow || taker.firm == kHouseFirm || maker.firm != taker.firm) return false;
   const Quantity would_trade = std::min(taker.open, maker.open);
   const Order& loser = self_trade_ == SelfTrade::cancel_newest ? taker : maker;
   Event event = about(What::self_matched, loser, loser.open);

@@ -23,8 +23,8 @@ struct Order {
   OrderRef ref = 0;
   std::uint64_t entered = 0;             // rank of arrival; a replacement gets a new one
   std::uint32_t previous = 0, next = 0;  // neighbours in the level's queue; 0 = none
-  AccountId account = house_account;
-  FirmId firm = house_firm;
+  AccountId account = kHouseAccount;
+  FirmId firm = kHouseFirm;
   std::uint32_t urn = 0;
   Symbol symbol = 0;
   Side side = Side::buy;

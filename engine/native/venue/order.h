@@ -11,14 +11,14 @@ using OrderRef = std::uint64_t;  // the venue's day-unique order reference numbe
 using Price = std::uint32_t;     // four implied decimals, as ITCH and OUCH 5.0 carry it
 using Quantity = std::uint32_t;
 using Symbol = std::uint16_t;     // ITCH stock locate
-using AccountId = std::uint16_t;  // index of the venue's account list; house_account is the synthetic flow
+using AccountId = std::uint16_t;  // index of the venue's account list; kHouseAccount is the synthetic flow
 using FirmId = std::uint16_t;     // index of the venue's firm list
 
-inline constexpr AccountId house_account = 0xFFFF;
-inline constexpr FirmId house_firm = 0xFFFF;
+inline constexpr AccountId kHouseAccount = 0xFFFF;
+inline constexpr FirmId kHouseFirm = 0xFFFF;
 // OUCH 5.0 (2 May 2023), 1.2 and 2.1: at most $199,999.9900 and fewer than 1,000,000 shares.
-inline constexpr Price price_max = 1'999'999'900;
-inline constexpr Quantity quantity_max = 999'999;
+inline constexpr Price kPriceMax = 1'999'999'900;
+inline constexpr Quantity kQuantityMax = 999'999;
 
 enum class Side : std::uint8_t { buy, sell };
 
@@ -26,8 +26,8 @@ enum class Side : std::uint8_t { buy, sell };
 enum class SelfTrade : std::uint8_t { allow, cancel_newest, cancel_oldest };
 
 struct NewOrder {
-  AccountId account = house_account;
-  FirmId firm = house_firm;
+  AccountId account = kHouseAccount;
+  FirmId firm = kHouseFirm;
   std::uint32_t urn = 0;  // the owner's user reference number; the core only carries it
   Symbol symbol = 0;
   Side side = Side::buy;
@@ -68,8 +68,8 @@ struct Event {
   bool attributable = false;
   bool immediate = false;
   char reason = ' ';  // OUCH 5.0 appendix C
-  AccountId account = house_account;
-  FirmId firm = house_firm;
+  AccountId account = kHouseAccount;
+  FirmId firm = kHouseFirm;
   Symbol symbol = 0;
   std::uint32_t urn = 0;
   std::uint32_t other_urn = 0;

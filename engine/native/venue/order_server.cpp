@@ -2,30 +2,22 @@
 #include "venue/order_server.h"
 
 #include <sys/epoll.h>
-#include <sys/socket.h>
-
-#include <cerrno>
 
 namespace hft::venue {
 
 namespace {
-constexpr std::size_t out_bytes_max = 64UL << 20;  // a reader this far behind is cut, not waited for
-constexpr std::uint64_t ms = 1'000'000;
+constexpr std::size_t kOutBytesMax = 64UL << 20;  // a reader this far behind is cut, not waited for
+constexpr std::uint64_t kMs = 1'000'000;
 }  // namespace
-
-OrderServer::Connection::Connection(net::Fd socket) : fd(std::move(socket)), buffer(65536), reader(buffer) {}
 
 OrderServer::OrderServer(Settings settings, Exchange& exchange, Outlet& outlet, int epoll)
     : settings_(std::move(settings)),
       exchange_(exchange),
       outlet_(outlet),
       epoll_(epoll),
-      listener_(net::listen_tcp(settings_.at)),
+      listener_(base::listen_tcp(settings_.at)),
       streams_(exchange.accounts().size()) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = listener_.get();
-  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, listener_.get(), &event);
+  base::watch(epoll_, listener_, EPOLLIN);
 }
 
 void OrderServer::say(std::string_view event, std::string_view user, char type, std::string_view code) {
@@ -46,29 +38,23 @@ void OrderServer::on_ready(int fd, std::uint32_t events, std::uint64_t now_ns) {
 }
 
 void OrderServer::accept_all(std::uint64_t now_ns) {
-  while (net::Fd fd = net::accept_from(listener_)) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.fd = fd.get();
-    ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd.get(), &event);
+  while (base::Fd fd = base::accept_from(listener_)) {
+    base::watch(epoll_, fd, EPOLLIN);
     const int key = fd.get();
-    auto connection = std::make_unique<Connection>(std::move(fd));
-    connection->last_received_ns = connection->last_sent_ns = now_ns;
+    auto connection = std::make_unique<Connection>();
+    connection->link.open(std::move(fd), now_ns);
     connections_[key] = std::move(connection);
   }
 }
 
 void OrderServer::read_from(Connection& from, std::uint64_t now_ns) {
   while (!from.dead) {
-    const MutableBytes space = from.reader.space();
-    const ssize_t got = ::recv(from.fd.get(), space.data(), space.size(), 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (got <= 0) return drop(from, got == 0 ? "closed" : "reset");
-    from.last_received_ns = now_ns;
-    from.reader.commit(static_cast<std::size_t>(got));
+    const soup::Io io = from.link.read(now_ns);
+    if (io == soup::Io::none) return;
+    if (io != soup::Io::some) return drop(from, io == soup::Io::closed ? "closed" : "reset");
     soup::Packet packet;
     soup::Got what = soup::Got::need_more;
-    while (!from.closing && (what = from.reader.next(packet)) == soup::Got::packet) take(from, packet, now_ns);
+    while (!from.closing && (what = from.link.next(packet)) == soup::Got::packet) take(from, packet, now_ns);
     if (what == soup::Got::broken) return drop(from, "framing");
   }
 }
@@ -125,8 +111,8 @@ void OrderServer::login(Connection& from, Bytes payload, std::uint64_t now_ns) {
   const std::uint64_t next = request->next_sequence == 0 ? stream.size() + 1 : request->next_sequence;
   std::array<std::uint8_t, soup::kFrameBytes + soup::LoginAccepted::length> packet;
   soup::write(packet, soup::LoginAccepted{settings_.session, next});
-  from.out += as_text(packet);
-  for (std::size_t at = next - 1; at < stream.size(); ++at) from.out += stream[at];
+  from.link.queue(packet);
+  for (std::size_t at = next - 1; at < stream.size(); ++at) from.link.queue(as_bytes(stream[at]));
   say("login", user, soup::kLoginAccepted, std::to_string(next));
   write_to(from, now_ns);
 }
@@ -136,7 +122,7 @@ void OrderServer::append(AccountId account, Bytes message) {
   soup::write({reinterpret_cast<std::uint8_t*>(packet.data()), packet.size()}, soup::kSequenced, message);
   for (auto& [fd, connection] : connections_) {
     const bool reads = connection->role != Role::unknown && connection->account == account && !connection->dead;
-    if (reads && !connection->user.empty()) connection->out += packet;
+    if (reads && !connection->user.empty()) connection->link.queue(as_bytes(packet));
   }
   streams_[account].push_back(std::move(packet));
 }
@@ -144,28 +130,17 @@ void OrderServer::append(AccountId account, Bytes message) {
 void OrderServer::put(Connection& to, char type, Bytes payload) {
   std::array<std::uint8_t, 64> packet;
   const std::size_t bytes = soup::write(packet, type, payload);
-  to.out += as_text(Bytes(packet).first(bytes));
+  to.link.queue(Bytes(packet).first(bytes));
 }
 
 void OrderServer::write_to(Connection& to, std::uint64_t now_ns) {
-  while (!to.dead && to.sent < to.out.size()) {
-    const ssize_t put = ::send(to.fd.get(), to.out.data() + to.sent, to.out.size() - to.sent, MSG_NOSIGNAL);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0 && errno == EAGAIN) break;
-    if (put < 0) return drop(to, "reset");
-    to.sent += static_cast<std::size_t>(put);
-    to.last_sent_ns = now_ns;
-  }
-  const bool waits = to.sent < to.out.size();
-  if (!waits) to.out.clear(), to.sent = 0;
-  if (to.out.size() - to.sent > out_bytes_max) return drop(to, "slow_reader");
-  if (waits != to.waits_to_write && !to.dead) {
-    epoll_event event{};
-    event.events = EPOLLIN | (waits ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
-    event.data.fd = to.fd.get();
-    ::epoll_ctl(epoll_, EPOLL_CTL_MOD, to.fd.get(), &event);
-    to.waits_to_write = waits;
-  }
+  if (to.dead) return;
+  if (!to.link.flush(now_ns)) return drop(to, "reset");
+  const bool waits = to.link.unsent_bytes() > 0;
+  if (to.link.unsent_bytes() > kOutBytesMax) return drop(to, "slow_reader");
+  if (waits == to.waits_to_write) return;
+  base::watch(epoll_, to.link.socket(), waits ? EPOLLIN | EPOLLOUT : EPOLLIN, false);
+  to.waits_to_write = waits;
 }
 
 // The connection is only marked here: its caller may still be walking over it.
@@ -181,23 +156,23 @@ void OrderServer::reap(std::uint64_t now_ns) {
   for (auto at = connections_.begin(); at != connections_.end();) {
     Connection& connection = *at->second;
     if (!connection.dead && connection.closing) write_to(connection, now_ns);
-    if (connection.closing && connection.out.empty()) connection.dead = true;
+    if (connection.closing && connection.link.unsent_bytes() == 0) connection.dead = true;
     at = connection.dead ? connections_.erase(at) : std::next(at);
   }
 }
 
 void OrderServer::flush(std::uint64_t now_ns) {
   for (auto& [fd, connection] : connections_) {
-    if (!connection->out.empty() && !connection->waits_to_write) write_to(*connection, now_ns);
+    if (connection->link.unsent_bytes() > 0 && !connection->waits_to_write) write_to(*connection, now_ns);
   }
   reap(now_ns);
 }
 
 void OrderServer::tick(std::uint64_t now_ns) {
   for (auto& [fd, connection] : connections_) {
-    if (now_ns - connection->last_received_ns > settings_.peer_timeout_ms * ms) {
+    if (connection->link.is_silent(now_ns, settings_.peer_timeout_ms * kMs)) {
       drop(*connection, "silent");
-    } else if (!connection->user.empty() && now_ns - connection->last_sent_ns >= soup::kHeartbeatEvery_ms * ms) {
+    } else if (!connection->user.empty() && connection->link.owes_heartbeat(now_ns, soup::kHeartbeatEveryMs * kMs)) {
       put(*connection, soup::kServerHeartbeat);
     }
   }

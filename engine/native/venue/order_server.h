@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "base/net.h"
 #include "venue/exchange.h"
-#include "venue/net.h"
-#include "wire/soup.h"
+#include "wire/soup_session.h"
 
 namespace hft::venue {
 
@@ -28,15 +28,15 @@ class OrderServer {
  public:
   struct Settings {
     std::string session;
-    net::Endpoint at;
-    std::uint64_t peer_timeout_ms = soup::kPeerDeadAfter_ms;
+    base::Endpoint at;
+    std::uint64_t peer_timeout_ms = soup::kPeerDeadAfterMs;
     std::vector<DropCopyConfig> drop_copies;
   };
 
   OrderServer(Settings settings, Exchange& exchange, Outlet& outlet, int epoll);
 
   [[nodiscard]] bool owns(int fd) const { return fd == listener_.get() || connections_.contains(fd); }
-  [[nodiscard]] std::uint16_t port() const { return net::port_of(listener_); }
+  [[nodiscard]] std::uint16_t port() const { return base::port_of(listener_); }
   void on_ready(int fd, std::uint32_t events, std::uint64_t now_ns);
   void append(AccountId account, Bytes message);
   void tick(std::uint64_t now_ns);  // heartbeats, dead peers, connections to reap
@@ -49,17 +49,10 @@ class OrderServer {
  private:
   enum class Role : std::uint8_t { unknown, orders, drop_copy };
   struct Connection {
-    explicit Connection(net::Fd socket);
-    net::Fd fd;
-    std::vector<std::uint8_t> buffer;
-    soup::Reader reader;
-    std::string out;
-    std::size_t sent = 0;
+    soup::Session link{65536};
     Role role = Role::unknown;
     AccountId account = 0;
     std::string user;
-    std::uint64_t last_sent_ns = 0;
-    std::uint64_t last_received_ns = 0;
     bool waits_to_write = false;
     bool closing = false;  // no more reading; gone once `out` is written
     bool dead = false;
@@ -81,7 +74,7 @@ class OrderServer {
   Exchange& exchange_;
   Outlet& outlet_;
   int epoll_;
-  net::Fd listener_;
+  base::Fd listener_;
   std::map<int, std::unique_ptr<Connection>> connections_;
   std::vector<std::vector<std::string>> streams_;  // framed 'S' packets, one list an account
 };

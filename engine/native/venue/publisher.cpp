@@ -6,7 +6,7 @@ namespace hft::venue {
 template <class Message>
 Writer<Message> Publisher::begin(std::uint16_t locate, std::uint64_t now_ns) {
   Writer<Message> writer(buffer_.data());
-  writer.set(itch::locate, locate).set(itch::timestamp, now_ns % day_ns);
+  writer.set(itch::locate, locate).set(itch::timestamp, now_ns % kDayNs);
   return writer;
 }
 

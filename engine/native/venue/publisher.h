@@ -10,7 +10,7 @@
 
 namespace hft::venue {
 
-inline constexpr std::uint64_t day_ns = 86'400ULL * 1'000'000'000ULL;
+inline constexpr std::uint64_t kDayNs = 86'400ULL * 1'000'000'000ULL;
 
 class Publisher {
  public:

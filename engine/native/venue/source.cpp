@@ -5,7 +5,7 @@ namespace hft::venue {
 
 namespace {
 
-constexpr std::uint64_t never = UINT64_MAX;
+constexpr std::uint64_t kNever = UINT64_MAX;
 
 class CaptureSource : public Source {
  public:
@@ -14,7 +14,7 @@ class CaptureSource : public Source {
 
   void start(std::uint64_t now_ns) override {
     started_ns_ = now_ns;
-    due_ns_ = capture_.messages.empty() ? never : now_ns;
+    due_ns_ = capture_.messages.empty() ? kNever : now_ns;
   }
   [[nodiscard]] std::uint64_t due_ns() const override { return due_ns_; }
   [[nodiscard]] std::uint64_t sent() const override { return next_; }
@@ -26,7 +26,7 @@ class CaptureSource : public Source {
       feed.publish(capture_.message(next_++));
     } while (next_ < messages.size() && messages[next_].timestamp_ns - opened <= window_ns_);
     feed.flush();
-    due_ns_ = next_ < messages.size() ? std::max(due_ns_, scaled(messages[next_].timestamp_ns)) : never;
+    due_ns_ = next_ < messages.size() ? std::max(due_ns_, scaled(messages[next_].timestamp_ns)) : kNever;
   }
 
  private:
@@ -40,7 +40,7 @@ class CaptureSource : public Source {
   double speed_;
   std::uint64_t window_ns_;
   std::uint64_t started_ns_ = 0;
-  std::uint64_t due_ns_ = never;
+  std::uint64_t due_ns_ = kNever;
   std::size_t next_ = 0;
 };
 
@@ -68,7 +68,7 @@ class SyntheticSource : public Source {
     sent_ += feed.next_sequence() - before;
     const auto offset_ns =
         static_cast<std::uint64_t>(static_cast<double>(sent_) * 1e9 / static_cast<double>(config_.messages_per_s));
-    due_ns_ = config_.messages != 0 && sent_ >= config_.messages ? never : started_ns_ + offset_ns;
+    due_ns_ = config_.messages != 0 && sent_ >= config_.messages ? kNever : started_ns_ + offset_ns;
   }
 
  private:
@@ -76,7 +76,7 @@ class SyntheticSource : public Source {
   Synthetic market_;
   Events events_;
   std::uint64_t started_ns_ = 0;
-  std::uint64_t due_ns_ = never;
+  std::uint64_t due_ns_ = kNever;
   std::uint64_t sent_ = 0;
 };
 

@@ -6,8 +6,8 @@
 namespace hft::venue {
 
 namespace {
-constexpr Price tick = 100;  // one cent
-constexpr std::size_t recent_span = 4096;
+constexpr Price kTick = 100;  // one cent
+constexpr std::size_t kRecentSpan = 4096;
 }  // namespace
 
 Synthetic::Synthetic(Matching& core, const Mix& mix, std::size_t live_target, std::uint64_t seed)
@@ -21,11 +21,11 @@ Symbol Synthetic::pick_symbol() {
 
 // Between $10 and $500, fixed for the symbol and the day: bids stay below it, asks above.
 Price Synthetic::middle(Symbol symbol) const {
-  return static_cast<Price>(100'000 + tick * (mix64(seed_ * 0x10000 + symbol) % 49'000));
+  return static_cast<Price>(100'000 + kTick * (mix64(seed_ * 0x10000 + symbol) % 49'000));
 }
 
 Price Synthetic::passive_price(Symbol symbol, Side side) {
-  const auto away = static_cast<Price>(tick * (1 + std::min(random_.below(30), random_.below(30))));
+  const auto away = static_cast<Price>(kTick * (1 + std::min(random_.below(30), random_.below(30))));
   return side == Side::buy ? middle(symbol) - away : middle(symbol) + away;
 }
 
@@ -55,7 +55,7 @@ void Synthetic::take(Events& events) {
 OrderRef Synthetic::pick_order() {
   for (int tries = 0; tries < 8 && !refs_.empty(); ++tries) {
     const bool recent = random_.unit() < mix_.recent;
-    const std::size_t span = recent ? std::min(recent_span, refs_.size()) : refs_.size();
+    const std::size_t span = recent ? std::min(kRecentSpan, refs_.size()) : refs_.size();
     const OrderRef ref = refs_[refs_.size() - 1 - random_.below(span)];
     if (core_.find(ref) != nullptr) return ref;
   }
@@ -75,7 +75,7 @@ void Synthetic::replace(Events& events) {
 }
 
 void Synthetic::compact() {
-  if (refs_.size() < 2 * core_.live() + 4 * recent_span) return;
+  if (refs_.size() < 2 * core_.live() + 4 * kRecentSpan) return;
   std::erase_if(refs_, [&](OrderRef ref) { return core_.find(ref) == nullptr; });
 }
 

@@ -23,12 +23,12 @@ struct Mix {
   double recent;                                     // share of removals and replacements that hit a recent order
 };
 
-inline constexpr std::array<Mix, 3> mixes{{{"burst", 568, 169, 228, 28, 6, 0.9},
-                                           {"recent-delete", 455, 440, 60, 30, 15, 0.8},
-                                           {"uniform-delete", 455, 440, 60, 30, 15, 0.0}}};
+inline constexpr std::array<Mix, 3> kMixes{{{"burst", 568, 169, 228, 28, 6, 0.9},
+                                            {"recent-delete", 455, 440, 60, 30, 15, 0.8},
+                                            {"uniform-delete", 455, 440, 60, 30, 15, 0.0}}};
 
 constexpr std::optional<Mix> find_mix(std::string_view name) {
-  for (const Mix& mix : mixes) {
+  for (const Mix& mix : kMixes) {
     if (mix.name == name) return mix;
   }
   return std::nullopt;

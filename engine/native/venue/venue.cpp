@@ -10,18 +10,21 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/clock.h"
+#include "base/exit_codes.h"
+#include "base/net.h"
 #include "venue/admin.h"
 
 namespace hft::venue {
 
 namespace {
-constexpr std::uint64_t tick_every_ns = 50'000'000;
-constexpr int datagrams_per_turn = 64;  // then sockets get their chance again
-constexpr std::uint64_t never = UINT64_MAX;
+constexpr std::uint64_t kTickEveryNs = 50'000'000;
+constexpr int kDatagramsPerTurn = 64;  // then sockets get their chance again
+constexpr std::uint64_t kNever = UINT64_MAX;
 
-net::Fd make_epoll() {
-  net::Fd fd(::epoll_create1(EPOLL_CLOEXEC));
-  if (!fd) throw net::NetError(std::string("epoll_create1: ") + std::strerror(errno));
+base::Fd make_epoll() {
+  base::Fd fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!fd) throw base::NetError(std::string("epoll_create1: ") + std::strerror(errno));
   return fd;
 }
 }  // namespace
@@ -37,8 +40,8 @@ Venue::Venue(const Config& config)
   if (!log_.good()) throw ConfigError(config.log_path + ": cannot be written");
   read_time();
   for (const LineConfig& line : config_.lines) add_line(line);
-  retransmit_ = net::bind_udp(config_.retransmit);
-  watch(retransmit_);
+  retransmit_ = base::bind_udp(config_.retransmit);
+  base::watch(epoll_.get(), retransmit_, EPOLLIN);
   orders_ = std::make_unique<OrderServer>(config_.orders, exchange_, *this, epoll_.get());
   source_ = make_source(config_.source, exchange_);
   if (!config_.admin_path.empty()) admin_ = std::make_unique<Admin>(config_.admin_path, *this, epoll_.get());
@@ -51,26 +54,19 @@ Venue::~Venue() = default;
 
 std::string Venue::ready_line() const {
   return R"({"ready":true,"session":")" + config_.session + R"(","order_port":)" + std::to_string(orders_->port()) +
-         R"(,"retransmit_port":)" + std::to_string(net::port_of(retransmit_)) + "}";
-}
-
-void Venue::watch(const net::Fd& fd) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.fd = fd.get();
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd.get(), &event);
+         R"(,"retransmit_port":)" + std::to_string(base::port_of(retransmit_)) + "}";
 }
 
 void Venue::add_line(const LineConfig& line) {
   const std::size_t index = counts_.size();
   counts_.push_back({line.name});
-  std::vector<net::Fd> sockets;
-  for (const net::Endpoint& target : line.targets) {
-    sockets.push_back(net::connect_udp(target, line.interface, line.ttl));
+  std::vector<base::Fd> sockets;
+  for (const base::Endpoint& target : line.targets) {
+    sockets.push_back(base::connect_udp(target, line.interface, line.ttl));
   }
   senders_.push_back(std::move(sockets));
   const auto send = [this, index](Bytes datagram) {
-    for (const net::Fd& socket : senders_[index]) {
+    for (const base::Fd& socket : senders_[index]) {
       // A receiver that is not there yet answers with ICMP: the next send says ECONNREFUSED once; send again.
       ssize_t put = ::send(socket.get(), datagram.data(), datagram.size(), 0);
       if (put < 0 && errno == ECONNREFUSED) put = ::send(socket.get(), datagram.data(), datagram.size(), 0);
@@ -105,8 +101,8 @@ void Venue::report_fault(std::size_t line, Fault fault, std::uint64_t datagram, 
 void Venue::to_feed(Bytes message) { feed_.publish(message); }
 
 void Venue::read_time() {
-  now_ns_ = net::realtime_ns();
-  steady_ns_ = net::monotonic_ns();
+  now_ns_ = base::realtime_ns();
+  steady_ns_ = base::monotonic_ns();
   exchange_.set_time(now_ns_);
 }
 
@@ -161,7 +157,7 @@ void Venue::answer_requests() {
 
 void Venue::run_source() {
   if (!source_ || feed_paused_ || ended_) return;
-  for (int i = 0; i < datagrams_per_turn && source_->due_ns() <= steady_ns_; ++i) {
+  for (int i = 0; i < kDatagramsPerTurn && source_->due_ns() <= steady_ns_; ++i) {
     source_->send_one(exchange_, feed_);
   }
 }
@@ -173,7 +169,7 @@ void Venue::run_timers() {
       for (const auto& injector : injectors_) injector->idle();
     }
     orders_->tick(steady_ns_);
-    tick_due_ns_ = steady_ns_ + tick_every_ns;
+    tick_due_ns_ = steady_ns_ + kTickEveryNs;
     datagrams_seen_ = feed_.datagrams();
   }
   if (steady_ns_ >= heartbeat_due_ns_) {
@@ -184,7 +180,7 @@ void Venue::run_timers() {
 
 std::uint64_t Venue::sleep_ns() const {
   const bool runs = source_ && !feed_paused_ && !ended_;
-  const std::uint64_t due = std::min({tick_due_ns_, heartbeat_due_ns_, runs ? source_->due_ns() : never});
+  const std::uint64_t due = std::min({tick_due_ns_, heartbeat_due_ns_, runs ? source_->due_ns() : kNever});
   return due > steady_ns_ ? due - steady_ns_ : 0;
 }
 
@@ -216,7 +212,7 @@ int Venue::run(const volatile int* stop) {
   end_session();
   orders_->flush(steady_ns_);
   log_.flush();
-  return log_.good() ? 0 : 75;
+  return log_.good() ? base::kExitOk : base::kExitRetry;
 }
 
 }  // namespace hft::venue

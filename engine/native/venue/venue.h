@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/fd.h"
 #include "venue/config.h"
 #include "venue/feed.h"
 #include "venue/source.h"
@@ -55,7 +56,6 @@ class Venue : public Outlet {
  private:
   void add_line(const LineConfig& line);
   void report_fault(std::size_t line, Fault fault, std::uint64_t datagram, Bytes bytes);
-  void watch(const net::Fd& fd);
   void answer_requests();
   void run_source();
   void run_timers();
@@ -68,12 +68,12 @@ class Venue : public Outlet {
   Directory directory_;
   Exchange exchange_;
   Feed feed_;
-  net::Fd epoll_;
-  net::Fd retransmit_;
+  base::Fd epoll_;
+  base::Fd retransmit_;
   std::unique_ptr<OrderServer> orders_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<Source> source_;
-  std::vector<std::vector<net::Fd>> senders_;
+  std::vector<std::vector<base::Fd>> senders_;
   std::vector<LineCounts> counts_;
   std::vector<std::unique_ptr<Injector>> injectors_;
   std::uint64_t now_ns_ = 0;     // real time: what is logged and published

@@ -1,7 +1,8 @@
 // The link between engine and gateway: five packet letters of its own inside SoupBinTCP framing.
 //
 // On accept the gateway sends a nonce; the engine answers HELLO (JSON), is welcomed or refused, says CLAIM(epoch)
-// exactly once, is welcomed or refused again, and from then on speaks plain SoupBinTCP and OUCH. SoupBinTCP uses
+// exactly once, is welcomed or refused again, and from then on speaks plain SoupBinTCP and OUCH, but for one mark of
+// the gateway: everything that was answered before the login lies before it. SoupBinTCP uses
 // no lower-case letter, so a link packet can never be taken for one of its own. The JSON texts are made and read
 // where there is time for JSON; here are only frames and limits.
 #pragma once
@@ -11,19 +12,22 @@
 namespace hft::link {
 
 enum Type : char {
-  kNonce = 'n',    // gateway: 32 random bytes
-  kHello = 'h',    // engine: JSON {"contract","slot","egress","ticket"}
-  kWelcome = 'w',  // gateway: JSON {"session","next_urn"}
-  kRefused = 'x',  // gateway: JSON {"code","detail"}, or {"code","urn"} for one message later on
-  kClaim = 'c',    // engine: epoch u64, once per connection
+  kNonce = 'n',     // gateway: 32 random bytes
+  kHello = 'h',     // engine: JSON {"contract","slot","egress","ticket"}
+  kWelcome = 'w',   // gateway: JSON {"session","next_urn"}
+  kRefused = 'x',   // gateway: JSON {"code","detail"}, or {"code","urn"} for one message later on
+  kClaim = 'c',     // engine: epoch u64, once per connection
+  kReplayed = 'm',  // gateway, behind its replay: the number of the next response, u64
 };
 
 inline constexpr std::size_t kNonceBytes = 32;
 inline constexpr std::size_t kHelloBytesMax = 8192;
 inline constexpr std::size_t kClaimBytes = 8;
+inline constexpr std::size_t kReplayedBytes = 8;
 
 constexpr bool is_link_letter(char type) {
-  return type == kNonce || type == kHello || type == kWelcome || type == kRefused || type == kClaim;
+  return type == kNonce || type == kHello || type == kWelcome || type == kRefused || type == kClaim ||
+         type == kReplayed;
 }
 
 using Nonce = std::array<std::uint8_t, kNonceBytes>;
@@ -39,6 +43,12 @@ inline std::size_t write_claim(MutableBytes out, std::uint64_t epoch) {
   std::array<std::uint8_t, kClaimBytes> payload;
   store_be<kClaimBytes>(payload.data(), epoch);
   return soup::write(out, kClaim, payload);
+}
+
+inline std::size_t write_replayed(MutableBytes out, std::uint64_t next_response) {
+  std::array<std::uint8_t, kReplayedBytes> payload;
+  store_be<kReplayedBytes>(payload.data(), next_response);
+  return soup::write(out, kReplayed, payload);
 }
 
 inline std::size_t write_welcome(MutableBytes out, std::string_view json) {
@@ -65,6 +75,11 @@ inline std::optional<std::string_view> parse_hello(const soup::Packet& packet) {
 inline std::optional<std::uint64_t> parse_claim(const soup::Packet& packet) {
   if (packet.type != kClaim || packet.payload.size() != kClaimBytes) return std::nullopt;
   return load_be<kClaimBytes>(packet.payload.data());
+}
+
+inline std::optional<std::uint64_t> parse_replayed(const soup::Packet& packet) {
+  if (packet.type != kReplayed || packet.payload.size() != kReplayedBytes) return std::nullopt;
+  return load_be<kReplayedBytes>(packet.payload.data());
 }
 
 }  // namespace hft::link

@@ -15,8 +15,8 @@ namespace hft::soup {
 
 inline constexpr std::size_t kFrameBytes = 3;
 inline constexpr std::size_t kPayloadBytesMax = 0xFFFF - 1;
-inline constexpr std::uint64_t kHeartbeatEvery_ms = 1000;
-inline constexpr std::uint64_t kPeerDeadAfter_ms = 15000;
+inline constexpr std::uint64_t kHeartbeatEveryMs = 1000;
+inline constexpr std::uint64_t kPeerDeadAfterMs = 15000;
 
 // Server to client in upper part, client to server below; '+' goes both ways.
 enum Type : char {

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from agent import grubenv, state
+from agent import state
+from agent.boot import grubenv
 from agent.document import Boot
-from agent.host import Host
+from agent.host import HostRoot
 
 TXN = "20261121T101500-3f2a9c1b"
 RELEASE = "6.1.0-56-amd64"
@@ -64,6 +65,6 @@ def tree(root: Path) -> dict[str, bytes]:
     return {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
 
 
-def phase(host: Host) -> str | None:
+def phase(host: HostRoot) -> str | None:
     trial = state.read(host)["trial"]
     return None if trial is None else str(trial["state"])

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import boot
-from agent.boot_preflight import check
+from agent.boot import boot
+from agent.boot.preflight import check
 from agent.errors import RefusedError
-from agent.host import Host
+from agent.host import HostRoot
 from tests.unit.agent.boot_tree import BASE, MOUNTINFO, RELEASE, WANTED, lay_out, put, tree
 
 
@@ -19,8 +19,8 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def host(root: Path) -> Host:
-    return Host(root=str(root))
+def host(root: Path) -> HostRoot:
+    return HostRoot(root=str(root))
 
 
 def fat(root: Path) -> None:
@@ -86,7 +86,7 @@ def foreign_menu(root: Path) -> None:
         (no_uuid, "no file system on vda1"),
         (no_grubenv, "grubenv is missing"),
         (short_grubenv, "25 bytes"),
-        (not_by_grub, "did not come through GRUB"),
+        (not_by_grub, "was not booted by GRUB"),
         (no_grub_cfg, "not booted by Debian's GRUB"),
         (no_kernel, "cannot be read"),
         (old_kernel, "5.14"),
@@ -94,7 +94,7 @@ def foreign_menu(root: Path) -> None:
     ],
 )
 def test_preflight_refuses_where_there_would_be_no_way_back(
-    host: Host, root: Path, spoil: Callable[[Path], None], sentence: str
+    host: HostRoot, root: Path, spoil: Callable[[Path], None], sentence: str
 ) -> None:
     check(host, WANTED)
     spoil(root)

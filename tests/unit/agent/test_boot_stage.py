@@ -6,15 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from agent import applying, boot, boot_finish, grub, grubenv, health, journal, state
-from agent.boot_preflight import current_menu
-from agent.boot_state import Phase
+from agent import state
+from agent.boot import boot, grub, grub_adopt, grubenv
+from agent.boot.preflight import current_menu
+from agent.boot.states import Phase
 from agent.document import Document, FileStep
 from agent.errors import RefusedError
-from agent.host import Host
+from agent.health import health
+from agent.host import HostRoot
 from agent.record import status_of
-from agent.status import record_of
+from agent.transaction import finish as boot_finish
+from agent.transaction import journal
+from agent.verbs import apply as applying
+from agent.verbs.status import record_of
 from tests.unit.agent.boot_tree import BASE, RELEASE, TXN, WANTED, boot_with, lay_out, phase, put, tree
+from tuning.snapshot.boot_menu import HFT_CFG, HOOK, reads_ours
 
 
 @pytest.fixture
@@ -23,11 +29,11 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def host(root: Path) -> Host:
-    return Host(root=str(root))
+def host(root: Path) -> HostRoot:
+    return HostRoot(root=str(root))
 
 
-def test_staging_adopts_and_writes_the_candidate_and_nothing_points_at_it(host: Host) -> None:
+def test_staging_adopts_and_writes_the_candidate_and_nothing_points_at_it(host: HostRoot) -> None:
     note = boot.stage(host, TXN, WANTED)
     menu = current_menu(host)
     assert menu is not None
@@ -39,7 +45,9 @@ def test_staging_adopts_and_writes_the_candidate_and_nothing_points_at_it(host: 
     assert phase(host) == "staged"
 
 
-def test_staging_twice_is_staging_once_and_taking_back_leaves_an_adopted_host(host: Host, root: Path) -> None:
+def test_staging_twice_is_staging_once_and_taking_back_leaves_an_adopted_host(
+    host: HostRoot, root: Path
+) -> None:
     boot.stage(host, TXN, WANTED)
     once = tree(root)
     boot.stage(host, TXN, WANTED)
@@ -54,13 +62,13 @@ def test_staging_twice_is_staging_once_and_taking_back_leaves_an_adopted_host(ho
     assert tree(root) == adopted
 
 
-def test_taking_back_what_was_never_staged_changes_nothing(host: Host, root: Path) -> None:
+def test_taking_back_what_was_never_staged_changes_nothing(host: HostRoot, root: Path) -> None:
     before = tree(root)
     boot.unstage(host, TXN)
     assert tree(root) == before
 
 
-def test_arming_sets_the_one_shot_and_forgets_what_an_earlier_trial_left(host: Host) -> None:
+def test_arming_sets_the_one_shot_and_forgets_what_an_earlier_trial_left(host: HostRoot) -> None:
     boot.stage(host, TXN, WANTED)
     grubenv.update(host, hft_tried="old", hft_failed="kernel")
     boot.arm(host, TXN, drained=False)
@@ -70,23 +78,23 @@ def test_arming_sets_the_one_shot_and_forgets_what_an_earlier_trial_left(host: H
     assert boot.trial_open(host, TXN)
 
 
-def spoil_kernel(host: Host, root: Path) -> None:
+def spoil_kernel(host: HostRoot, root: Path) -> None:
     put(root, f"/boot/vmlinuz-{RELEASE}", "another kernel")
 
 
-def lose_initrd(host: Host, root: Path) -> None:
+def lose_initrd(host: HostRoot, root: Path) -> None:
     (root / f"boot/initrd.img-{RELEASE}").unlink()
 
 
-def start_engine(host: Host, root: Path) -> None:
+def start_engine(host: HostRoot, root: Path) -> None:
     put(root, "/sys/fs/cgroup/hft.slice/hft-engine.slice/cgroup.events", "populated 1\n")
 
 
-def lose_menu(host: Host, root: Path) -> None:
+def lose_menu(host: HostRoot, root: Path) -> None:
     (root / "boot/grub/hft.cfg").unlink()
 
 
-def come_up(host: Host, root: Path) -> None:
+def come_up(host: HostRoot, root: Path) -> None:
     trial = boot.open_trial(host)
     assert trial is not None
     boot.save(host, trial.moved(Phase.ARMED, "").moved(Phase.BOOTED, ""))
@@ -99,11 +107,11 @@ def come_up(host: Host, root: Path) -> None:
         (lose_initrd, "cannot be read"),
         (start_engine, "--drain"),
         (lose_menu, "no candidate"),
-        (come_up, "tried once only"),
+        (come_up, "tried only once"),
     ],
 )
 def test_arming_looks_once_more_and_refuses(
-    host: Host, root: Path, spoil: Callable[[Host, Path], None], sentence: str
+    host: HostRoot, root: Path, spoil: Callable[[HostRoot, Path], None], sentence: str
 ) -> None:
     boot.stage(host, TXN, WANTED)
     spoil(host, root)
@@ -112,7 +120,128 @@ def test_arming_looks_once_more_and_refuses(
     assert "next_entry" not in grubenv.load(host)
 
 
-def test_a_drained_host_may_be_armed_and_a_second_trial_may_not_be_staged(host: Host, root: Path) -> None:
+STRANGER = "### BEGIN /etc/grub.d/06_other ###\nmenuentry 'x' {\n}\n### END /etc/grub.d/06_other ###\n"
+
+
+@pytest.mark.parametrize("line", ["menuentry 'x' {", "\tsubmenu 'more' {", "  menuentry --id a 'x' {"])
+def test_nothing_is_staged_behind_a_strangers_entry(host: HostRoot, root: Path, line: str) -> None:
+    put(root, "/boot/grub/grub.cfg", STRANGER.replace("menuentry 'x' {", line) + f"{HOOK}\n")
+    before = tree(root)
+    with pytest.raises(RefusedError, match=r"before our entries.*rename /etc/grub.d/06_other"):
+        boot.stage(host, TXN, WANTED)
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize(
+    ("grub_cfg", "way"),
+    [
+        (STRANGER, "rename /etc/grub.d/06_other"),
+        (STRANGER.replace("06_other", "00_header"), "rename /etc/grub.d/00_header"),
+        ("set default=0\nmenuentry 'Recovery' --id x { echo }\n", "put it into /etc/grub.d/40_custom"),
+        (f"{STRANGER.replace('06_other', '10_linux')}menuentry 'x' {{\n", "put it into"),
+    ],
+)
+def test_what_would_stand_first_is_refused_before_our_hook_is_there(
+    host: HostRoot, root: Path, grub_cfg: str, way: str
+) -> None:
+    put(root, "/boot/grub/grub.cfg", grub_cfg)
+    before = tree(root)
+    with pytest.raises(RefusedError, match=f"before our entries; {way}"):
+        boot.stage(host, TXN, WANTED)
+    assert tree(root) == before
+
+
+def test_scripts_that_come_behind_ours_are_nobody_elses_first_entry(host: HostRoot, root: Path) -> None:
+    put(root, "/boot/grub/grub.cfg", STRANGER.replace("06_other", "10_linux"))
+    assert boot.stage(host, TXN, WANTED).startswith("the candidate entry")
+    assert 'set fallback="2"' in (host.read(HFT_CFG) or "")
+
+
+def test_a_stranger_that_came_after_staging_stops_the_arming(host: HostRoot, root: Path) -> None:
+    boot.stage(host, TXN, WANTED)
+    put(root, "/boot/grub/grub.cfg", f"{STRANGER}{HOOK}\n")
+    with pytest.raises(RefusedError, match="before our entries"):
+        boot.arm(host, TXN, drained=False)
+    assert phase(host) == "staged"
+
+
+def test_entries_behind_ours_and_a_hook_in_a_comment_are_told_apart() -> None:
+    assert grub.stranger_before(f"{HOOK}\n{STRANGER}") is None
+    assert not reads_ours(f"# {HOOK}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "with_ours", "fault"),
+    [
+        (f"{HOOK}\nmenuentry 'x' {{\n}}\n", True, None),
+        ("menuentry 'x' {\n}\n", False, None),
+        (f"# {HOOK}\nmenuentry 'x' {{\n}}\n", True, "does not read our menu"),
+        (f"{STRANGER}{HOOK}\n", True, "rename /etc/grub.d/06_other"),
+        (f"{HOOK}\nmenuentry 'x' {{\n}}\n", False, "still reads our menu"),
+        ("echo menuentry\n", False, "has no entry"),
+        ("", False, "has no entry"),
+    ],
+)
+def test_a_generated_menu_is_judged_before_it_is_written(
+    text: str, with_ours: bool, fault: str | None
+) -> None:
+    """By one rule, whether our menu comes or goes."""
+    found = grub_adopt.fault_of(text, with_ours=with_ours)
+    assert (found is None) if fault is None else fault in (found or "")
+
+
+def fill_block(host: HostRoot, root: Path) -> None:
+    room = grubenv.SIZE - len(grubenv.render({}).rstrip(b"#"))
+    held = sum(len(f"{name}={value}\n") for name, value in grubenv.load(host).items())
+    grubenv.update(host, kept="x" * (room - held - len("kept=\n")))
+
+
+def lose_block(host: HostRoot, root: Path) -> None:
+    (root / "boot/grub/grubenv").unlink()
+
+
+def empty_block(host: HostRoot, root: Path) -> None:
+    put(root, "/boot/grub/grubenv", "")
+
+
+@pytest.mark.parametrize("spoil", [fill_block, lose_block, empty_block])
+def test_an_environment_block_that_takes_no_one_shot_leaves_the_trial_staged(
+    host: HostRoot, root: Path, spoil: Callable[[HostRoot, Path], None]
+) -> None:
+    boot.stage(host, TXN, WANTED)
+    spoil(host, root)
+    assert boot.reboot(host, [TXN]) == 2
+    assert phase(host) == "staged"
+
+
+def test_a_full_block_is_refused_before_anything_is_staged(host: HostRoot, root: Path) -> None:
+    fill_block(host, root)
+    before = tree(root)
+    with pytest.raises(RefusedError, match="grub-editenv"):
+        boot.stage(host, TXN, WANTED)
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize("where", ["update", "checkpoint", "_read_back", "ask_for_reboot"])
+def test_a_trial_is_armed_only_while_the_one_shot_is_set(
+    host: HostRoot, root: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Whatever fails between the record and the answer `armed`: record and one-shot agree afterwards."""
+    boot.stage(host, TXN, WANTED)
+
+    def fails(*_: object, **__: object) -> None:
+        monkeypatch.undo()
+        raise OSError(5, "Input/output error")
+
+    owner = {"update": grubenv, "checkpoint": grub_adopt}.get(where, boot)
+    monkeypatch.setattr(owner, where, fails)
+    assert boot.reboot(host, [TXN]) == 2
+    armed = grubenv.load(host).get("next_entry") == grub.CANDIDATE
+    assert phase(host) == ("armed" if armed else "staged")
+    assert not armed
+
+
+def test_a_drained_host_may_be_armed_and_a_second_trial_may_not_be_staged(host: HostRoot, root: Path) -> None:
     boot.stage(host, TXN, WANTED)
     start_engine(host, root)
     with pytest.raises(RefusedError, match="finish or revert"):
@@ -121,7 +250,7 @@ def test_a_drained_host_may_be_armed_and_a_second_trial_may_not_be_staged(host: 
 
 
 def test_the_reboot_verb_answers_with_the_boot_id_or_the_refusal(
-    host: Host, capsys: pytest.CaptureFixture[str]
+    host: HostRoot, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert boot.reboot(host, [TXN]) == 2
     assert json.loads(capsys.readouterr().out)["code"] == "preflight"
@@ -131,7 +260,7 @@ def test_the_reboot_verb_answers_with_the_boot_id_or_the_refusal(
     assert (answer["result"], answer["boot_id"]) == ("armed", "first")
 
 
-def test_a_candidate_that_never_came_up_is_taken_back_with_its_reason(host: Host, root: Path) -> None:
+def test_a_candidate_that_never_came_up_is_taken_back_with_its_reason(host: HostRoot, root: Path) -> None:
     boot.stage(host, TXN, WANTED)
     boot.arm(host, TXN, drained=False)
     grubenv.update(host, next_entry=None, hft_tried=TXN, hft_failed="kernel")  # what GRUB does
@@ -150,7 +279,7 @@ def test_a_candidate_that_never_came_up_is_taken_back_with_its_reason(host: Host
     assert tree(root) == before
 
 
-def commit(host: Host, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def commit(host: HostRoot, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     boot.stage(host, TXN, WANTED)
     boot.arm(host, TXN, drained=False)
     grubenv.update(host, next_entry=None, hft_tried=TXN)
@@ -163,7 +292,7 @@ def commit(host: Host, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_healthy_and_confirmed_candidate_becomes_the_good_entry(
-    host: Host, root: Path, monkeypatch: pytest.MonkeyPatch
+    host: HostRoot, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit(host, root, monkeypatch)
     menu = current_menu(host)
@@ -178,7 +307,7 @@ def test_a_healthy_and_confirmed_candidate_becomes_the_good_entry(
 
 
 def test_a_candidate_that_is_not_what_was_staged_gives_up_and_says_why(
-    host: Host, root: Path, monkeypatch: pytest.MonkeyPatch
+    host: HostRoot, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(root, "/sys/devices/system/cpu/isolated", "2\n")
     real = put
@@ -201,7 +330,7 @@ def test_a_candidate_that_is_not_what_was_staged_gives_up_and_says_why(
     }
 
 
-def test_a_promotion_that_grub_never_saw_is_taken_out_again(host: Host, root: Path) -> None:
+def test_a_promotion_that_grub_never_saw_is_taken_out_again(host: HostRoot, root: Path) -> None:
     boot.stage(host, TXN, WANTED)
     boot.arm(host, TXN, drained=False)
     grubenv.update(host, next_entry=None, hft_tried=TXN)
@@ -216,7 +345,7 @@ def test_a_promotion_that_grub_never_saw_is_taken_out_again(host: Host, root: Pa
     assert state.read(host)["last_rollback"]["txn"] == TXN
 
 
-def test_killed_right_after_the_promotion_the_commit_is_finished(host: Host, root: Path) -> None:
+def test_killed_right_after_the_promotion_the_commit_is_finished(host: HostRoot, root: Path) -> None:
     boot.stage(host, TXN, WANTED)
     boot.arm(host, TXN, drained=False)
     grubenv.update(host, next_entry=None, hft_tried=TXN)
@@ -230,7 +359,7 @@ def test_killed_right_after_the_promotion_the_commit_is_finished(host: Host, roo
 CONF = "etc/sysctl.d/90-hft.conf"
 
 
-def staged_transaction(host: Host, root: Path) -> None:
+def staged_transaction(host: HostRoot, root: Path) -> None:
     """A whole transaction with a file and a boot part, through the agent's own journal."""
     put(root, "/etc/machine-id", "0" * 32)
     (root / "etc/sysctl.d").mkdir(parents=True)
@@ -250,7 +379,7 @@ def staged_transaction(host: Host, root: Path) -> None:
     grubenv.update(host, next_entry=None, hft_tried=TXN)
 
 
-def test_a_failed_trial_takes_every_other_step_back_too(host: Host, root: Path) -> None:
+def test_a_failed_trial_takes_every_other_step_back_too(host: HostRoot, root: Path) -> None:
     staged_transaction(host, root)
     boot_with(root, f"{BASE} hft.good=adopted", "second")
     health.health(host, ["--early"])
@@ -260,7 +389,7 @@ def test_a_failed_trial_takes_every_other_step_back_too(host: Host, root: Path) 
     boot_finish.revert_staged(host, TXN, "twice is once")
 
 
-def test_a_kept_trial_commits_the_whole_transaction(host: Host, root: Path) -> None:
+def test_a_kept_trial_commits_the_whole_transaction(host: HostRoot, root: Path) -> None:
     staged_transaction(host, root)
     boot.promote(host, TXN)
     boot_with(root, f"{BASE} hft.good={TXN}", "second")
@@ -272,7 +401,7 @@ def test_a_kept_trial_commits_the_whole_transaction(host: Host, root: Path) -> N
 
 
 def test_a_roll_back_that_was_cut_off_is_finished_at_the_next_boot(
-    host: Host, root: Path, monkeypatch: pytest.MonkeyPatch
+    host: HostRoot, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     staged_transaction(host, root)
     boot_with(root, f"{BASE} hft.good=adopted", "second")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from agent.boot_state import (
+from agent.boot.grub import Entry, Menu
+from agent.boot.states import (
     MOVES,
     Action,
     Confirmation,
@@ -19,7 +20,6 @@ from agent.boot_state import (
     entry_of,
     trial_of,
 )
-from agent.grub import Entry, Menu
 
 TXN = "20261121T101500-3f2a9c1b"
 OLD = ("root=UUID=1", "hft.good=adopted")

@@ -1,29 +1,15 @@
 """The rendered menu: what GRUB would boot by default, once, and after a promotion."""
 
-import shutil
-import subprocess
+from __future__ import annotations
+
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import grub
-
-TXN = "20261121T101500-3f2a9c1b"
-BASE = ("root=UUID=4a5b", "ro", "console=tty0", "console=ttyS0,115200")
-
-
-def menu(**changes: Any) -> grub.Menu:
-    good = grub.Entry(txn=grub.ADOPTED, release="6.1.0-56-amd64", args=BASE)
-    made = grub.Menu(fs_uuid="4a5b-6c", directory="/boot", base=BASE, good=good)
-    return replace(made, **changes)
-
-
-def candidate(txn: str = TXN, overlay: str | None = "hft-watchdog.img") -> grub.Candidate:
-    args = grub.merged(BASE, ("isolcpus=managed_irq,domain,2-3", "nohz_full=2-3", "panic=10"))
-    return grub.Candidate(txn=txn, release="6.1.0-56-amd64", args=args, watchdog_s=900, overlay=overlay)
+from agent.boot import grub
+from tests.support.boot_menus import TXN, candidate, menu
 
 
 def ids(text: str) -> list[str]:
@@ -148,17 +134,6 @@ def test_merging_twice_is_merging_once(base: list[str], wanted: list[str]) -> No
     once = grub.merged(base, wanted)
     assert grub.merged(once, wanted) == once
     assert set(wanted) <= set(once)
-
-
-@pytest.mark.skipif(
-    shutil.which("grub-script-check") is None, reason="GRUB's own parser is not installed here"
-)
-def test_grubs_own_parser_takes_the_menu() -> None:
-    text = grub.render(
-        replace(menu(candidate=candidate()).promoted(TXN), candidate=candidate("20261121T1-1"))
-    )
-    done = subprocess.run(["grub-script-check"], input=text, text=True, check=False, capture_output=True)
-    assert done.returncode == 0, done.stderr
 
 
 @given(

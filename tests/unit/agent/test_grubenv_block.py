@@ -6,21 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import grubenv
+from agent.boot import grubenv
 from agent.errors import RefusedError
-from agent.host import Host
+from agent.host import HostRoot
 
 EMPTY = grubenv.SIGNATURE.ljust(grubenv.SIZE, b"#")
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
+def host(tmp_path: Path) -> HostRoot:
     (tmp_path / "boot/grub").mkdir(parents=True)
     (tmp_path / "boot/grub/grubenv").write_bytes(EMPTY)
-    return Host(root=str(tmp_path))
+    return HostRoot(root=str(tmp_path))
 
 
-def test_a_change_is_made_in_place_and_keeps_the_rest(host: Host, tmp_path: Path) -> None:
+def test_a_change_is_made_in_place_and_keeps_the_rest(host: HostRoot, tmp_path: Path) -> None:
     file = tmp_path / "boot/grub/grubenv"
     inode = file.stat().st_ino
     grubenv.update(host, saved_entry="hft-good", other="kept")
@@ -41,20 +41,20 @@ def test_any_variables_read_back(variables: dict[str, str]) -> None:
     assert grubenv.parse(clean_bytes) == clean
 
 
-def test_a_block_that_does_not_fit_is_refused_whole(host: Host) -> None:
+def test_a_block_that_does_not_fit_is_refused_whole(host: HostRoot) -> None:
     with pytest.raises(ValueError, match="would need"):
         grubenv.update(host, big="x" * 1100)
     assert grubenv.load(host) == {}
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 1024, EMPTY[:1000], EMPTY + b"#"])
-def test_a_block_grub_could_not_use_is_refused(host: Host, tmp_path: Path, data: bytes) -> None:
+def test_a_block_grub_could_not_use_is_refused(host: HostRoot, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "boot/grub/grubenv").write_bytes(data)
     with pytest.raises(RefusedError, match="grub-editenv"):
         grubenv.load(host)
 
 
-def test_a_missing_block_is_refused(host: Host, tmp_path: Path) -> None:
+def test_a_missing_block_is_refused(host: HostRoot, tmp_path: Path) -> None:
     (tmp_path / "boot/grub/grubenv").unlink()
     with pytest.raises(RefusedError, match="one-shot"):
         grubenv.load(host)

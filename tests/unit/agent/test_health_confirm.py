@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from agent import health, state
-from agent.boot_state import Phase, Trial
-from agent.host import Host
+from agent import state
+from agent.boot.states import Phase, Trial
+from agent.health import health
+from agent.host import HostRoot
 
 TXN = "20261121T101500-3f2a9c1b"
 TRIAL = Trial(
@@ -29,15 +30,15 @@ TRIAL = Trial(
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
-    made = Host(root=str(tmp_path))
+def host(tmp_path: Path) -> HostRoot:
+    made = HostRoot(root=str(tmp_path))
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/cmdline").write_text(f"ro hft.txn={TXN}\n")
     state.update(made, trial=TRIAL.to_json())
     return made
 
 
-def confirm(host: Host, capsys: pytest.CaptureFixture[str], txn: str = TXN) -> dict[str, object]:
+def confirm(host: HostRoot, capsys: pytest.CaptureFixture[str], txn: str = TXN) -> dict[str, object]:
     code = health.confirm(host, [txn])
     answer: dict[str, object] = json.loads(capsys.readouterr().out)
     assert (code == 0) is answer["accepted"]
@@ -45,7 +46,7 @@ def confirm(host: Host, capsys: pytest.CaptureFixture[str], txn: str = TXN) -> d
 
 
 def test_two_connections_confirm_and_one_alone_never_does(
-    host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    host: HostRoot, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "ssh_connection", lambda _host: "10.0.0.1 50000 10.0.0.2 22")
     assert confirm(host, capsys)["accepted"]
@@ -57,16 +58,16 @@ def test_two_connections_confirm_and_one_alone_never_does(
 
 
 def test_without_confirmations_the_deadline_is_the_reason(
-    host: Host, monkeypatch: pytest.MonkeyPatch
+    host: HostRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "uptime_s", lambda: 601.0)
     assert health.wait_for_confirmations(host, TRIAL) == (
-        "only 0 of 2 confirmations over new connections came within 600 s"
+        "only 0 of 2 confirmations over new connections arrived within 600 s"
     )
 
 
 def test_another_trial_or_another_entry_cannot_be_confirmed(
-    host: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    host: HostRoot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert confirm(host, capsys, "20261121T101500-00000000")["code"] == "no_trial"
     (tmp_path / "proc/cmdline").write_text("ro hft.good=adopted\n")
@@ -75,12 +76,12 @@ def test_another_trial_or_another_entry_cannot_be_confirmed(
     assert confirm(host, capsys)["code"] == "no_trial"
 
 
-def test_a_call_outside_of_ssh_does_not_count(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_call_outside_of_ssh_does_not_count(host: HostRoot, capsys: pytest.CaptureFixture[str]) -> None:
     assert confirm(host, capsys)["code"] == "no_connection"
 
 
 def test_the_connection_is_found_through_sudo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    host = Host(root=str(tmp_path))
+    host = HostRoot(root=str(tmp_path))
     monkeypatch.setattr(os, "getpid", lambda: 30)
     for pid, parent, environ in (
         (30, 20, "PATH=/bin\0"),

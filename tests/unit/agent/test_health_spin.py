@@ -1,13 +1,13 @@
 """The agent's own meter: what it reads, that it really loads a CPU, and that its judgement can fail."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from agent import health_checks, spin
-from agent.host import Host
+from agent.health import health_checks
+from agent.health import tick_probe as spin
+from agent.host import HostRoot
 from tuning.cpuset import CpuSet
 
 INTERRUPTS = """\
@@ -50,40 +50,25 @@ def test_the_judgement_names_the_cpu_and_the_count(
     assert (found is None) == (fault is None)
 
 
-def test_a_loop_is_pinned_busy_and_gone_afterwards() -> None:
-    cpu = min(os.sched_getaffinity(0))
-    pids = spin.spinning([cpu])
-    assert os.sched_getaffinity(pids[0]) <= os.sched_getaffinity(0)
-    assert spin.stop(pids) == 0
-    with pytest.raises(ProcessLookupError):
-        os.kill(pids[0], 0)
-
-
-def test_a_loop_that_cannot_be_pinned_is_noticed() -> None:
-    pids = spin.spinning([4095])
-    os.waitid(os.P_PID, pids[0], os.WEXITED | os.WNOWAIT)
-    assert spin.stop(pids) == 1
-
-
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
+def host(tmp_path: Path) -> HostRoot:
     cpu = tmp_path / "sys/devices/system/cpu"
     cpu.mkdir(parents=True)
     (cpu / "online").write_text("0-3\n")
     (cpu / "isolated").write_text("2-3\n")
     (cpu / "nohz_full").write_text("2-3\n")
-    return Host(root=str(tmp_path))
+    return HostRoot(root=str(tmp_path))
 
 
 EFFECT = {"cpus": "2-3", "window_s": 10, "timer_interrupts_max": 5}
 
 
-def test_a_disturbed_first_window_is_measured_again_and_a_lasting_one_fails(host: Host) -> None:
+def test_a_disturbed_first_window_is_measured_again_and_a_lasting_one_fails(host: HostRoot) -> None:
     good, bad = counts(c1=(2000, 0), c2=(0, 0), c3=(0, 0)), counts(c1=(2000, 0), c2=(900, 0), c3=(0, 0))
     windows = [bad, good]
     loads: list[CpuSet] = []
 
-    def measure(_host: Host, load: CpuSet, _window_s: float) -> tuple[Mapping[int, spin.Counts], bool]:
+    def measure(_host: HostRoot, load: CpuSet, _window_s: float) -> tuple[Mapping[int, spin.Counts], bool]:
         loads.append(load)
         return windows.pop(0) if windows else bad, True
 
@@ -93,13 +78,13 @@ def test_a_disturbed_first_window_is_measured_again_and_a_lasting_one_fails(host
     assert len(loads) == 2 + health_checks.WINDOWS_MAX
 
 
-def test_a_cpu_that_carries_the_engine_is_only_watched(host: Host, tmp_path: Path) -> None:
+def test_a_cpu_that_carries_the_engine_is_only_watched(host: HostRoot, tmp_path: Path) -> None:
     cgroup = tmp_path / "sys/fs/cgroup/hft.slice/hft-engine.slice"
     cgroup.mkdir(parents=True)
     (cgroup / "cgroup.events").write_text("populated 1\nfrozen 0\n")
     loads: list[CpuSet] = []
 
-    def measure(_host: Host, load: CpuSet, _window_s: float) -> tuple[Mapping[int, spin.Counts], bool]:
+    def measure(_host: HostRoot, load: CpuSet, _window_s: float) -> tuple[Mapping[int, spin.Counts], bool]:
         loads.append(load)
         return counts(c1=(2000, 0), c2=(0, 0), c3=(0, 0)), True
 
@@ -107,7 +92,7 @@ def test_a_cpu_that_carries_the_engine_is_only_watched(host: Host, tmp_path: Pat
     assert loads == [CpuSet.of([1])]
 
 
-def test_no_effect_asked_no_measurement(host: Host) -> None:
+def test_no_effect_asked_no_measurement(host: HostRoot) -> None:
     assert health_checks.effect_fault(host, None) is None
 
 

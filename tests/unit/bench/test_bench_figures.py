@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.bench.ansible import _changed
-from scripts.bench.madehost import LARGE, NIC, SMALL, Shape, make_host
-from scripts.bench.measure import Figure, timed
-from scripts.bench.planning import captured
+from bench.ansible import changed_tasks
+from bench.measure import Figure, timed
+from tests.support.fake_host import LARGE, SMALL, Shape, make_host
 from tuning.cpuset import CpuSet
-from tuning.reader import read_topology
 
 
 @pytest.mark.parametrize("shape", [SMALL, LARGE, Shape(nodes=1, cores_per_node=6, threads=1)])
@@ -31,14 +29,6 @@ def test_every_cpu_of_a_made_host_is_on_one_node_and_one_core(shape: Shape) -> N
         assert len(siblings - cache) == 0
 
 
-def test_reader_sees_the_made_host_whole() -> None:
-    topology = read_topology(captured(SMALL))
-    assert len(topology.usable) == 32
-    assert [len(node.cpus) for node in topology.nodes] == [16, 16]
-    assert [(nic.name, nic.node) for nic in topology.nics] == [(NIC, 0)]
-    assert topology.has_invariant_tsc
-
-
 def test_figure_is_the_median_with_its_spread() -> None:
     figure = Figure.of([0.5, 9.0, 0.4])
     assert (figure.median_s, figure.min_s, figure.max_s, figure.runs) == (0.5, 0.4, 9.0, 3)
@@ -56,4 +46,4 @@ def test_changed_tasks_are_read_by_name() -> None:
         "PLAY [all] ****\n\nTASK [sysctl vm.swappiness] ****\nchanged: [bench-1]\n\n"
         "TASK [link fstrim.timer] ****\nok: [bench-1]\n\nPLAY RECAP ****\nbench-1 : ok=2 changed=1\n"
     )
-    assert _changed(output) == ["sysctl vm.swappiness"]
+    assert changed_tasks(output) == ["sysctl vm.swappiness"]

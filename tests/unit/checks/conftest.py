@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from checks.baseline import Baseline, baseline_of
+from checks.counters import Measurement, parse_measurement
 from checks.effect import Assignment, assign
 from checks.expected import Expected, read_plan
 from checks.facts import PLAN, Facts, parse_facts
-from checks.meter import Measurement, parse_measurement
 
 HERE = Path(__file__).parent
 MENU = """\
@@ -36,8 +36,11 @@ def tuned(recorded: str) -> Facts:
     facts = parse_facts(recorded, "@mark")
     args = " ".join(f"'{word}'" for word in read_plan(facts.files[PLAN]).plan.kernel_args())
     menu = {"/boot/grub/hft.cfg": MENU.replace("ARGS", args)}
+    menu["/boot/grub/grubenv"] = "# GRUB Environment Block\nsaved_entry=hft-good\n" + "#" * 900
     menu["/boot/grub/grub.cfg"] = f"source /boot/grub/hft.cfg\n{facts.files['/boot/grub/grub.cfg']}"
-    return replace(facts, files={**facts.files, **menu}, absent=facts.absent - menu.keys())
+    return replace(
+        facts, files={**facts.files, **menu}, absent=(facts.absent | {"/boot/grub/custom.cfg"}) - menu.keys()
+    )
 
 
 @pytest.fixture(scope="session")

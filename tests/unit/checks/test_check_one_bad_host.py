@@ -13,12 +13,13 @@ import pytest
 
 from checks import suite
 from checks.document import document_of, junit_of
-from checks.errors import CheckError, UnreachableError
+from checks.errors import CheckError
 from checks.suite import Options, check_hosts
 from checks.verdict import Verdict
-from hft.checking import exit_code_of
 from hft.errors import Exit
+from hft.verbs.check import exit_code_of
 from inventory.model import Host, Identity, Site
+from transport.errors import UnreachableError
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMz"
 TUNED_MACHINE = "5d065bcd50c94535b7fcb405d74f838d"
@@ -41,6 +42,11 @@ def host(number: int) -> Host:
 SITE = Site(name="bench", hosts=tuple(host(number) for number in (1, 2, 3)))
 
 
+def mark_of(script: bytes) -> str:
+    """The marker of an answer is the first line of the script: arguments are seen by every account."""
+    return script.decode().partition("\n")[0].removeprefix("mark=")
+
+
 class FakeLink:
     """A host that answers with a recorded text, or raises."""
 
@@ -49,16 +55,16 @@ class FakeLink:
     def __init__(self, inventory_host: Host, answer: str | Exception) -> None:
         self.inventory_host, self.answer = inventory_host, answer
 
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float) -> str:
-        del stdin, timeout_s
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float, frame: str = "") -> str:
+        del argv, timeout_s, frame
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer.replace("@mark", argv[2])
+        return self.answer.replace("@mark", mark_of(stdin))
 
 
 def checked(monkeypatch: pytest.MonkeyPatch, answers: dict[str, str | Exception]) -> Any:
     @contextmanager
-    def links(_site: Site, hosts: Sequence[Host]) -> Iterator[dict[str, FakeLink]]:
+    def links(hosts: Sequence[Host]) -> Iterator[dict[str, FakeLink]]:
         yield {one.name: FakeLink(one, answers[one.name]) for one in hosts}
 
     monkeypatch.setattr(suite, "open_links", links)
@@ -84,7 +90,7 @@ FAULTS: tuple[Exception, ...] = (
 def test_any_fault_of_one_host_is_its_finding_and_the_others_are_delivered(
     monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
-    dark = UnreachableError("bench-3: no answer")
+    dark = UnreachableError("bench-3", "no answer")
     results = checked(monkeypatch, {"bench-1": fault, "bench-2": fault, "bench-3": dark})
     verdicts = [result.verdict for result in results]
     assert verdicts == [Verdict.UNVERIFIABLE, Verdict.UNVERIFIABLE, None]
@@ -114,7 +120,7 @@ def test_answer_cut_anywhere_is_that_hosts_finding(
     answers: dict[str, str | Exception] = {
         "bench-1": recorded[: int(len(recorded) * cut)],
         "bench-2": CheckError("x"),
-        "bench-3": UnreachableError("bench-3: no answer"),
+        "bench-3": UnreachableError("bench-3", "no answer"),
     }
     first, *_ = checked(monkeypatch, answers)
     assert first.verdict is Verdict.UNVERIFIABLE
@@ -123,11 +129,11 @@ def test_answer_cut_anywhere_is_that_hosts_finding(
 
 def test_interrupt_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
     class Link(FakeLink):
-        def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float) -> str:
+        def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float, frame: str = "") -> str:
             raise KeyboardInterrupt
 
     @contextmanager
-    def links(_site: Site, hosts: Sequence[Host]) -> Iterator[dict[str, FakeLink]]:
+    def links(hosts: Sequence[Host]) -> Iterator[dict[str, FakeLink]]:
         yield {one.name: Link(one, "") for one in hosts}
 
     monkeypatch.setattr(suite, "open_links", links)

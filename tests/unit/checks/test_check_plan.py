@@ -15,8 +15,8 @@ from checks.expected import Expected, committed, plan_findings, read_plan
 from checks.facts import PLAN, STATE, Facts
 from checks.verdict import Verdict
 from tuning.cpuset import CpuSet
-from tuning.plan import CpuDecision, Plan
-from tuning.setting import KernelArg
+from tuning.plan.plan import CpuDecision, Plan
+from tuning.plan.setting import KernelArg
 
 
 def planted(expected: Expected, facts: Facts, change: Callable[[Plan], Plan]) -> dict[str, str | None]:

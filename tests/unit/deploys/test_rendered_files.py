@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from deploys.pending import cgroup_of, is_owned
-from deploys.render import comment, render
-from scripts.bench.madehost import SMALL, make_host
-from tuning.plan import Plan
-from tuning.planner import plan
-from tuning.profile import ENGINE
-from tuning.reader import read_topology
-from tuning.setting import Pid1Affinity, SliceCpus, Sysctl, SysfsValue
-from tuning.snapshot import Snapshot
+from deploys.tune.changes import is_owned
+from deploys.tune.render import comment, fill, render
+from tests.support.fake_host import SMALL, make_host
+from tuning.plan.plan import Plan
+from tuning.plan.planner import plan
+from tuning.plan.profile import ENGINE
+from tuning.plan.setting import Pid1Affinity, SliceCpus, Sysctl, SysfsValue
+from tuning.snapshot.files import Snapshot
+from tuning.topology.reader import read_topology
+from tuning.units import cgroup_of
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,20 @@ def test_no_line_of_a_why_can_become_a_setting() -> None:
 
 
 def test_a_slice_lies_inside_the_slices_its_name_says() -> None:
-    assert cgroup_of("hft-engine.slice") == "hft.slice/hft-engine.slice"
-    assert cgroup_of("a-b-c.slice") == "a.slice/a-b.slice/a-b-c.slice"
-    assert cgroup_of("system.slice") == "system.slice"
-    assert cgroup_of("init.scope") == "init.scope"
+    assert cgroup_of("hft-engine.slice") == "/sys/fs/cgroup/hft.slice/hft-engine.slice"
+    assert cgroup_of("a-b-c.slice") == "/sys/fs/cgroup/a.slice/a-b.slice/a-b-c.slice"
+    assert cgroup_of("system.slice") == "/sys/fs/cgroup/system.slice"
+    assert cgroup_of("init.scope") == "/sys/fs/cgroup/init.scope"
+    assert cgroup_of("chrony.service") == "/sys/fs/cgroup/system.slice/chrony.service"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x00", "\x1b[2J", "\x85", "\u2028"])
+def test_a_template_takes_no_second_line_whoever_checked_before(end: str) -> None:
+    good = SysfsValue(
+        key="k", path="/sys/kernel/x", value="0", mode="safe", risk="r", source="s", why=f"w{end}w"
+    )
+    assert len(fill("tmpfiles.conf.j2", settings=[good]).splitlines()) == 4
+    planted = f"0{end}f+ /etc/cron.d/x"
+    for bad in (replace(good, path=planted), replace(good, value=planted)):
+        with pytest.raises(ValueError, match="one printable line"):
+            fill("tmpfiles.conf.j2", settings=[bad])

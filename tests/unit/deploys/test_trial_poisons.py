@@ -2,10 +2,10 @@
 
 import pytest
 
-from deploys.poisons import POISONS, TIMES, Poison, poisoned, vanishing_paths
-from deploys.trial_cuts import CUTS, marked
-from tuning.plan import CpuDecision, Plan
-from tuning.setting import KernelArg
+from drills.boot_faults import POISONS, TIMES, Poison, poisoned, vanishing_paths
+from drills.power_faults import CUTS, marked
+from tuning.plan.plan import CpuDecision, Plan
+from tuning.plan.setting import KernelArg
 
 RELEASE = "6.1.0-56-amd64"
 
@@ -46,7 +46,7 @@ def test_every_poison_expects_somebody_and_a_trial_ends_before_its_watchdog() ->
 
 def test_a_mark_is_replaced_and_not_piled_up() -> None:
     once = marked(PLAN, "a-1")
-    assert marked(once, "a-2").kernel_args()[-1] == "hft.drill=a-2"
+    assert marked(once, "a-2").kernel_args()[-1] == "hft.verbs.drill=a-2"
     assert len(marked(once, "a-2").settings) == len(once.settings) == len(PLAN.settings) + 1
 
 

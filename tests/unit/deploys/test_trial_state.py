@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from deploys.trial_state import Move, Standing, cause_of, next_step, panic_line
-from inventory.power import Evidence
+from deploys.trial.states import Move, Standing, cause_of, next_step, panic_line
+from inventory.power_evidence import Evidence
 
 TXN = "20261121T101500-3f2a9c1b"
 PANIC = (

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from deploys.errors import DeployError, RefusedError, UnreachableError
-from deploys.ssh import Ssh
-from deploys.trial import Watch
+from deploys.errors import DeployError, RefusedError
+from deploys.trial.watch import Watch
 from inventory.model import Trial
-from inventory.power import Evidence, Mark
+from inventory.power_evidence import Evidence, Mark
+from transport.errors import UnreachableError
+from transport.options import Destination
+from transport.ssh import Ssh
 
 TXN = "20261121T101500-3f2a9c1b"
 TIMES = Trial(trial_s=100, watchdog_s=120, confirm_gap_s=10)
@@ -87,12 +89,16 @@ class Scripted(Watch):
         return dict(answer)
 
 
-DARK = UnreachableError("engine-1: no answer")
+DARK = UnreachableError("engine-1", "no answer")
 
 
 def watching(*script: Any, hand: Hand | None = None, armed: Any = None) -> tuple[Scripted, Clock]:
     clock = Clock()
-    ssh = Ssh(name="engine-1", address="127.0.0.1", port=22, user="root", host_key="ssh-ed25519 AAAA")
+    ssh = Ssh(
+        to=Destination(
+            name="engine-1", address="127.0.0.1", port=22, user="root", host_keys=("ssh-ed25519 AAAA",)
+        )
+    )
     made = Scripted(
         ssh=ssh,
         power=hand or Hand(),

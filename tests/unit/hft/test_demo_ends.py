@@ -10,8 +10,8 @@ import pytest
 
 from checks.machine import MachineLoad
 from checks.verdict import Finding, ok, unverifiable, violated
-from hft.demo import failed_proof, open_findings, red_end
 from hft.errors import Exit
+from hft.verbs.demo import failed_proof, open_findings, red_end
 
 QUIET = MachineLoad(
     window_s=20, load=1.0, vms_percent=70, others_percent=3, steal_percent=0, busiest=("ssh 2 % of a CPU",)
@@ -54,11 +54,6 @@ def test_a_red_proof_names_host_finding_count_limit_and_the_next_command(
     (line,) = open_findings(found)
     assert all(word in line for word in words), line
     assert "1 findings above" in failed_proof(found, Path("report.html"))
-
-
-def test_text_of_a_host_cannot_move_the_terminal() -> None:
-    (line,) = open_findings(document(Exit.VIOLATED, dataclasses.replace(SECOND_TASK, message="x\x1b[2Jy")))
-    assert "\x1b" not in line
 
 
 @pytest.mark.parametrize("code", [Exit.UNREACHABLE, Exit.UNVERIFIABLE, Exit.ROLLED_BACK, Exit.NOT_JUDGED])

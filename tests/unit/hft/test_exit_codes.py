@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from pathlib import Path
 
 import pytest
 
 from hft.errors import EXIT_BY_CLASS, Exit
+from tests.support.checkout import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 # The agent has exit codes of its own on the host; its errors never reach the hall.
 ROOMS = ("checks", "deploys", "inventory", "lab", "tuning")
 

@@ -33,7 +33,7 @@ def test_enrolled_identity_comes_back_with_the_site(site: Path) -> None:
     path = write_enrolled(site, "e1", entry(KEY_A, "1" * 32))
     assert path == site.with_name("site.enrolled.json")
     loaded = load_site(site)
-    assert (loaded.host("e1").host_key, loaded.host("e1").machine_id) == (KEY_A, "1" * 32)
+    assert (loaded.host("e1").host_keys[0], loaded.host("e1").machine_id) == (KEY_A, "1" * 32)
     assert loaded.host("e2").identity is None
 
 
@@ -98,5 +98,5 @@ def test_damaged_enrolment_file_is_one_sentence(site: Path, text: str) -> None:
 
 
 def test_directory_that_cannot_be_written_is_one_sentence(site: Path) -> None:
-    with pytest.raises(InventoryError, match="cannot write it"):
+    with pytest.raises(InventoryError, match="cannot be written"):
         write_enrolled(site.parent / "nowhere" / "site.json", "e1", entry(KEY_A, "1" * 32))

@@ -4,52 +4,19 @@ from __future__ import annotations
 
 import importlib
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from inventory.enrolment import Enrolled, write_enrolled
 from inventory.errors import InventoryError
-from inventory.load import DEFAULT, load_site
-from inventory.model import Identity
-
-KEYS = [
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPYyCqUD3JSbrVpQwV0Y9bLhHoRr2VvHbXGZuFJ3QmZk",
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPYyCqUD3JSbrVpQwV0Y9bLhHoRr2VvHbXGZuFJ3QmZl",
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPYyCqUD3JSbrVpQwV0Y9bLhHoRr2VvHbXGZuFJ3QmZm",
-]
-
-
-def vm(number: int, role: str) -> dict[str, Any]:
-    return {
-        "address": "127.0.0.1",
-        "ssh_port": 40022 + number,
-        "user": "root",
-        "host_key": KEYS[number],
-        "machine_id": f"{number}" * 32,
-        "macs": [f"52:54:00:00:00:0{number}"],
-        "kernel": "rt",
-        "role": role,
-        "failure_domain": f"rack-{number}",
-        "pid": 123,
-        "console": "/tmp/console",  # a path in a document, never opened
-    }
+from inventory.load import load_site
+from tests.support.lab_state import KEYS, write_state
 
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The state file of a lab named `test`, up with three VMs."""
-    monkeypatch.setenv("HFT_LAB_DIR", str(tmp_path))
-    monkeypatch.setenv("HFT_LAB", "test")
-    hosts = {"engine-1": vm(0, "engine"), "engine-2": vm(1, "engine"), "ops": vm(2, "ops")}
-    path = tmp_path / "test" / "state.json"
-    path.parent.mkdir()
-    path.write_text(json.dumps({"schema": 1, "name": "test", "ssh_key": "/keys/id", "hosts": hosts}))
-    return path
+    return write_state(tmp_path, monkeypatch)
 
 
 def test_lab_is_a_site_of_enrolled_hosts(state: Path) -> None:
@@ -57,7 +24,7 @@ def test_lab_is_a_site_of_enrolled_hosts(state: Path) -> None:
     assert site.name == "lab-test"
     engine = site.host("engine-1")
     assert (engine.ssh_port, engine.user, engine.ssh_key, engine.power) == (40022, "root", "/keys/id", "lab")
-    assert (engine.host_key, engine.machine_id, engine.profile) == (KEYS[0], "0" * 32, "engine")
+    assert (engine.host_keys[0], engine.machine_id, engine.profile) == (KEYS[0], "0" * 32, "engine")
     assert [host.canary for host in site.hosts] == [True, False, False]
     assert site.host("ops").profile is None
     assert site.trial_of(engine).confirm_gap_s == 10
@@ -109,35 +76,3 @@ def test_lab_name_cannot_leave_its_directory(state: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("HFT_LAB", name)
     with pytest.raises(InventoryError, match="HFT_LAB: lab name"):
         load_site()
-
-
-def pyinfra(*argv: str) -> subprocess.CompletedProcess[str]:
-    program = Path(sys.executable).parent / "pyinfra"
-    return subprocess.run([str(program), *argv], capture_output=True, text=True, check=False, timeout=60)
-
-
-def test_stock_pyinfra_reads_the_same_hosts_and_groups(state: Path) -> None:
-    done = pyinfra(str(DEFAULT), "debug-inventory", "--json")
-    assert done.returncode == 0, done.stderr
-    for host in load_site().hosts:
-        assert host.name in done.stdout
-        assert str(host.host_key) in done.stdout
-    assert "domain_rack-1" in done.stdout
-
-
-def test_stock_pyinfra_gets_the_identities_enrolled_beside_an_inventory(tmp_path: Path) -> None:
-    path = tmp_path / "rack.py"
-    shutil.copy(DEFAULT.with_name("colo.py"), path)
-    identity = Identity(host_keys=(KEYS[0],), machine_id="1" * 32)
-    write_enrolled(path, "engine-2", Enrolled(identity=identity, at="2026-11-21", by="alice@ops1"))
-    done = pyinfra(str(path), "debug-inventory", "--json")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count(KEYS[0]) == 1
-
-
-def test_stock_pyinfra_gets_the_sentence_and_no_traceback_when_the_lab_is_down(state: Path) -> None:
-    state.unlink()
-    done = pyinfra(str(DEFAULT), "debug-inventory")
-    assert done.returncode != 0
-    assert "hft: lab 'test' is not up" in done.stderr
-    assert "Traceback" not in done.stdout + done.stderr

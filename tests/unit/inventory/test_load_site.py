@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from inventory.errors import InventoryError
 from inventory.load import DEFAULT, load_site
-from inventory.model import TRIALS, Host, Trial
-from tuning.profile import ENGINE, Profile
+from inventory.model import TRIALS, Host, PortNames, Trial
+from tuning.plan.profile import ENGINE, Ports, Profile
 
 COLO = DEFAULT.with_name("colo.py")
 EXAMPLE = DEFAULT.with_name("example.toml")
@@ -118,3 +118,32 @@ def test_host_is_frozen() -> None:
 def test_key_path_may_begin_with_tilde(good: dict[str, Any], written: Callable[[object], Path]) -> None:
     good["hosts"][0]["ssh_key"] = "~/.ssh/id"
     assert load_site(written(good)).hosts[0].ssh_key == str(Path.home() / ".ssh/id")
+
+
+@pytest.mark.parametrize(
+    "ports",
+    [
+        {"trade": ["../x"]},
+        {"trade": "ens1f0"},
+        {"trade": ["0000:41:00.9"]},
+        {"trade": ["a" * 16]},
+        {"feed_c": "ens1f0"},
+        {"feed_a": "-- x"},
+        {"ptp": ".."},
+        {"management": "eno1", "trade": ["ENO1"]},
+    ],
+)
+def test_a_port_that_no_host_can_have_is_refused(ports: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"port|feed_c|trade"):
+        PortNames.model_validate(ports)
+
+
+def test_ports_reach_the_planner_as_they_were_named() -> None:
+    named = {"trade": ["ens1f0", "0000:41:00.1"], "feed_a": "52:54:00:12:34:56", "management": "eno1"}
+    ports = Ports(**PortNames.model_validate(named).model_dump())
+    assert ports.named() == (
+        ("trade", "ens1f0"),
+        ("trade", "0000:41:00.1"),
+        ("feed_a", "52:54:00:12:34:56"),
+        ("management", "eno1"),
+    )

@@ -32,13 +32,43 @@ def names(hosts: tuple[Host, ...]) -> list[str]:
         (" e3 , e3,", ["e3"]),
         ("e?", ["e1", "e2", "e3"]),
         ("*,e1", ["e1", "e2", "e3", "spare"]),
+        ("!e2", ["e1", "e3", "spare"]),
+        ("e?,!e3", ["e1", "e2"]),
+        ("!e3 , e?", ["e1", "e2"]),
+        ("role:engine", ["e1", "e2", "e3", "spare"]),
+        ("domain:a", ["e1", "e3"]),
+        ("group:domain_b,!spare", ["e2"]),
+        ("class:bare-*,!domain:a", ["e2", "spare"]),
     ],
 )
 def test_limit_selects_in_the_order_of_the_inventory(limit: str | None, expected: list[str]) -> None:
     assert names(select(SITE, limit)) == expected
 
 
-@pytest.mark.parametrize("limit", ["", " ", ",", "e9", "e1,nope", "E1", "z*", "e1\ne2", "[", "--all"])
+@pytest.mark.parametrize(
+    "limit",
+    [
+        "",
+        " ",
+        ",",
+        "e9",
+        "e1,nope",
+        "E1",
+        "z*",
+        "e1\ne2",
+        "[",
+        "--all",
+        "!e9",
+        "!",
+        "e1,!e1",
+        "!*",
+        "rack:a",
+        "role:ops",
+        "profile:engine",
+        "domain:",
+        "e1,!domain:z",
+    ],
+)
 def test_limit_that_matches_nothing_is_refused(limit: str) -> None:
     with pytest.raises(InventoryError):
         select(SITE, limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuning.cmdline import is_satisfied, parse_cmdline, running_value
+from tuning.compliance.cmdline import is_satisfied, parse_cmdline, running_value
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,16 @@ from dataclasses import replace
 import pytest
 
 from tests.cases.machines import CASES, machine, tuned
-from tuning.diff import Pending, diff
-from tuning.live import same_value
-from tuning.plan import Plan
-from tuning.planner import plan
-from tuning.profile import ENGINE
-from tuning.reader import read_topology
-from tuning.setting import Compare
-from tuning.snapshot import Snapshot
+from tuning.compliance.diff import Pending, diff
+from tuning.compliance.live import same_value
+from tuning.cpuset import CpuSet
+from tuning.held_irqs import HELD_IRQS_FILE, HeldIrq, HeldIrqs
+from tuning.plan.plan import Plan
+from tuning.plan.planner import plan
+from tuning.plan.profile import ENGINE
+from tuning.plan.setting import Compare
+from tuning.snapshot.files import Snapshot
+from tuning.topology.reader import read_topology
 
 BEFORE = machine(CASES["lab-generic"])
 PLAN: Plan = plan(read_topology(BEFORE), ENGINE)
@@ -70,15 +72,53 @@ def test_another_spelling_or_what_cannot_move_is_no_drift(path: str, text: str) 
     assert pending(changed({path: text})) == {}
 
 
-def test_a_block_queue_that_the_kernel_placed_is_left_to_it() -> None:
-    queue: dict[str, str | None] = {
-        "/proc/irq/31/smp_affinity_list": "2\n",
-        "/proc/irq/31/effective_affinity_list": "2\n",
-        "/proc/77/stat": "77 (irq/31-virtio0-) S 2 0 0 0 -1 2129984 0 0\n",
-        "/proc/77/status": "Cpus_allowed_list:\t2\n",
-    }
-    assert pending(changed({**queue, "/sys/kernel/irq/31/actions": "virtio0-req.2\n"})) == {}
-    found = pending(changed({**queue, "/sys/kernel/irq/31/actions": "virtio1-input.0\n"}))
+BOOT = "11111111-2222-3333-4444-555555555555"
+QUEUE: dict[str, str | None] = {
+    "/proc/sys/kernel/random/boot_id": f"{BOOT}\n",
+    "/proc/irq/31/smp_affinity_list": "2\n",
+    "/proc/irq/31/effective_affinity_list": "2\n",
+    "/proc/77/stat": "77 (irq/31-virtio0-) S 2 0 0 0 -1 2129984 0 0\n",
+    "/proc/77/status": "Cpus_allowed_list:\t2\n",
+}
+
+
+def record(error: str, *, actions: str | None, wanted: str = "0-1", boot_id: str = BOOT) -> str:
+    cpus = CpuSet.parse_list(wanted)
+    one = HeldIrq(irq=31, actions=actions, cpus=CpuSet.parse_list("2"), wanted=cpus, error=error)
+    return HeldIrqs(boot_id=boot_id, held=(one,)).to_json()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nvme0q5", "virtio2-req.3", "megasas0-msix12", "mpt3sas0-msix7", "smartpqi", "qla2xxx4_qpair3", ""],
+)
+@pytest.mark.parametrize("error", ["EIO", "EPERM", "ENOSPC", "EBUSY"])
+def test_an_interrupt_that_the_kernel_held_is_excused_whatever_its_driver(name: str, error: str) -> None:
+    actions = name or None
+    shown = {"/sys/kernel/irq/31/actions": f"{name}\n"} if name else {}
+    seen = changed({**QUEUE, **shown, HELD_IRQS_FILE: record(error, actions=actions)})
+    assert pending(seen) == {}
+    excused = diff(PLAN, seen).excused["irq.placement"]
+    assert "31" in excused and error in excused and name in excused
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "{",
+        "[]",
+        '{"schema":1}',
+        record("EIO", actions="megasas0-msix12", boot_id="another boot"),
+        record("EIO", actions="eth0"),  # the number was given to another device since
+        record("ENOSPC", actions="nvme0q5", wanted="0"),  # no room, but other CPUs were tried
+        record("EIO", actions="nvme0q5").replace('"irq": 31', '"irq": true'),
+        record("EIO", actions="nvme0q5").replace('"0-1"', '"1-0"'),
+    ],
+)
+def test_without_the_hosts_record_a_name_excuses_nothing(text: str | None) -> None:
+    files = {**QUEUE, "/sys/kernel/irq/31/actions": "nvme0q5\n", HELD_IRQS_FILE: text}
+    found = pending(changed(files))
     assert list(found) == ["irq.placement", "kthread.placement"]
     assert found["irq.placement"].observed == "irq 31 on 2"
 

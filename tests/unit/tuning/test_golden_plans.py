@@ -10,23 +10,23 @@ import dataclasses
 import json
 import os
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hft.views.topology import WIDTH, as_text, draw
 from tests.cases.machines import CASES, machine, tuned
-from tuning.cpu_map import WIDTH, as_text, draw
+from tests.support.checkout import ROOT
+from tuning.compliance.diff import diff
 from tuning.cpuset import CpuSet
-from tuning.diff import diff
 from tuning.errors import PlanError
-from tuning.plan import Plan
-from tuning.planner import plan
-from tuning.profile import ENGINE
-from tuning.reader import read_topology
-from tuning.setting import setting_to_dict
+from tuning.plan.plan import Plan
+from tuning.plan.planner import plan
+from tuning.plan.profile import ENGINE
+from tuning.plan.setting import setting_to_dict
+from tuning.topology.reader import read_topology
 
-GOLDEN = Path(__file__).parents[2] / "cases" / "plan"
+GOLDEN = ROOT / "tests" / "cases" / "plan"
 REFUSED = ("one-cpu", "two-cpus", "two-cores-of-four-threads-each-refused")
 
 

@@ -6,15 +6,15 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests.cases.machines import Machine, grid, machine, tuned
+from tuning.compliance.diff import diff
 from tuning.cpuset import CpuSet
-from tuning.diff import diff
 from tuning.errors import PlanError
-from tuning.plan import Plan
-from tuning.planner import plan
-from tuning.profile import Profile
-from tuning.reader import read_topology
-from tuning.snapshot import Snapshot
-from tuning.topology import Topology
+from tuning.plan.plan import Plan
+from tuning.plan.planner import plan
+from tuning.plan.profile import Profile
+from tuning.snapshot.files import Snapshot
+from tuning.topology.reader import read_topology
+from tuning.topology.topology import Topology
 
 
 @st.composite

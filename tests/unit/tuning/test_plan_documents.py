@@ -6,23 +6,23 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cases.machines import CASES, machine
-from tuning.capture import CAPTURE_SCRIPT, KNOB_PATHS, NAMED
+from tests.support.checkout import ROOT
 from tuning.errors import PlanError, ProfileError
-from tuning.plan import ROLES, Plan
-from tuning.planner import plan
-from tuning.profile import ENGINE, IoMode, Profile, profile_named
-from tuning.reader import read_topology
-from tuning.refusal import Code
-from tuning.setting import KINDS, KernelArg, Sysctl, SysfsValue, setting_to_dict
-from tuning.snapshot import Snapshot
+from tuning.plan.plan import ROLES, Plan
+from tuning.plan.planner import plan
+from tuning.plan.profile import ENGINE, IoMode, Profile, profile_named
+from tuning.plan.refusal import Code
+from tuning.plan.setting import KINDS, KernelArg, Sysctl, SysfsValue, setting_to_dict
+from tuning.snapshot.capture import CAPTURE_SCRIPT, KNOB_PATHS, NAMED
+from tuning.snapshot.files import Snapshot
+from tuning.topology.reader import read_topology
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = ROOT / "docs"
 PLAN = plan(read_topology(machine(CASES["lab-generic"])), ENGINE)
 SCHEMA = json.loads((DOCS / "schema" / "plan.schema.json").read_text())
 
@@ -96,7 +96,8 @@ def test_the_schema_describes_the_plan_and_nothing_more() -> None:
     seen = {one["kind"] for one in document["settings"]}
     assert seen == set(KINDS)
     for one in document["settings"]:
-        assert sorted(one) == definitions[one["kind"]]["required"]
+        wanted = [*definitions[one["kind"]]["required"], *(["device"] if "device" in one else [])]
+        assert sorted(one) == sorted(wanted)
     for one in document["cpus"]:
         assert sorted(one) == definitions["cpu"]["required"]
     for one in document["refused"]:
@@ -118,8 +119,8 @@ def test_every_refusal_code_is_documented_and_no_other() -> None:
 
 
 def test_every_refusal_code_is_used() -> None:
-    room = Path(__file__).parents[3] / "tuning"
-    text = "".join(path.read_text() for path in room.glob("*.py") if path.name != "refusal.py")
+    room = ROOT / "tuning"
+    text = "".join(path.read_text() for path in room.rglob("*.py") if path.name != "refusal.py")
     unused = [code for code in Code if f"Code.{code.name}" not in text and f'"{code.value}"' not in text]
     assert unused == []
 

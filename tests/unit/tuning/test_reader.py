@@ -6,8 +6,8 @@ import pytest
 
 from tests.cases.machines import CASES, Machine, grid, machine
 from tuning.errors import SnapshotError
-from tuning.reader import read_topology
-from tuning.snapshot import Snapshot
+from tuning.snapshot.files import Snapshot, parse_capture
+from tuning.topology.reader import read_topology
 
 CPU = "/sys/devices/system/cpu"
 
@@ -170,3 +170,11 @@ def test_the_digest_is_another_one_for_another_machine(path: str, text: str | No
 def test_kernel_versions_are_compared_by_number(version: str, answer: bool | None) -> None:
     topology = read_topology(with_files(FOUR, **{"/proc/sys/kernel/osrelease": version}))
     assert topology.kernel_at_least(5, 16) is answer
+
+
+def test_a_file_that_is_asked_for_by_name_and_by_pattern_is_one_file() -> None:
+    """`init.scope/cpuset.cpus` is both; read twice it was a value with a NUL, which no host would take."""
+    once = "sys/fs/cgroup/init.scope/cpuset.cpus\0\n\0"
+    body = f"hft-capture 1\0=absent\0=links\0=files\0{once}{once}=cpuinfo\0\0=lines\0\0=end\0" + "0\0\n"
+    seen = parse_capture(f"{body}{body.count(chr(10))}\n")
+    assert seen.files["/sys/fs/cgroup/init.scope/cpuset.cpus"] == "\n"

@@ -76,25 +76,25 @@ void prefetch_index(const book::Book& book, const Operation& operation) {
 }
 
 // The first wave of book/run.h on decoded operations.
-void take(book::Waves& waves, const Operation& operation) {
+void take(book::Prefetch& prefetch, const Operation& operation) {
   const book::Order& order = operation.order;
-  if (is_add(operation)) waves.add(order.locate, order.side, order.price);
-  else if (operation.type == itch::OrderReplace::type) waves.replace(operation.reference, order.locate, order.price);
-  else waves.name(operation.reference);
+  if (is_add(operation)) prefetch.add(order.locate, order.side, order.price);
+  else if (operation.type == itch::OrderReplace::type) prefetch.replace(operation.reference, order.locate, order.price);
+  else prefetch.name(operation.reference);
 }
 
 // The book alone: operations decoded beforehand, in runs as long as a datagram's.
 void feed_book(book::Book& book, const Chunk& chunk, bool ahead) {
   constexpr std::size_t kRun = 38;
   const auto& all = chunk.operations;
-  book::Waves waves(book);
+  book::Prefetch prefetch(book);
   for (std::size_t first = 0; first < all.size(); first += kRun) {
     const std::size_t end = std::min(first + kRun, all.size());
     for (std::size_t i = end; ahead && i < std::min(end + kRun, all.size()); ++i) prefetch_index(book, all[i]);
-    waves.clear();
-    for (std::size_t i = first; ahead && i < end; ++i) take(waves, all[i]);
-    waves.roll();
-    for (std::size_t i = first; i < end; ++i) apply(book, all[i], ahead ? waves[i - first] : book::Hint{});
+    prefetch.clear();
+    for (std::size_t i = first; ahead && i < end; ++i) take(prefetch, all[i]);
+    prefetch.roll();
+    for (std::size_t i = first; i < end; ++i) apply(book, all[i], ahead ? prefetch[i - first] : book::Hint{});
   }
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "base/digest.h"
 #include "book/generator.h"
 #include "book/itch/json.h"
 #include "book/itch/source.h"
@@ -154,14 +155,14 @@ int pack(const Arguments& arguments) {
     const Next next = source.next();
     if (next.framing != Reject::none) throw Usage("the file is broken: " + std::string(to_text(next.framing)));
     if (builder.add(next.message)) continue;
-    std::cout << hex(builder.datagram()) << '\n';
+    std::cout << base::hex(builder.datagram()) << '\n';
     sequence += builder.messages();
     builder = mold::Builder(memory, session, sequence);
     if (!builder.add(next.message)) throw Usage("--bytes is too small for one message");
   }
-  std::cout << hex(builder.datagram()) << '\n';
+  std::cout << base::hex(builder.datagram()) << '\n';
   mold::store_header(memory, session, sequence + builder.messages(), mold::kEndOfSession);
-  std::cout << hex(Bytes(memory).first(mold::kHeaderBytes)) << '\n';
+  std::cout << base::hex(Bytes(memory).first(mold::kHeaderBytes)) << '\n';
   return kOk;
 }
 
@@ -190,7 +191,7 @@ int unpack() {
     }
     std::string messages;
     mold::for_each(packet, [&](std::uint64_t, Bytes message) {
-      messages += (messages.empty() ? "" : ",") + quoted(hex(message));
+      messages += (messages.empty() ? "" : ",") + quoted(base::hex(message));
     });
     std::cout << "{\"session\":" << quoted(trimmed(mold::to_text(packet.session)))
               << ",\"sequence\":" << packet.sequence << ",\"count\":" << packet.count
@@ -211,7 +212,7 @@ int read_soup(const Arguments& arguments) {
       reader.commit(part.size());
       soup::Packet packet;
       while ((got = reader.next(packet)) == soup::Got::packet) {
-        std::cout << "{\"type\":" << json(packet.type) << ",\"payload\":" << quoted(hex(packet.payload)) << "}\n";
+        std::cout << "{\"type\":" << json(packet.type) << ",\"payload\":" << quoted(base::hex(packet.payload)) << "}\n";
       }
     }
     std::cout << "{\"unread\":" << reader.unread() << ",\"broken\":" << (got == soup::Got::broken ? "true" : "false")
@@ -224,8 +225,8 @@ int login(const Arguments& arguments) {
   std::array<std::uint8_t, 64> out;
   const auto& session = arguments.word(3, "SESSION");
   const soup::LoginRequest request{arguments.word(1, "USER"), arguments.word(2, "PASSWORD"), session, sequence};
-  std::cout << hex(Bytes(out).first(soup::write(out, request))) << '\n';
-  std::cout << hex(Bytes(out).first(soup::write(out, soup::LoginAccepted{session, sequence}))) << '\n';
+  std::cout << base::hex(Bytes(out).first(soup::write(out, request))) << '\n';
+  std::cout << base::hex(Bytes(out).first(soup::write(out, soup::LoginAccepted{session, sequence}))) << '\n';
   return kOk;
 }
 
@@ -243,7 +244,7 @@ int read_ouch(const Arguments& arguments) {
     bool first = true;
     if (message.why == Reject::none) {
       ouch::for_each_option(message.options, [&](const ouch::Option& option) {
-        fields += (first ? "[" : ",[") + std::to_string(option.tag) + "," + quoted(hex(option.value)) + "]";
+        fields += (first ? "[" : ",[") + std::to_string(option.tag) + "," + quoted(base::hex(option.value)) + "]";
         first = false;
       });
     }

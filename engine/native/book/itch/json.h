@@ -33,17 +33,6 @@ inline std::string json(Whole number) {
   return std::to_string(number);
 }
 
-inline std::string hex(Bytes bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size() * 2);
-  for (const std::uint8_t byte : bytes) {
-    out += kDigits[byte >> 4];
-    out += kDigits[byte & 15];
-  }
-  return out;
-}
-
 // All fields of a message behind its type, in wire order.
 template <class Message>
 std::string json_fields(View<Message> view) {

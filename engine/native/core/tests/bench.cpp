@@ -6,7 +6,7 @@
 namespace hft::core::test {
 namespace {
 
-constexpr std::int64_t kUtcOffset_ns = 1'700'000'000'000'000'000;
+constexpr std::int64_t kUtcOffsetNs = 1'700'000'000'000'000'000;
 constexpr book::Limits kSmallBook{.orders_max = 1 << 14, .levels_max = 1 << 12, .locates = 64};
 
 template <class M>
@@ -73,7 +73,7 @@ bool Bench::input(Kind kind, std::span<const std::byte> payload) {
   return core.apply(record);
 }
 
-std::int64_t Bench::utc_ns() const { return static_cast<std::int64_t>(now_ns) + kUtcOffset_ns; }
+std::int64_t Bench::utc_ns() const { return static_cast<std::int64_t>(now_ns) + kUtcOffsetNs; }
 
 void Bench::start(const CoreConfig& config) { input(Kind::start, start_record(config, "artifact", "config", 1)); }
 
@@ -110,7 +110,7 @@ void Bench::feed(FeedEvent::What what) {
 }
 
 Answer Bench::command(std::string_view json) {
-  input(Kind::admin, admin_record(0, json));
+  input(Kind::admin, admin_record(0, 0, json));
   return core.answer();
 }
 
@@ -119,14 +119,18 @@ void Bench::link_up(std::uint64_t epoch, std::uint32_t next_urn, std::string_vie
                   .epoch = epoch,
                   .session = std::string(session),
                   .next_urn = next_urn,
+                  .next_response = 0,
                   .urn = 0,
                   .code = {},
                   .detail = {},
                   .has_positions = false,
                   .positions = {}};
   input(Kind::link, link_record(event));
+  replayed();
   settle_link();
 }
+
+void Bench::replayed() { link(R"({"replayed":)" + std::to_string(core.next_response()) + "}"); }
 
 void Bench::settle_link() {
   wait_ms(20);
@@ -158,6 +162,16 @@ void Bench::accept(std::uint32_t urn) {
   ouch::Encoder<M> message(buffer, core.config().profile);
   message.set(M::urn, urn).set(M::state, 'L').set(M::order_reference, ++reference_).set(M::side, 'B');
   message.set(M::quantity, 100).set(M::symbol, "AAPL").set(M::price, 1'000'000).set(M::clordid, "");
+  respond(message.bytes());
+}
+
+void Bench::replace(std::uint32_t original, std::uint32_t urn, std::uint32_t quantity, std::uint64_t price_e4) {
+  using M = ouch::Replaced;
+  std::array<std::uint8_t, 128> buffer{};
+  ouch::Encoder<M> message(buffer, core.config().profile);
+  message.set(M::original_urn, original).set(M::urn, urn).set(M::state, 'L').set(M::side, 'B');
+  message.set(M::order_reference, ++reference_).set(M::quantity, quantity).set(M::symbol, "AAPL");
+  message.set(M::price, price_e4).set(M::clordid, "");
   respond(message.bytes());
 }
 

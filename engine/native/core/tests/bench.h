@@ -59,6 +59,7 @@ class Bench : public Sink {
   void quote(std::uint16_t locate, std::uint32_t bid_e4, std::uint32_t ask_e4);
   void feed(FeedEvent::What what);
   Answer command(std::string_view json);
+  void replayed();  // the gateway's mark behind its replay
   void link_up(std::uint64_t epoch, std::uint32_t next_urn = 1, std::string_view session = "S1");
   // The quiet moment after which a reconnected session is taken to have replayed everything.
   void settle_link();
@@ -68,6 +69,7 @@ class Bench : public Sink {
 
   Answer order(char side, std::uint32_t quantity, std::string_view symbol, std::uint64_t price_e4);
   void accept(std::uint32_t urn);
+  void replace(std::uint32_t original, std::uint32_t urn, std::uint32_t quantity, std::uint64_t price_e4);
   void execute(std::uint32_t urn, std::uint32_t quantity, std::uint64_t price_e4);
   void canceled(std::uint32_t urn, std::uint32_t quantity);
   void rejected(std::uint32_t urn);

@@ -86,6 +86,68 @@ TEST(Orders, AnOrderOfAnotherProcessOnTheAccountIsCountedAndCancelledOnKill) {
   EXPECT_EQ(bench.intents('X').size(), 1U);
 }
 
+TEST(Orders, AReplacedOrderLivesUnderItsNewNumber) {
+  Bench bench;
+  bench.go_active(7);
+  bench.accept(77);
+  bench.replace(77, 78, 60, 1'000'100);
+  EXPECT_EQ(bench.core.orders().count(), 1U);
+  const auto& held = bench.core.ledger().of(bench.core.ledger().find("AAPL"));
+  EXPECT_EQ(held.working_buy, 60U);
+  bench.execute(78, 60, 1'000'100);
+  EXPECT_EQ(held.position, 60);
+  EXPECT_EQ(bench.core.orders().count(), 0U);
+  EXPECT_EQ(bench.core.ledger().gross_e4(), 0U);
+  EXPECT_EQ(bench.core.state(), State::active);
+}
+
+TEST(Orders, AnExecutionOfAnUnknownOrderAsksForAPerson) {
+  Bench bench;
+  bench.go_active(7);
+  bench.execute(4'000, 5, 1'000'000);
+  EXPECT_EQ(bench.core.state(), State::reducing);
+  EXPECT_EQ(bench.core.counters().responses_unknown, 1U);
+  bench.command(R"({"verb":"resume","operator":"alice","reason":"looked at the venue"})");
+  EXPECT_EQ(bench.core.state(), State::active);
+}
+
+TEST(Orders, WhatIsNotUnderstoodAsksForAPerson) {
+  Bench bench;
+  bench.go_active(7);
+  const std::array<std::byte, 40> strange{std::byte{'Z'}};
+  bench.input(Kind::response, strange);
+  EXPECT_EQ(bench.core.state(), State::reducing);
+}
+
+TEST(Orders, APromotionWaitsForTheMarkAndNotForSilence) {
+  Bench bench;
+  bench.quote(1, 999'900, 1'000'100);
+  bench.command(R"({"verb":"promote","epoch":3})");
+  bench.link(R"({"up":true,"epoch":3,"session":"S1","next_urn":1})");
+  for (int i = 0; i < 30; ++i) bench.settle_link();
+  EXPECT_EQ(bench.core.state(), State::standby) << "silence is no end";
+  bench.accept(77);
+  bench.execute(77, 60, 1'000'000);
+  bench.replayed();
+  bench.settle_link();
+  EXPECT_EQ(bench.core.state(), State::active);
+  EXPECT_EQ(bench.core.ledger().of(bench.core.ledger().find("AAPL")).position, 60);
+}
+
+TEST(Orders, AMarkThatDoesNotFitWhatCameIsNoMark) {
+  Bench bench;
+  bench.quote(1, 999'900, 1'000'100);
+  bench.command(R"({"verb":"promote","epoch":3})");
+  bench.link(R"({"up":true,"epoch":3,"session":"S1","next_urn":1})");
+  bench.link(R"({"replayed":9})");
+  for (int i = 0; i < 100; ++i) {
+    bench.feed(FeedEvent::heard);
+    bench.settle_link();
+  }
+  EXPECT_EQ(bench.core.state(), State::standby);
+  EXPECT_EQ(bench.core.promotion().code, "not_reconciled");
+}
+
 TEST(Orders, AnIntentThatTheLastGateDroppedIsClosed) {
   Bench bench;
   bench.go_active(7);

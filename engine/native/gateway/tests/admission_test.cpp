@@ -8,29 +8,29 @@
 namespace hft::gateway {
 namespace {
 
-constexpr std::string_view NONCE = "00ff";
+constexpr std::string_view kNonce = "00ff";
 
 Hello signed_hello() {
-  Hello hello{"1.0.0", "a", "live", true, Ticket{"ny4-eng-1", "a", std::string(NONCE), {"art", "cfg", "lim"}}, true};
+  Hello hello{"1.0.0", "a", "live", true, Ticket{"ny4-eng-1", "a", std::string(kNonce), {"art", "cfg", "lim"}}, true};
   return hello;
 }
 
 Reason reason_for(const House& house, const Hello& hello, bool slot_known = true) {
-  return admit(house, hello, NONCE, slot_known).reason;
+  return admit(house, hello, kNonce, slot_known).reason;
 }
 
 TEST(Reasons, EveryReasonStandsAtItsPlaceWithItsOwnCodeAndSentence) {
   std::set<std::string_view> codes;
-  for (std::size_t index = 0; index < REASONS.size(); ++index) {
-    EXPECT_EQ(static_cast<std::size_t>(REASONS[index].reason), index);
-    EXPECT_TRUE(codes.insert(REASONS[index].code).second) << REASONS[index].code;
-    EXPECT_FALSE(REASONS[index].sentence.empty());
-    EXPECT_EQ(REASONS[index].sentence.find_first_of("\"\\"), std::string_view::npos);
+  for (std::size_t index = 0; index < kReasons.size(); ++index) {
+    EXPECT_EQ(static_cast<std::size_t>(kReasons[index].reason), index);
+    EXPECT_TRUE(codes.insert(kReasons[index].code).second) << kReasons[index].code;
+    EXPECT_FALSE(kReasons[index].sentence.empty());
+    EXPECT_EQ(kReasons[index].sentence.find_first_of("\"\\"), std::string_view::npos);
   }
 }
 
 TEST(Admission, ASignedTicketForThisConnectionIsAdmittedAsHostAndSlot) {
-  const auto admitted = admit({}, signed_hello(), NONCE, true);
+  const auto admitted = admit({}, signed_hello(), kNonce, true);
   EXPECT_EQ(admitted.reason, Reason::ok);
   EXPECT_EQ(admitted.holder, "ny4-eng-1/a");
   EXPECT_EQ(admitted.runs, (Approval{"art", "cfg", "lim"}));

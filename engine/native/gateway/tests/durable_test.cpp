@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/digest.h"
+#include "base/files.h"
 #include "gateway/durable_state.h"
 #include "gateway/latch_block.h"
 #include "gateway/limits_file.h"
@@ -42,11 +44,11 @@ TEST_F(DurableTest, TheStateComesBackAsItWasSaved) {
 }
 
 TEST_F(DurableTest, AMissingOrDamagedStateIsAnErrorNotEpochZero) {
-  EXPECT_TRUE(std::holds_alternative<Failure>(load_state(path("fence.json"))));
+  EXPECT_TRUE(std::holds_alternative<base::Failure>(load_state(path("fence.json"))));
   std::ofstream(path("fence.json")) << "{\"fence\":{\"epoch\":1}}";
-  EXPECT_TRUE(std::holds_alternative<Failure>(load_state(path("fence.json"))));
+  EXPECT_TRUE(std::holds_alternative<base::Failure>(load_state(path("fence.json"))));
   std::ofstream(path("fence.json")) << "";
-  EXPECT_TRUE(std::holds_alternative<Failure>(load_state(path("fence.json"))));
+  EXPECT_TRUE(std::holds_alternative<base::Failure>(load_state(path("fence.json"))));
 }
 
 TEST_F(DurableTest, ALatchComesBackWithScopeIdAndReason) {
@@ -59,7 +61,7 @@ TEST_F(DurableTest, ALatchComesBackWithScopeIdAndReason) {
   LatchBlock again;
   const auto read = again.open(path("latch"), 2);
   ASSERT_EQ(read.entries().size(), 1u);
-  EXPECT_EQ(read.entries()[0], (LatchEntry{Scope::account, "ACC1", "too \"fast\"?", 42}));
+  EXPECT_EQ(read.entries()[0], (LatchEntry{Scope::account, "ACC1", "too 'fast'?", 42, 0, "", 1}));
 }
 
 TEST_F(DurableTest, WritingALatchNeedsNoNewBlocks) {
@@ -67,7 +69,7 @@ TEST_F(DurableTest, WritingALatchNeedsNoNewBlocks) {
   const auto size = std::filesystem::file_size(path("latch"));
   LatchBlock block;
   Latch latch = block.open(path("latch"), 1);
-  for (std::size_t index = 0; index < Latch::ENTRIES_MAX; ++index)
+  for (std::size_t index = 0; index < Latch::kEntriesMax; ++index)
     latch.set({Scope::engine, std::string(200, 'e') + std::to_string(index), std::string(1000, '"'), 1});
   ASSERT_EQ(block.write(latch), "");
   EXPECT_EQ(std::filesystem::file_size(path("latch")), size) << "the fullest latch fits its copy";
@@ -78,7 +80,7 @@ TEST_F(DurableTest, AnUnreadableCopyMeansLatched) {
   for (const std::size_t copy : {0u, 1u}) {
     const auto name = path(copy == 0 ? "first" : "second");
     ASSERT_EQ(LatchBlock::create(name), "");
-    damage(name, copy * LatchBlock::COPY_BYTES + 60, 4);
+    damage(name, copy * LatchBlock::kCopyBytes + 60, 4);
     const auto latch = LatchBlock().open(name, 1);
     EXPECT_TRUE(latch.stops({"any", "any", "any"}));
   }
@@ -87,7 +89,7 @@ TEST_F(DurableTest, AnUnreadableCopyMeansLatched) {
 TEST_F(DurableTest, AMissingTruncatedOrForbiddenBlockMeansLatched) {
   EXPECT_FALSE(LatchBlock().open(path("absent"), 1).is_clear());
   ASSERT_EQ(LatchBlock::create(path("short")), "");
-  std::filesystem::resize_file(path("short"), LatchBlock::COPY_BYTES);
+  std::filesystem::resize_file(path("short"), LatchBlock::kCopyBytes);
   EXPECT_FALSE(LatchBlock().open(path("short"), 1).is_clear());
   std::ofstream(path("empty")).flush();
   EXPECT_FALSE(LatchBlock().open(path("empty"), 1).is_clear());
@@ -98,14 +100,14 @@ TEST_F(DurableTest, ATornWriteNeverReadsAsClear) {
   ASSERT_EQ(LatchBlock::create(path("latch")), "");
   LatchBlock block;
   Latch latch = block.open(path("latch"), 1);
-  const auto clear = *read_whole(path("latch"));
+  const auto clear = *base::read_file(path("latch"));
   latch.set({Scope::site, "", "kill", 1});
   ASSERT_EQ(block.write(latch), "");
-  const auto latched = *read_whole(path("latch"));
+  const auto latched = *base::read_file(path("latch"));
   ASSERT_EQ(block.write(Latch{}), "");
-  const auto cleared = *read_whole(path("latch"));
-  for (std::size_t cut = 1; cut < clear.size(); cut += cut % LatchBlock::COPY_BYTES < 150 ? 1 : 1997) {
-    const auto first = cut < LatchBlock::COPY_BYTES;
+  const auto cleared = *base::read_file(path("latch"));
+  for (std::size_t cut = 1; cut < clear.size(); cut += cut % LatchBlock::kCopyBytes < 150 ? 1 : 1997) {
+    const auto first = cut < LatchBlock::kCopyBytes;
     std::ofstream(path("torn"), std::ios::binary) << latched.substr(0, cut) + clear.substr(cut);
     const bool may_read_clear = first && latched.substr(0, cut) == clear.substr(0, cut);  // nothing written yet
     EXPECT_TRUE(may_read_clear || !LatchBlock().open(path("torn"), 1).is_clear()) << "latch cut at " << cut;
@@ -114,6 +116,27 @@ TEST_F(DurableTest, ATornWriteNeverReadsAsClear) {
     std::ofstream(path("torn"), std::ios::binary) << torn;
     EXPECT_FALSE(LatchBlock().open(path("torn"), 1).is_clear()) << "unlatch cut at " << cut;
   }
+}
+
+TEST_F(DurableTest, TheLastNumberIsFoundBehindALineOfAnyLength) {
+  for (const std::size_t size : {10U, 70'000U, 3'000'000U}) {
+    std::ofstream(path("long.jsonl")) << "{\"seq\":12}\n{\"seq\":13,\"reason\":\"" << std::string(size, 'x') << "\"}\n";
+    LineLog log;
+    ASSERT_EQ(log.open(path("long.jsonl")), "");
+    EXPECT_EQ(log.last_seq(), 13u) << size;
+    std::ofstream(path("long.jsonl"), std::ios::app) << "{\"seq\":14,\"reason\":\"" << std::string(size, 'y');
+    LineLog torn;
+    ASSERT_EQ(torn.open(path("long.jsonl")), "");
+    EXPECT_EQ(torn.last_seq(), 13u) << size;
+  }
+}
+
+TEST_F(DurableTest, AFieldOfALineIsBounded) {
+  LineLog log;
+  ASSERT_EQ(log.open(path("bounded.jsonl")), "");
+  const std::string slot(100'000, 's');
+  EXPECT_TRUE(log.append({.seq = 1, .event = "refuse", .party = slot, .detail = slot}));
+  EXPECT_LT(std::filesystem::file_size(path("bounded.jsonl")), 2'000u);
 }
 
 TEST_F(DurableTest, TheLogGoesOnWhereItEndedEvenBehindATornLine) {
@@ -151,7 +174,7 @@ TEST(LimitsText, AMissingLimitIsNotNoLimit) {
   const auto limits = limits_from(canonical(whole));
   ASSERT_TRUE(limits);
   EXPECT_TRUE(limits->allows("AAPL"));
-  EXPECT_EQ(limits->digest, digest_of(canonical(whole)));
+  EXPECT_EQ(limits->digest, base::digest_of(canonical(whole)));
   for (const auto* key : {"orders_per_s_max", "order_quantity_max_shares", "order_notional_max_e4", "symbols"}) {
     auto part = whole;
     part["gateway"].erase(key);
@@ -159,6 +182,31 @@ TEST(LimitsText, AMissingLimitIsNotNoLimit) {
     part["gateway"][key] = -1;
     EXPECT_FALSE(limits_from(canonical(part))) << key;
   }
+}
+
+// As every release before wrote it: another magic, the same layout.
+TEST_F(DurableTest, ALatchBlockWithTheMagicOfBeforeIsRead) {
+  ASSERT_EQ(LatchBlock::create(path("latch")), "");
+  std::string bytes = *base::read_file(path("latch"));
+  for (std::size_t at = 0; at < bytes.size(); at += LatchBlock::kCopyBytes) {
+    bytes.replace(at, 8, "HFTLATCH");
+    const auto sum = base::sha256(bytes.substr(at, 24) + bytes.substr(at + 56, LatchBlock::kCopyBytes - 56));
+    bytes.replace(at + 24, sum.size(), reinterpret_cast<const char*>(sum.data()), sum.size());
+  }
+  std::ofstream(path("latch"), std::ios::binary) << bytes;
+  LatchBlock block;
+  EXPECT_TRUE(block.open(path("latch"), 7).is_clear());
+}
+
+TEST_F(DurableTest, AnEnginesLatchFileIsNoLatchBlockAndLatchesTheSite) {
+  ASSERT_EQ(LatchBlock::create(path("latch")), "");
+  for (const std::size_t copy : {std::size_t{0}, LatchBlock::kCopyBytes}) {
+    std::fstream stream(path("latch"), std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(static_cast<std::streamoff>(copy));
+    stream << "HFTLATCH";
+  }
+  LatchBlock block;
+  EXPECT_TRUE(block.open(path("latch"), 7).stops({"h/a", "s", "acc"}));
 }
 
 }  // namespace

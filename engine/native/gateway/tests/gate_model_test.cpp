@@ -5,13 +5,13 @@
 #include <random>
 #include <vector>
 
-#include "gateway/gate.h"
+#include "gateway/admission.h"
 
 namespace hft::gateway {
 namespace {
 
-constexpr int HISTORIES = 2000;
-constexpr int STEPS = 60;
+constexpr int kHistories = 2000;
+constexpr int kSteps = 60;
 
 struct History {
   std::vector<std::uint64_t> fences;
@@ -80,7 +80,7 @@ void step(World& world, std::mt19937_64& dice) {
         world.gate.latch.set({Scope::site, "", "", 0});
         world.history.latches.push_back(true);
       } else {
-        world.gate.latch.clear();
+        world.gate.latch = Latch{};
         world.history.latches.push_back(false);
       }
       return;
@@ -91,10 +91,10 @@ void step(World& world, std::mt19937_64& dice) {
 std::pair<int, int> run(bool is_enforced) {
   int violations = 0;
   int passed = 0;
-  for (int seed = 0; seed < HISTORIES; ++seed) {
+  for (int seed = 0; seed < kHistories; ++seed) {
     std::mt19937_64 dice(static_cast<std::uint64_t>(seed));
     World world(is_enforced);
-    for (int index = 0; index < STEPS; ++index) step(world, dice);
+    for (int index = 0; index < kSteps; ++index) step(world, dice);
     violations += world.violations;
     passed += world.passed;
   }
@@ -104,12 +104,12 @@ std::pair<int, int> run(bool is_enforced) {
 TEST(GateModel, NoHistoryLetsAStaleEpochOrALatchedOrderThrough) {
   const auto [violations, passed] = run(true);
   EXPECT_EQ(violations, 0);
-  EXPECT_GT(passed, HISTORIES) << "a gate that refuses everything would pass too";
+  EXPECT_GT(passed, kHistories) << "a gate that refuses everything would pass too";
 }
 
 TEST(GateModel, TheModelFindsViolationsOnceEnforcementIsOff) {
   const auto [violations, passed] = run(false);
-  EXPECT_GT(violations, HISTORIES);
+  EXPECT_GT(violations, kHistories);
 }
 
 }  // namespace

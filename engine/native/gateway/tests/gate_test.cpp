@@ -1,20 +1,19 @@
 // Every question the gate asks of a message: what passes at the limit, what is refused one beyond.
-#include "gateway/gate.h"
-
 #include <gtest/gtest.h>
 
+#include "gateway/admission.h"
 #include "gateway/hop_histogram.h"
 #include "gateway/ouch_view.h"
 
 namespace hft::gateway {
 namespace {
 
-constexpr std::int64_t SECOND_NS = 1'000'000'000;
+constexpr std::int64_t kSecondNs = 1'000'000'000;
 
 struct GateTest : ::testing::Test {
   GateTest() {
     gate.epoch = EpochState(Fence{5, "h/a", {}});
-    gate.limits = Limits{3, 100 * SECOND_NS, 2, 100, 1'000'000, {"AAPL", "MSFT"}, "sha256:x"};
+    gate.limits = Limits{3, 100 * kSecondNs, 2, 100, 1'000'000, {"AAPL", "MSFT"}, "sha256:x"};
     party = {Egress::live, "h/a", {}, true, 5, "00005", 0};
     account.name = "ACC1";
     account.strategy = "imbalance";
@@ -30,7 +29,7 @@ struct GateTest : ::testing::Test {
   Gate gate;
   Party party;
   Account account;
-  Moment moment{SECOND_NS, SECOND_NS, true};
+  Moment moment{kSecondNs, kSecondNs, true};
   Message cancel{Kind::cancel, 'X', 1, 0, 'B', 0, 0, {}, {}};
 };
 
@@ -55,7 +54,7 @@ TEST_F(GateTest, WithEnforcementOffAStaleEpochPasses) {
 TEST_F(GateTest, ALatchStopsWhatOpensRiskAndLetsCancelsPass) {
   for (const auto& entry : {LatchEntry{Scope::site, "", "", 0}, LatchEntry{Scope::account, "ACC1", "", 0},
                             LatchEntry{Scope::strategy, "imbalance", "", 0}, LatchEntry{Scope::engine, "h/a", "", 0}}) {
-    gate.latch.clear();
+    gate.latch = Latch{};
     gate.latch.set(entry);
     EXPECT_EQ(ask(order(1)), Reason::latched) << name_of(entry.scope);
     EXPECT_EQ(ask(cancel), Reason::ok) << name_of(entry.scope);
@@ -71,10 +70,25 @@ TEST_F(GateTest, ALatchOfAnotherScopeStopsNothing) {
 }
 
 TEST_F(GateTest, MoreLatchesThanTheBlockHoldsBecomeASiteLatch) {
-  for (std::size_t index = 0; index <= Latch::ENTRIES_MAX; ++index)
+  for (std::size_t index = 0; index <= Latch::kEntriesMax; ++index)
     gate.latch.set({Scope::engine, "other/" + std::to_string(index), "", 0});
-  EXPECT_EQ(gate.latch.entries().size(), Latch::ENTRIES_MAX);
+  EXPECT_EQ(gate.latch.entries().size(), Latch::kEntriesMax + 1) << "nobody's entry made room for it";
   EXPECT_EQ(ask(order(1)), Reason::latched);
+  gate.latch.set({Scope::engine, "other/0", "", 0});
+  gate.latch.set({Scope::engine, "yet another", "", 0});
+  EXPECT_EQ(gate.latch.entries().size(), Latch::kEntriesMax + 1);
+}
+
+TEST_F(GateTest, ClearingALatchLeavesEveryOther) {
+  const auto mine = gate.latch.set({Scope::account, "ACC1", "mine", 1, 0, "alice"});
+  const auto hers = gate.latch.set({Scope::account, "ACC1", "hers", 2, 0, "bob"});
+  EXPECT_EQ(gate.latch.set({Scope::account, "ACC1", "mine", 3, 0, "alice"}), mine) << "pressed twice";
+  EXPECT_FALSE(gate.latch.clear({mine, 99}));
+  EXPECT_EQ(gate.latch.entries().size(), 2U);
+  EXPECT_TRUE(gate.latch.clear({mine}));
+  ASSERT_EQ(gate.latch.entries().size(), 1U);
+  EXPECT_EQ(gate.latch.entries()[0].number, hers);
+  EXPECT_GT(gate.latch.set({Scope::site, "", "later", 4}), hers) << "a number is never given twice";
 }
 
 TEST_F(GateTest, NoClaimIsGrantedWhileTheLatchIsSet) {
@@ -117,13 +131,13 @@ TEST_F(GateTest, QuantityNotionalAndSymbolPassAtTheLimitAndNotBeyond) {
 
 TEST_F(GateTest, TheRateIsExactOverAnySecond) {
   let_out(order(1));
-  moment.now_ns += SECOND_NS / 2;
+  moment.now_ns += kSecondNs / 2;
   let_out(order(2));
   EXPECT_EQ(ask(order(3)), Reason::limit_orders_per_s);
   EXPECT_EQ(ask(cancel), Reason::ok) << "no limit stops a cancel";
-  moment.now_ns = 2 * SECOND_NS - 1;
+  moment.now_ns = 2 * kSecondNs - 1;
   EXPECT_EQ(ask(order(3)), Reason::limit_orders_per_s);
-  moment.now_ns = 2 * SECOND_NS;
+  moment.now_ns = 2 * kSecondNs;
   EXPECT_EQ(ask(order(3)), Reason::ok);
 }
 
@@ -138,7 +152,7 @@ TEST_F(GateTest, ReloadingLimitsOpensNoFreshRateWindow) {
 }
 
 TEST_F(GateTest, ExpiredOrMissingLimitsStopOrdersOnly) {
-  moment.now_utc_ns = 100 * SECOND_NS;
+  moment.now_utc_ns = 100 * kSecondNs;
   EXPECT_EQ(ask(order(1)), Reason::limits_expired);
   EXPECT_EQ(ask(cancel), Reason::ok);
   gate.limits.reset();
@@ -223,7 +237,7 @@ TEST(OpenOrders, AgeIsReadFromTheClOrdId) {
 TEST(HopHistogram, BucketsAreAtMostOnePercentWideAndHoldTheirValues) {
   for (std::uint64_t value : {0ULL, 1ULL, 255ULL, 256ULL, 1'000ULL, 12'345ULL, 999'999'999ULL, 1ULL << 62}) {
     const auto index = HopHistogram::index_of(value);
-    ASSERT_LT(index, HopHistogram::BUCKETS);
+    ASSERT_LT(index, HopHistogram::kBuckets);
     const auto upper = HopHistogram::upper_ns(index);
     EXPECT_GE(upper, value);
     EXPECT_LE(upper - value, value / 100 + 1);

@@ -4,7 +4,7 @@
 #include <random>
 #include <vector>
 
-#include "journal/gate.h"
+#include "journal/durability_gate.h"
 
 namespace hft::test {
 

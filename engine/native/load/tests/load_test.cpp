@@ -33,7 +33,7 @@ TEST(Histogram, EveryValueFallsIntoTheBucketThatContainsIt) {
 TEST(Histogram, ValueAboveTheHighestIsCountedAtTheHighestAndKeptAsMaximum) {
   Histogram histogram;
   histogram.record(UINT64_MAX);
-  EXPECT_EQ(histogram.counts()[Histogram::index_of(Histogram::highest_ns)], 1u);
+  EXPECT_EQ(histogram.counts()[Histogram::index_of(Histogram::kHighestNs)], 1u);
   EXPECT_EQ(histogram.max_ns(), UINT64_MAX);
 }
 
@@ -79,21 +79,21 @@ TEST(Schedule, NothingIsDueOutOfOrderAndNoiseKeepsItsOwnRate) {
 }
 
 TEST(Schedule, RestKeepsTriggersAndPrimesApartAndLetsNoiseThrough) {
-  constexpr std::uint64_t ms = 1'000'000;
-  Schedule schedule(20, 1000, 500, {5, 300 * ms});
+  constexpr std::uint64_t kMs = 1'000'000;
+  Schedule schedule(20, 1000, 500, {5, 300 * kMs});
   std::uint64_t last = 0;
   std::uint64_t noise_in_the_rest = 0;
   for (Due due = schedule.peek(); due.kind != Due::Kind::end; schedule.pop(), due = schedule.peek()) {
     ASSERT_GE(due.at_ns, last);
     last = due.at_ns;
     if (due.kind == Due::Kind::noise) {
-      noise_in_the_rest += due.at_ns > 5 * ms && due.at_ns < 305 * ms ? 1 : 0;
+      noise_in_the_rest += due.at_ns > 5 * kMs && due.at_ns < 305 * kMs ? 1 : 0;
       continue;
     }
-    const std::uint64_t rested = due.index >= 5 ? 300 * ms : 0;
-    EXPECT_EQ(due.at_ns, due.index * ms + (due.kind == Due::Kind::prime ? ms / 2 : 0) + rested);
+    const std::uint64_t rested = due.index >= 5 ? 300 * kMs : 0;
+    EXPECT_EQ(due.at_ns, due.index * kMs + (due.kind == Due::Kind::prime ? kMs / 2 : 0) + rested);
   }
-  EXPECT_EQ(schedule.trigger_at(5), 305 * ms);
+  EXPECT_EQ(schedule.trigger_at(5), 305 * kMs);
   EXPECT_NEAR(static_cast<double>(noise_in_the_rest), 150, 1);
 }
 

@@ -11,7 +11,7 @@ class MatchingScenario : public ::testing::Test {
   Matching core{4, SelfTrade::cancel_newest, ReferenceSource(References::gapped, 7, 0)};
   Events events;
 
-  OrderRef put(Side side, Quantity quantity, Price price, FirmId firm = house_firm, bool immediate = false) {
+  OrderRef put(Side side, Quantity quantity, Price price, FirmId firm = kHouseFirm, bool immediate = false) {
     NewOrder order;
     order.account = firm;
     order.firm = firm;
@@ -86,7 +86,7 @@ TEST_F(MatchingScenario, RestOfADayOrderRestsAndOfAnImmediateOneIsCanceled) {
   EXPECT_EQ(core.best(1, Side::buy), 10'0000u);
   put(Side::sell, 50, 10'0000);
   events.clear();
-  put(Side::buy, 70, 10'0000, house_firm, true);
+  put(Side::buy, 70, 10'0000, kHouseFirm, true);
   const auto gone = only(What::canceled);
   ASSERT_EQ(gone.size(), 1u);
   EXPECT_EQ(gone[0].quantity, 70u);
@@ -162,15 +162,15 @@ TEST_F(MatchingScenario, InvalidReplacementCancelsTheOldOrder) {
 TEST_F(MatchingScenario, ValuesAtTheLimitPassAndOneBeyondIsRefused) {
   NewOrder order;
   order.symbol = 3;
-  order.quantity = quantity_max;
-  order.price = price_max;
+  order.quantity = kQuantityMax;
+  order.price = kPriceMax;
   EXPECT_EQ(core.enter(order, events), Verdict::done);
-  order.quantity = quantity_max + 1;
+  order.quantity = kQuantityMax + 1;
   EXPECT_EQ(core.enter(order, events), Verdict::invalid_quantity);
   order.quantity = 0;
   EXPECT_EQ(core.enter(order, events), Verdict::invalid_quantity);
   order.quantity = 1;
-  order.price = price_max + 1;
+  order.price = kPriceMax + 1;
   EXPECT_EQ(core.enter(order, events), Verdict::invalid_price);
   order.price = 0;
   EXPECT_EQ(core.enter(order, events), Verdict::invalid_price);

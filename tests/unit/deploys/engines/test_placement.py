@@ -6,13 +6,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deploys.artifact.placement import place
 from deploys.errors import RefusedError
+from deploys.slot.placement import place
 from engine.contract.manifest import Manifest
 from tests.cases.machines import CASES
-from tests.unit.deploys.engines.rig import manifest_of, plan_of, thread
+from tests.support.engine.deploy import manifest_of, plan_of, thread
 from tuning.errors import PlanError
-from tuning.plan import Plan
+from tuning.plan.plan import Plan
 
 ROLES = ("md-rx", "hot", "order-tx", "journal", "repl", "admin", "other")
 

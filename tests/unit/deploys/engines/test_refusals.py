@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from deploys.artifact.refusals import refusals, too_loose
+from deploys.slot.compatibility import refusals, too_loose
 from engine.contract.limits import Limits
 from engine.contract.manifest import Manifest
-from tests.unit.deploys.engines.rig import LIMITS, manifest_of, plan_of, seen_of
+from tests.support.engine.deploy import LIMITS, manifest_of, plan_of, seen_of
 
 
 def compat(**changes: Any) -> Manifest:

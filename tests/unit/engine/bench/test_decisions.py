@@ -10,22 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.load_report import ENGINE, PAIRS_MIN, RELAY, Decision, Outcome, decide
-from scripts.bench.errors import BenchError
-from scripts.bench_engine.books import STAGES, rates_of
-from scripts.bench_engine.buckets import Span, pooled, top_of
-from scripts.bench_engine.latency import Latency, decision_of, hop_ns, in_turn
-from scripts.bench_engine.plot import curve
-from scripts.bench_engine.rig import MUST_BE_ZERO, EngineEnd, Ran
-from scripts.bench_engine.search import Trial, found, next_rate
-from scripts.bench_engine.settings import DIRECT, GATEWAY
-from scripts.bench_engine.sizes import QUICK, BookSize
-from scripts.bench_engine.sustained import feed_losses
-from scripts.bench_engine.verdict import (
+from bench.engine.books import STAGES, rates_of
+from bench.engine.buckets import Span, pooled, top_of
+from bench.engine.latency import Latency, decision_of, hop_ns, in_turn
+from bench.engine.load_report import ENGINE, PAIRS_MIN, RELAY, Decision, Outcome, decide
+from bench.engine.plot import curve
+from bench.engine.rig import MUST_BE_ZERO, EngineEnd, Ran
+from bench.engine.search import Probe, found, next_rate
+from bench.engine.settings import DIRECT, GATEWAY
+from bench.engine.sizes import QUICK, BookSize
+from bench.engine.sustained import feed_losses
+from bench.engine.verdict import (
     SAMPLES_MIN,
     Arrived,
+    BenchOutcome,
     Goal,
-    Verdict,
     busy_machine,
     judge_above_relay,
     judge_book,
@@ -33,22 +32,9 @@ from scripts.bench_engine.verdict import (
     judge_sustained,
     judged,
 )
-from tests.unit.engine.load.test_load_report import abba, run
-
-
-def index_by_rule(value: int) -> int:
-    """The contract's sentence (BUCKET_RULE), word for word."""
-    if value < 128:
-        return value
-    e = value.bit_length() - 1 - 7
-    return 128 * e + (value >> e)
-
-
-def span(*values: int) -> Span:
-    counts = [0] * (128 * 40)
-    for value in values:
-        counts[index_by_rule(value)] += 1
-    return Span(counts=tuple(counts))
+from bench.errors import BenchError
+from tests.support.engine.bench_runs import index_by_rule, ran, span
+from tests.support.engine.load_runs import abba
 
 
 @given(st.integers(0, 2**40))
@@ -75,11 +61,11 @@ def test_warmup_is_subtracted_and_a_bucket_that_fell_is_refused() -> None:
         Span.between(before, before).at_share(0.5)
 
 
-def tried(capacity: Callable[[int], tuple[float, bool]], start: int, most: int) -> list[Trial]:
-    trials: list[Trial] = []
+def tried(capacity: Callable[[int], tuple[float, bool]], start: int, most: int) -> list[Probe]:
+    trials: list[Probe] = []
     while rate := next_rate(trials, start, most):
         sent, whole = capacity(rate)
-        trials.append(Trial(asked_per_s=rate, sent_per_s=sent, losses=() if whole else ("7 lost",)))
+        trials.append(Probe(asked_per_s=rate, sent_per_s=sent, losses=() if whole else ("7 lost",)))
     return trials
 
 
@@ -110,13 +96,14 @@ def test_search_halves_between_what_went_and_what_did_not() -> None:
 @pytest.mark.parametrize(
     ("is_met", "small", "busy", "verdict"),
     [
-        (True, "", "", Verdict.OK), (True, "", "busy", Verdict.OK), (False, "", "", Verdict.MISSED),
-        (False, "", "busy", Verdict.INCONCLUSIVE), (True, "few", "", Verdict.INCONCLUSIVE),
-        (False, "few", "busy", Verdict.INCONCLUSIVE),
+        (True, "", "", BenchOutcome.OK), (True, "", "busy", BenchOutcome.OK),
+        (False, "", "", BenchOutcome.MISSED),
+        (False, "", "busy", BenchOutcome.INCONCLUSIVE), (True, "few", "", BenchOutcome.INCONCLUSIVE),
+        (False, "few", "busy", BenchOutcome.INCONCLUSIVE),
     ],
 )  # fmt: skip
 def test_small_comes_before_met_and_met_before_busy(
-    is_met: bool, small: str, busy: str, verdict: Verdict
+    is_met: bool, small: str, busy: str, verdict: BenchOutcome
 ) -> None:
     goal = judged("x", "y", "z", is_met=is_met, small=small, busy=busy)
     assert (goal.verdict, goal.why) == (verdict, small or ("" if is_met else busy))
@@ -129,10 +116,10 @@ def test_machine_is_an_excuse_only_when_it_was_busy() -> None:
 
 
 def test_book_goal_at_its_edge() -> None:
-    assert judge_book(10_000_000, 8_000_000, 0.5).verdict is Verdict.OK
-    assert judge_book(9_999_999, 8_000_000, 0.02).verdict is Verdict.MISSED
-    assert judge_book(9_999_999, 8_000_000, 0.03).verdict is Verdict.INCONCLUSIVE
-    assert judge_book(20_000_000, 7_999_999, 0.0).verdict is Verdict.INCONCLUSIVE
+    assert judge_book(10_000_000, 8_000_000, 0.5).verdict is BenchOutcome.OK
+    assert judge_book(9_999_999, 8_000_000, 0.02).verdict is BenchOutcome.MISSED
+    assert judge_book(9_999_999, 8_000_000, 0.03).verdict is BenchOutcome.INCONCLUSIVE
+    assert judge_book(20_000_000, 7_999_999, 0.0).verdict is BenchOutcome.INCONCLUSIVE
 
 
 GOOD = Arrived(
@@ -149,17 +136,17 @@ GOOD = Arrived(
     ],
 )  # fmt: skip
 def test_each_part_of_the_sustained_goal_can_be_missed_alone(change: dict[str, object], place: int) -> None:
-    assert [goal.verdict for goal in judge_sustained(GOOD, is_alone=True)] == [Verdict.OK] * 4
+    assert [goal.verdict for goal in judge_sustained(GOOD, is_alone=True)] == [BenchOutcome.OK] * 4
     spoilt = replace(GOOD, **change)  # type: ignore[arg-type]
     verdicts = [goal.verdict for goal in judge_sustained(spoilt, is_alone=True)]
-    assert verdicts == [Verdict.MISSED if at == place else Verdict.OK for at in range(4)]
+    assert verdicts == [BenchOutcome.MISSED if at == place else BenchOutcome.OK for at in range(4)]
     busy = [goal.verdict for goal in judge_sustained(replace(spoilt, others_share=0.5), is_alone=True)]
-    assert busy[place] is Verdict.INCONCLUSIVE
+    assert busy[place] is BenchOutcome.INCONCLUSIVE
 
 
 def test_fifty_nine_seconds_sustain_nothing() -> None:
     goals = judge_sustained(replace(GOOD, duration_s=59.9), is_alone=True)
-    assert {goal.verdict for goal in goals} == {Verdict.INCONCLUSIVE}
+    assert {goal.verdict for goal in goals} == {BenchOutcome.INCONCLUSIVE}
 
 
 def spans_goals(decision_ns: int, user_ns: int, count: int = SAMPLES_MIN, **how: object) -> list[Goal]:
@@ -168,22 +155,22 @@ def spans_goals(decision_ns: int, user_ns: int, count: int = SAMPLES_MIN, **how:
 
 
 def test_spans_are_judged_at_their_limits() -> None:
-    assert [goal.verdict for goal in spans_goals(1_980, 9_900)] == [Verdict.OK, Verdict.OK]
-    assert [goal.verdict for goal in spans_goals(2_016, 10_048)] == [Verdict.MISSED, Verdict.MISSED]
+    assert [goal.verdict for goal in spans_goals(1_980, 9_900)] == [BenchOutcome.OK, BenchOutcome.OK]
+    assert [goal.verdict for goal in spans_goals(2_016, 10_048)] == [BenchOutcome.MISSED, BenchOutcome.MISSED]
     lossy = spans_goals(9_000, 9_000, losses=("3 orders missing",))
-    assert (lossy[0].verdict, "3 orders missing" in lossy[0].why) == (Verdict.INCONCLUSIVE, True)
-    assert {goal.verdict for goal in spans_goals(1, 1, SAMPLES_MIN - 1)} == {Verdict.INCONCLUSIVE}
+    assert (lossy[0].verdict, "3 orders missing" in lossy[0].why) == (BenchOutcome.INCONCLUSIVE, True)
+    assert {goal.verdict for goal in spans_goals(1, 1, SAMPLES_MIN - 1)} == {BenchOutcome.INCONCLUSIVE}
     assert {goal.seen for goal in spans_goals(1, 1, 0)} == {"nothing recorded"}
 
 
 @pytest.mark.parametrize(
     ("outcome", "verdict"),
     [
-        (Outcome.PASS, Verdict.OK), (Outcome.FAIL, Verdict.MISSED),
-        (Outcome.INCONCLUSIVE, Verdict.INCONCLUSIVE),
+        (Outcome.PASS, BenchOutcome.OK), (Outcome.FAIL, BenchOutcome.MISSED),
+        (Outcome.INCONCLUSIVE, BenchOutcome.INCONCLUSIVE),
     ],
 )  # fmt: skip
-def test_relay_decision_keeps_its_outcome_and_sentence(outcome: Outcome, verdict: Verdict) -> None:
+def test_relay_decision_keeps_its_outcome_and_sentence(outcome: Outcome, verdict: BenchOutcome) -> None:
     goal = judge_above_relay(Decision(outcome=outcome, why="because"))
     assert (goal.verdict, goal.seen + goal.why) == (verdict, "because")
 
@@ -191,11 +178,6 @@ def test_relay_decision_keeps_its_outcome_and_sentence(outcome: Outcome, verdict
 def engine_end(**counted: int) -> EngineEnd:
     counters = dict.fromkeys(MUST_BE_ZERO, 0) | {"engine_orders_sent_total": 1000} | counted
     return EngineEnd(counters=counters, spans={}, next_sequence=5000)
-
-
-def ran(label: str, p50_ns: int = 12_000, end: EngineEnd | None = None) -> Ran:
-    raw = {"next_sequence": 5000, "orders": {"received": 1000}}
-    return Ran(run=run(label, p50_ns), raw=raw, engine=end)
 
 
 @pytest.mark.parametrize("name", sorted(MUST_BE_ZERO))

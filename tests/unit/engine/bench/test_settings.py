@@ -8,24 +8,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from hdrh.histogram import HdrHistogram
 
-import scripts.bench_engine.__main__ as program
-from engine.load_report import RELAY
-from scripts.bench_engine.books import Books, Rates
-from scripts.bench_engine.figures import Spread
-from scripts.bench_engine.layout import Layout, lay_out
-from scripts.bench_engine.results import Results
-from scripts.bench_engine.settings import (
-    DIRECT,
-    GATEWAY,
-    Ports,
-    engine_config,
-    limits_bytes,
-    load_words,
-    relay_words,
-)
-from scripts.bench_engine.sizes import FULL, QUICK, BookSize, Sizes
+import bench.engine.__main__ as program
+from bench.engine.books import Books, Rates
+from bench.engine.figures import Spread
+from bench.engine.layout import Layout, lay_out
+from bench.engine.load_report import RELAY
+from bench.engine.results import Results
+from bench.engine.settings import DIRECT, GATEWAY, Ports, engine_config, limits_bytes, load_words, relay_words
+from bench.engine.sizes import FULL, QUICK, BookSize, Sizes
 
 PORTS = Ports(lines=(7001, 7002), retransmit=7003, orders=7004)
 FOLDER = Path("/run/bench")
@@ -129,24 +120,3 @@ def test_missed_goal_is_a_code_only_when_asked(
     kept = json.loads((tmp_path / "out" / "engine.json").read_text())
     assert kept["goals"][0]["verdict"] == ("ok" if rate > 1e7 else "missed")
     assert {"cpu", "load_1min", "load_1min_after"} <= set(kept["machine"])
-
-
-def test_hdr_files_stand_beside_the_document(tmp_path: Path) -> None:
-    from scripts.bench_engine.latency import Latency
-    from tests.unit.engine.bench.test_decisions import ran, span
-
-    runs = (ran(RELAY, 12_000), ran("engine", 13_000))
-    latency = Latency(size=QUICK.latency, runs=runs, decision=span(900), user_span=span(8_000))
-    layout = Layout(generator=0, hot=1, rest=0, spins=False)
-    program.keep(Results(layout=layout, latency=latency), "{}", tmp_path)
-    decoded = HdrHistogram.decode((tmp_path / "engine.hdr").read_bytes())
-    assert decoded.get_total_count() == 1_000
-    assert decoded.get_value_at_percentile(50) == pytest.approx(13_000, rel=0.001)
-
-
-def test_plot_has_a_curve_for_each_label(tmp_path: Path) -> None:
-    from scripts.bench_engine.plot import draw
-
-    draw({"relay": {100: 5, 200: 5}, "engine": {150: 9, 300: 1}, "nothing": {}}, "title", tmp_path / "x.svg")
-    svg = (tmp_path / "x.svg").read_text()
-    assert svg.count("relay") >= 1 and svg.count("engine") >= 1 and "<svg" in svg

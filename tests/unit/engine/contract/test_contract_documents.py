@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from engine.contract.limits import Limits
 from engine.contract.manifest import Manifest, manifest_digest
 from engine.contract.versioning import acceptable, parse_version
-from engine.stub.package import manifest
+from engine.independent.package import manifest
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -56,11 +56,11 @@ REFUSED: dict[str, Change] = {
     "position_max": lambda d: d["pre_deploy_limits"].pop("position_max"),
     "venues_max": lambda d: d["pre_deploy_limits"].update(venues_max=0),
     "not among files": lambda d: d["exec"].update(program="other"),
-    "never engine.json itself": lambda d: d["files"].append({"path": "engine.json", "sha256": "0" * 64}),
-    "each path once": lambda d: d["files"].append(d["files"][0]),
+    "engine.json itself is listed": lambda d: d["files"].append({"path": "engine.json", "sha256": "0" * 64}),
+    "a path occurs twice": lambda d: d["files"].append(d["files"][0]),
     "inside the artifact": lambda d: d["files"].append({"path": "a/../../b", "sha256": "0" * 64}),
     "needs a venue profile": lambda d: d.update(venue_profiles=[]),
-    "each name once": lambda d: d["threads"].append(d["threads"][0]),
+    "the same name twice": lambda d: d["threads"].append(d["threads"][0]),
     "String should match": lambda d: d["files"][0].update(sha256="0" * 63),
     "valid integer": lambda d: d["memory"].update(locked_bytes="1"),
     "'core', 'trading' or 'replicated'": lambda d: d.update(level="full"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -15,9 +14,9 @@ from engine.contract.clauses import CLAUSES, clauses_of
 from engine.contract.levels import Level
 from engine.contract.process import EXIT_MEANING, ExitCode
 from engine.contract.states import State
+from tests.support.checkout import ROOT
 
-ROOT = Path(__file__).resolve().parents[4]
-STUB = ROOT / "engine" / "stub"
+STUB = ROOT / "engine" / "independent"
 IDS = [clause.id for clause in CLAUSES]
 
 
@@ -55,7 +54,7 @@ def test_clause_is_one_sentence_with_a_reason_a_case_and_a_mutant(clause: object
     assert clause.why
     playable = [case for case in ALL if case.clause == clause.id and case.level is clause.level]
     assert playable, f"{clause.id} has no case that an engine of level {clause.level} plays"
-    assert clause.id in mutants(), f"no `broken({clause.id!r})` in engine/stub"
+    assert clause.id in mutants(), f"no `broken({clause.id!r})` in engine/independent"
 
 
 def test_no_case_and_no_mutant_without_a_clause() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +39,8 @@ class Machine:
             (self.bus / "drivers" / driver).mkdir(parents=True)
         (root / "proc/net").mkdir(parents=True)
         (root / "addresses").mkdir()
+        for table in ("route", "tcp"):
+            self.proc(table)
         self.add(ADDRESS, "0x020000", "ice", "7")
         self.add(SIBLING, "0x020000", "ice", "8")
         self.add(BRIDGE, "0x060400", "pcieport", "7")
@@ -59,8 +62,8 @@ class Machine:
         members = self.root / "sys/kernel/iommu_groups" / group / "devices"
         (members / address).symlink_to(self.device(address))
 
-    def proc(self, name: str, *lines: str) -> None:
-        (self.root / "proc/net" / name).write_text("\n".join(("header", *lines)) + "\n")
+    def proc(self, name: str, *lines: str) -> int:
+        return (self.root / "proc/net" / name).write_text("\n".join(("header", *lines)) + "\n")
 
     def port(self) -> Port:
         return read_port(ADDRESS, self.root)
@@ -148,7 +151,7 @@ def test_a_second_time_changes_nothing(machine: Machine, tmp_path: Path) -> None
 
 def test_a_step_that_fails_is_undone(machine: Machine, tmp_path: Path) -> None:
     kernel = Kernel(machine, refuses=VFIO)
-    with pytest.raises(NicError, match="back with ice") as failed:
+    with pytest.raises(NicError, match="bound to ice again") as failed:
         bind(machine.port(), kernel, tmp_path, lambda: None, lambda _: None)
     assert (failed.value.code, machine.port()) == (EXIT_RETRY, GOOD)
     assert not recorded(ADDRESS, tmp_path).exists()
@@ -158,7 +161,7 @@ def test_a_node_that_cannot_be_handed_over_undoes_the_binding(machine: Machine, 
     def no_node(group: str) -> None:
         raise FileNotFoundError(f"/dev/vfio/{group}")
 
-    with pytest.raises(NicError, match="back with ice"):
+    with pytest.raises(NicError, match="bound to ice again"):
         bind(machine.port(), Kernel(machine), tmp_path, lambda: None, no_node)
     assert machine.port() == GOOD
 
@@ -230,3 +233,76 @@ def test_an_open_group_is_not_released_because_the_kernel_would_wait_forever(
 def test_the_command_line_answers_in_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "nowhere"]) == EXIT_CONFIG
     assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+SIX_DEFAULT = f"{'0' * 32} 00 {'0' * 32} 00 fe80{'0' * 27}1 00000400 00000001 00000000 00000003     ens1"
+SIX_ROUTE = SIX_DEFAULT.replace("0" * 32 + " 00 ", "20010db8" + "0" * 24 + " 20 ", 1)
+SIX_LINK = SIX_DEFAULT.replace(f"fe80{'0' * 27}1", "0" * 32)
+SIX, MAPPED = "B80D0120000000000000000001000000", "0000000000000000FFFF00000A02000A"
+
+
+def bare(machine: Machine, name: str, *lines: str) -> int:
+    """A table without a header."""
+    return (machine.root / "proc/net" / name).write_text("\n".join(lines) + "\n")
+
+
+def addresses(machine: Machine, *known: str) -> int:
+    return (machine.root / "addresses/ens1").write_text("\n".join(known) + "\n")
+
+
+def functions(machine: Machine) -> None:
+    (machine.device(ADDRESS) / "sriov_numvfs").write_text("2\n")
+    machine.add("0000:41:01.0", "0x020000", "ice", "9")
+    (machine.device(ADDRESS) / "virtfn0").symlink_to(machine.device("0000:41:01.0"))
+
+
+def unreadable(machine: Machine, name: str) -> None:
+    (machine.root / "proc/net" / name).unlink()
+    (machine.root / "proc/net" / name).mkdir()
+
+
+@pytest.mark.parametrize(
+    ("lay", "why"),
+    [
+        (lambda m: bare(m, "ipv6_route", SIX_DEFAULT), "IPv6 default route"),
+        (lambda m: bare(m, "ipv6_route", SIX_ROUTE), "route to 2001:db8::"),
+        (lambda m: m.proc("route", "ens1\t0000000A\t0102000A\t0003"), "route to 10.0.0.0"),
+        (
+            lambda m: (m.proc("tcp6", f"0: {SIX}:0016 {SIX}:D431 01"), addresses(m, "2001:db8::1")),
+            "2001:db8::1",
+        ),
+        (
+            lambda m: (m.proc("tcp6", f"0: {MAPPED}:0016 {MAPPED}:D431 01"), addresses(m, "10.0.2.10")),
+            "10.0.2.10",
+        ),
+        (lambda m: (m.proc("tcp6", f"0: {SIX}:0016 {SIX}:0 0A"), addresses(m, "2001:db8::1")), "listener"),
+        (functions, "virtual functions: 0000:41:01.0"),
+        (lambda m: (m.device(ADDRESS) / "sriov_numvfs").write_text("1\n"), "virtual functions: enabled"),
+        (lambda m: unreadable(m, "route"), "cannot be read"),
+        (lambda m: unreadable(m, "tcp"), "cannot be read"),
+        (lambda m: bare(m, "ipv6_route", "torn"), "cannot be read"),
+        (lambda m: m.proc("tcp", "torn"), "cannot be read"),
+    ],
+)
+def test_a_port_that_anything_stands_on_is_kept_by_whichever_table_shows_it(
+    machine: Machine, lay: Callable[[Machine], object], why: str
+) -> None:
+    lay(machine)
+    assert why in str(why_not_bind(machine.port()))
+
+
+@pytest.mark.parametrize(
+    "lay",
+    [
+        lambda m: m.proc("route", "ens1\t0000000A\t00000000\t0001", "other\t00000000\t0102000A\t0003"),
+        lambda m: bare(m, "ipv6_route", SIX_LINK, SIX_DEFAULT.replace("ens1", "lo")),
+        lambda m: (m.proc("tcp6", f"0: {SIX}:0016 {SIX}:D431 01"), addresses(m, "2001:db8::2")),
+        lambda m: (m.proc("tcp6", f"0: {SIX}:0016 {SIX}:D431 06"), addresses(m, "2001:db8::1")),
+        lambda m: (m.device(ADDRESS) / "sriov_numvfs").write_text("0\n"),
+    ],
+)
+def test_what_stands_on_another_port_or_is_only_its_own_network_does_not_keep_it(
+    machine: Machine, lay: Callable[[Machine], object]
+) -> None:
+    lay(machine)
+    assert why_not_bind(machine.port()) is None

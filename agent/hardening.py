@@ -1,0 +1,57 @@
+"""What the agent's units give up, each with no more rights than its job needs (systemd.exec(5), systemd 252).
+
+`systemd-analyze security` scores it, and a test holds the score. Nothing is given up that a job needs: an
+undo writes files below /etc and /boot with their old owners, asks systemd to start and stop units, places
+kernel threads, and writes values below /proc/sys, /proc/irq and /sys, so ProtectKernelTunables= and
+ProtectControlGroups= would make it fail when it is needed most.
+"""
+
+from __future__ import annotations
+
+# What none of the agent's jobs does. What was given up never comes back through a set-uid program.
+COMMON = """\
+NoNewPrivileges=yes
+ProtectHome=yes
+ProtectKernelModules=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+UMask=0077
+"""
+# Files of any owner come back with that owner and mode; systemd takes orders only from who has CAP_SYS_ADMIN,
+# and ext4 its checkpoint; CAP_SYS_NICE places kernel threads. Paths that may be absent begin with `-`.
+UNDO = f"""\
+{COMMON}ProtectKernelLogs=yes
+DevicePolicy=closed
+ProtectSystem=strict
+ReadWritePaths=/etc /run -/boot -/usr/local/lib -/var/lib
+RestrictAddressFamilies=AF_UNIX
+IPAddressDeny=any
+CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_SYS_ADMIN CAP_SYS_NICE
+"""
+# Interrupts are root's own files below /proc/irq; kernel threads are placed with CAP_SYS_NICE; links are
+# announced over netlink in the host's own network namespace.
+IRQS = f"""\
+{COMMON}ProtectKernelLogs=yes
+ProtectControlGroups=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectSystem=strict
+ReadWritePaths=/run -/var/lib/hft
+RestrictAddressFamilies=AF_NETLINK
+IPAddressDeny=any
+CapabilityBoundingSet=CAP_SYS_NICE
+"""
+# The trial's judge also pins a busy loop to each isolated CPU, stops the hardware watchdog, keeps the boot's
+# log, and writes below /run and to GRUB's block; logind restarts the host for who has CAP_SYS_BOOT.
+TRIAL = f"""\
+{COMMON}RestrictAddressFamilies=AF_UNIX
+IPAddressDeny=any
+CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE
+"""

@@ -1,0 +1,1 @@
+"""The health service: what a candidate has to show before its trial boot may be committed."""

@@ -1,0 +1,1 @@
+"""How the agent is built, sent to a host and put in place there."""

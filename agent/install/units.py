@@ -1,0 +1,53 @@
+"""The agent's own units. What each of them gives up: agent/hardening.py."""
+
+from __future__ import annotations
+
+from agent.hardening import IRQS, UNDO
+from agent.paths import LIB_DIR
+
+CALL = f"/usr/bin/python3 -I -S {LIB_DIR}/agent.pyz"
+UNITS = {
+    # Early: before systemd-sysctl reads files that may have to be restored. It needs the disks and nothing
+    # else. If it fails the boot continues: a reachable host is worth more.
+    "hft-recover.service": f"""\
+[Unit]
+Description=Undoes an hft transaction that a power cut or a crash left open
+DefaultDependencies=no
+Conflicts=shutdown.target
+After=local-fs.target
+Before=systemd-sysctl.service sysinit.target shutdown.target
+
+[Service]
+Type=oneshot
+ExecStart={CALL} recover
+TimeoutStartSec=300
+{UNDO}
+[Install]
+WantedBy=sysinit.target
+""",
+    # One instance per transaction. It blocks on the writer's flock: the kernel wakes it when the writer dies.
+    "hft-recover@.service": f"""\
+[Unit]
+Description=Undoes hft transaction %i if its writer dies
+
+[Service]
+Type=exec
+ExecStart={CALL} recover --wait
+OOMScoreAdjust=-900
+{UNDO}""",
+    "hft-irqs.service": f"""\
+[Unit]
+Description=Places interrupts and kernel threads at boot and after each change of a link
+After=network-pre.target
+
+[Service]
+Type=exec
+ExecStart={CALL} irqs
+Restart=always
+RestartSec=2
+{IRQS}
+[Install]
+WantedBy=multi-user.target
+""",
+}
+ENABLED = {"hft-recover.service": "sysinit.target", "hft-irqs.service": "multi-user.target"}

@@ -1,0 +1,1 @@
+"""One document, one transaction: steps, journal, undo. Cut anywhere, the host is old or new."""

@@ -1,0 +1,1 @@
+"""Many hosts: the waves, and the steps that each host goes through. One outcome per host."""

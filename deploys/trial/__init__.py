@@ -1,0 +1,1 @@
+"""The controller's half of a trial boot."""

@@ -1,0 +1,1 @@
+"""Faults on purpose: what a drill does to a host. Only hft imports this room."""

@@ -1,0 +1,297 @@
+"""`hft apply`: bring hosts to their plan.
+
+It looks at every host at once, decides, shows every pending setting with its why and the order of the
+reboots, asks, and then changes one wave after the other under the site's lock and with a line in the run
+record. What was shown is what is sent. Nothing to do is decided from one look, without importing what
+changes hosts.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from deploys.errors import RefusedError
+from deploys.rollout.outcome import HostOutcome, Told, outcome_of
+from deploys.tune.host_changes import HostChanges, decide
+from deploys.tune.host_state import HostState
+from deploys.tune.observe import look
+from hft import options
+from hft.changing import Change, ask, carry_out, roll_out, rolled_out
+from hft.errors import Exit, HftError, HostsError, exit_code_of
+from hft.locks import SiteLock, site_lock
+from hft.views.apply import as_planned, reboot_order, show_pending
+from inventory.errors import InventoryError
+from inventory.load import load_site
+from inventory.model import Host, Site
+from inventory.selection import select
+from inventory.suggest import nearest
+from transport.errors import HostError, UnreachableError, sentence
+from transport.show import tell
+from tuning.plan.profile import Profile
+from tuning.plan.refusal import Code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyRequest:
+    """What the operator asked for."""
+
+    site: Site
+    hosts: tuple[Host, ...]
+    profile: Profile | None
+    plan_texts: dict[str, str]
+    drain: bool
+    yes: bool
+    as_json: bool
+    reason: str
+    skip_dark: bool = False
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  hft apply --dry-run                     what is pending, exit 3 if anything is
+  hft apply --limit engine-1              one host: the plan, a question, the change
+  hft apply --yes --reason "new profile"  everything, canary first, no question
+  hft apply --drain                       also where an engine runs: stopped, and started again
+  hft apply --skip-dark --limit 'role:engine,!engine-7'    what answers of these; exit 7 if one did not
+"""
+)
+@options.INVENTORY
+@options.LIMIT
+@click.option("--profile", metavar="NAME", help="Another profile of the site for these hosts.")
+@click.option("--plan-file", metavar="FILE", help="Apply this plan instead of the planner's, to one host.")
+@options.DRY_RUN
+@options.SKIP_DARK
+@options.YES
+@options.DRAIN
+@options.REASON
+@options.TAKEOVER
+@options.JSON
+def apply(  # noqa: PLR0913, PLR0917  # one for each option
+    inventory: str | None,
+    limit: str | None,
+    profile: str | None,
+    plan_file: str | None,
+    dry_run: bool,
+    skip_dark: bool,
+    yes: bool,
+    drain: bool,
+    reason: str,
+    takeover: bool,
+    as_json: bool,
+) -> int:
+    """Bring hosts to their plan, with a trial boot where the boot changes."""
+    site = load_site(inventory)
+    hosts = tuned_hosts(site, limit, profile)
+    request = ApplyRequest(
+        site=site,
+        hosts=hosts,
+        profile=named_profile(site, profile),
+        plan_texts=plan_texts(plan_file, hosts),
+        drain=drain,
+        yes=yes,
+        as_json=as_json,
+        reason=reason,
+        skip_dark=skip_dark,
+    )
+    if dry_run:
+        decision = decided(request)
+        show_pending(decision.changes, decision.dark, as_json=as_json)
+        if decision.dark:
+            return Exit.UNREACHABLE
+        return Exit.PENDING if any(changes.pending for changes in decision.changes) else Exit.OK
+    with site_lock(site.name, reason or "hft apply", takeover=takeover) as lock:
+        return apply_locked(request, lock)
+
+
+def tuned_hosts(site: Site, limit: str | None, profile: str | None) -> tuple[Host, ...]:
+    """The selected hosts that have something to be tuned to; none is a mistake, never a success."""
+    chosen = select(site, limit)
+    hosts = tuple(host for host in chosen if host.profile is not None or profile is not None)
+    if not hosts:
+        names = ", ".join(host.name for host in chosen)
+        raise InventoryError(f"{site.name}: none of {names} has a profile, so there is nothing to apply")
+    return hosts
+
+
+def named_profile(site: Site, name: str | None) -> Profile | None:
+    """The profile of that name, or the refusal that names the nearest."""
+    if name is None:
+        return None
+    known = site.known_profiles
+    if name not in known:
+        raise InventoryError(f"{site.name}: no profile is called {name!r}{nearest(name, list(known))}")
+    return known[name]
+
+
+def plan_texts(plan_file: str | None, hosts: Sequence[Host]) -> dict[str, str]:
+    """The plan an operator wrote, for the one host it is meant for."""
+    if plan_file is None:
+        return {}
+    if len(hosts) != 1:
+        raise InventoryError(f"--plan-file is for one host, and {len(hosts)} are selected; add --limit HOST")
+    try:
+        return {hosts[0].name: Path(plan_file).read_text(encoding="utf-8")}
+    except (OSError, UnicodeDecodeError) as error:
+        raise InventoryError(f"{plan_file}: cannot read the plan: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is to be done on each host that answered, and the hosts that did not."""
+
+    changes: tuple[HostChanges, ...]
+    dark: tuple[UnreachableError, ...] = ()
+
+
+def decided(request: ApplyRequest) -> Decision:
+    """One look at every host, and what is to be done on each; every host that stands in the way is named."""
+    seen = look(request.hosts)
+    changes: list[HostChanges] = []
+    dark: list[UnreachableError] = []
+    wrong: list[tuple[str, Exception]] = []
+    for host in request.hosts:
+        answer = seen[host.name]
+        if isinstance(answer, UnreachableError) and request.skip_dark:
+            dark.append(answer)
+        elif isinstance(answer, HostError):
+            wrong.append((host.name, answer))
+        else:
+            try:
+                changes.append(decide_one(request, host, answer))
+            except Exception as error:
+                if exit_code_of(error) is None:
+                    raise  # no fault of a host: ours
+                wrong.append((host.name, error))
+    if wrong:
+        silent = all(isinstance(error, UnreachableError) for _, error in wrong)
+        hint = "--skip-dark goes on without them" if silent and changes else ""
+        raise HostsError(wrong, hint=sentence("", "no host was changed", hint))
+    if not changes:
+        raise HostsError([(one.host, one) for one in dark], hint="so there is nothing to do")
+    return Decision(changes=tuple(changes), dark=tuple(dark))
+
+
+def ask_about_ports(changes: HostChanges, *, as_json: bool) -> None:
+    """On bare metal a guess of the trading port is the operator's to confirm: `--yes` does not answer it."""
+    host = changes.host
+    guesses = [one.reason for one in changes.plan.refused if one.code is Code.PORTS_GUESSED]
+    if host.host_class != "bare-metal" or not guesses:
+        return
+    if not sys.stdin.isatty():
+        raise RefusedError(host.name, guesses[0])
+    tell(f"{host.name}: {guesses[0]}", err=as_json)
+    ask(f"Is that the port {host.name} trades on?", yes=False, as_json=as_json)
+
+
+def decide_one(
+    request: ApplyRequest, host: Host, observed: HostState, *, expected: str | None = None
+) -> HostChanges:
+    """What is to be done on one host; refuses another plan than the EXPECTED one."""
+    return decide(
+        request.site,
+        host,
+        observed,
+        profile=request.profile,
+        plan_text=request.plan_texts.get(host.name),
+        expected_plan=expected,
+        drained=request.drain,
+    )
+
+
+def apply_locked(request: ApplyRequest, lock: SiteLock) -> int:
+    """Everything from the look to the last host's outcome, with the site held."""
+    decision = close_open_trials(request, decided(request), lock)
+    every, dark = decision.changes, decision.dark
+    changing = [changes for changes in every if changes.now or changes.is_staged]
+    if changing:
+        refuse_active(changing, request)
+        for one in changing:
+            one.refuse_overruled()
+        if not request.as_json:
+            show_pending(every, dark, as_json=False)
+        for changes in changing:
+            ask_about_ports(changes, as_json=request.as_json)
+        question = f"Change {len(changing)} host(s), {len(reboot_order(changing))} reboot(s)?"
+        ask(question, yes=request.yes, as_json=request.as_json)
+    hashes = {changes.host.name: changes.plan.plan_hash for changes in every}
+    change = Change(
+        site=request.site.name,
+        verb="apply",
+        hosts=[*hashes, *(one.host for one in dark)],
+        reason=request.reason,
+        as_json=request.as_json,
+        recorded={"plan_hashes": hashes},
+        facts_of=lambda outcome: {"plan_hash": hashes[outcome.host]} if outcome.host in hashes else {},
+    )
+
+    def run(told: Told) -> None:
+        told([outcome_of(one.host, one) for one in dark])
+        told([unchanged(changes) for changes in every if changes not in changing])
+        rolled_out(changing, lambda: steps_of(request), lock, told, guard)
+
+    return carry_out(change, run)
+
+
+def steps_of(request: ApplyRequest) -> Sequence[object]:
+    """The steps of an apply; what was drained is decided again, and must come to the same plan."""
+    from deploys.rollout.apply import apply_steps
+
+    def decide_again(changes: HostChanges, observed: HostState) -> HostChanges:
+        return decide_one(request, changes.host, observed, expected=changes.plan.plan_hash)
+
+    return apply_steps(decide_again, drain=request.drain)
+
+
+def guard() -> Callable[[], AbstractContextManager[None]]:
+    """What brings an interrupt to whoever waits, in a process that pyinfra has patched."""
+    from deploys.rollout.apply import GUARD
+
+    return GUARD
+
+
+def unchanged(changes: HostChanges) -> HostOutcome:
+    """The outcome of a host that needs nothing, or nothing that may be done now."""
+    waits = f"{len(changes.waiting)} settings wait: {changes.waits_for}"
+    return HostOutcome(
+        host=changes.host.name, result="no_change", seen=waits if changes.waiting else as_planned(changes)
+    )
+
+
+def refuse_active(changing: Sequence[HostChanges], request: ApplyRequest) -> None:
+    """No reboot under a running engine unless the operator said so."""
+    active = [one.host.name for one in changing if one.is_boot_pending and one.observed.engine_active]
+    if active and not request.drain:
+        raise RefusedError(
+            ", ".join(active),
+            "the engine slice is active and the change needs a reboot, so no host was changed",
+            hint="run with --drain to stop the engine first and start it again after",
+        )
+
+
+def close_open_trials(request: ApplyRequest, decision: Decision, lock: SiteLock) -> Decision:
+    """What a dead controller left: finish or drop every open trial, asked and on record, then look again."""
+    left = [one for one in decision.changes if one.observed.open_trial is not None and not one.is_staged]
+    if not left:
+        return decision
+    names = [one.host.name for one in left]
+    question = f"An earlier run left a trial boot open on {', '.join(names)}. Finish or drop it first?"
+    ask(question, yes=request.yes, as_json=request.as_json)
+
+    from deploys.rollout.undo import close_steps
+
+    change = Change(
+        site=request.site.name, verb="recover", hosts=names, reason=request.reason, as_json=request.as_json
+    )
+    ended: list[HostOutcome] = []
+    code = roll_out(change, lambda told: rolled_out(left, close_steps, lock, told), ended)
+    if code is not Exit.OK:
+        bad = [f"{one.host}: {one.sentence}" for one in ended if not one.is_good]
+        raise HftError(code, "; ".join(bad))
+    return decided(request)

@@ -1,0 +1,260 @@
+"""`hft lab`: the lab on this machine, by hand.
+
+Every verb acts on the lab that $HFT_LAB names (default: `default`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hft import options
+from inventory.pace import deadlines_of
+from lab.driver import Lab
+from lab.errors import LabError, LabUsageError
+from lab.image import ensure_image
+from lab.machine import Machine
+from lab.paths import lab_name
+from lab.spec import Link, specs_of
+from transport.show import tell, tell_document
+
+FOLLOW_INTERVAL_S = 0.3
+
+
+class _Progress:
+    """Sentences with the seconds since the verb began, on stderr."""
+
+    def __init__(self) -> None:
+        self._began_s = time.monotonic()
+
+    def __call__(self, sentence: str) -> None:
+        tell(f"[{time.monotonic() - self._began_s:6.1f} s] {sentence}", err=True)
+
+
+def _lab() -> Lab:
+    return Lab.named(lab_name())
+
+
+@click.group()
+def lab() -> None:
+    """Real Debian kernels in VMs on this machine.
+
+    \b
+    The site: engine-1 (PREEMPT_RT kernel), engine-2 (generic kernel), ops.
+    HFT_LAB names the lab (several can be up at once), HFT_LAB_DIR holds their state, HFT_CACHE_DIR the
+    images, HFT_ACCEL=kvm uses KVM if a probe boot succeeds.
+
+    \b
+    Examples:
+      hft lab up                     # all three hosts
+      HFT_LAB=mine hft lab up engine-1
+      hft lab ssh engine-1 uname -v
+      hft lab down
+    """
+
+
+@lab.command()
+@click.argument("hosts", nargs=-1, metavar="[HOST]...")
+@click.option(
+    "--restore", is_flag=True, help="Restore freshly booted hosts from the cache instead of booting."
+)
+def up(hosts: tuple[str, ...], restore: bool) -> None:
+    """Start hosts (default: the whole site) and wait until each answers over SSH.
+
+    With --restore a new lab starts within seconds from a snapshot of hosts that have just booted; the first
+    time they boot once and the snapshot is taken.
+
+    \b
+    Examples:
+      hft lab up
+      hft lab up engine-1 engine-2 --restore
+    """
+    machines = _lab().up(specs_of(hosts), _Progress(), restore=restore)
+    tell(f"lab {lab_name()} is up: {', '.join(machine.name for machine in machines)}")
+
+
+@lab.command()
+def down() -> None:
+    """Stop every host of the lab and remove its state: disks, keys, logs.
+
+    \b
+    Examples:
+      hft lab down
+      HFT_LAB=mine hft lab down
+    """
+    stopped = _lab().down(_Progress())
+    tell(f"lab {lab_name()} is down ({stopped} hosts were running)")
+
+
+@lab.command()
+def image() -> None:
+    """Build the hosts' disk image, or find it in the cache; print its directory.
+
+    \b
+    Examples:
+      hft lab image
+    """
+    tell(str(ensure_image(_Progress()).directory))
+
+
+@lab.command()
+@options.JSON
+def status(as_json: bool) -> None:
+    """Show the lab's hosts: running or off, port, boots, resets and who asked for them.
+
+    \b
+    Examples:
+      hft lab status
+      hft lab status --json | jq '.hosts["engine-1"].boots'
+    """
+    standing = {machine.name: _standing(machine) for machine in _lab().machines()}
+    if as_json:
+        tell_document({"schema": 1, "name": lab_name(), "hosts": standing})
+        return
+    if not standing:
+        tell(f"lab {lab_name()} is down")
+    for name, seen in standing.items():
+        power = f"running, pid {seen['pid']}" if seen["pid"] else "off"
+        tell(
+            f"{name}: {power}, {seen['kernel']} kernel, ssh port {seen['ssh_port']}, "
+            f"{seen['boots']} boots, resets by {', '.join(seen['resets']) or 'nobody'}"
+        )
+
+
+def _standing(machine: Machine) -> dict[str, Any]:
+    return {
+        "pid": machine.pid(),
+        "kernel": str(machine.spec.kernel),
+        "role": str(machine.spec.role),
+        "ssh_port": machine.wiring.ssh_port,
+        "boots": machine.boots(),
+        "resets": [reset.by for reset in machine.resets()],
+        "console": str(machine.wiring.console),
+    }
+
+
+@lab.command()
+@options.JSON
+def speed(as_json: bool) -> None:
+    """Measure how fast the lab is now, keep it, and show the deadlines that follow from it.
+
+    \b
+    Examples:
+      hft lab speed
+    """
+    found = _lab().measured(lambda _: None)
+    if found is None:
+        raise LabError(f"lab {lab_name()} has no host that runs; hint: hft lab up")
+    deadlines = deadlines_of(found)
+    if as_json:
+        tell_document({"schema": 1, "speed": asdict(found), "deadlines": asdict(deadlines)})
+        return
+    tell(f"measured: {found.sentence()}")
+    tell(f"deadlines: {deadlines.sentence()}")
+
+
+@lab.command(context_settings={"ignore_unknown_options": True})
+@click.argument("host")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def ssh(host: str, command: tuple[str, ...]) -> None:
+    """Open a root shell on HOST, or run COMMAND there (ends with its exit code).
+
+    \b
+    Examples:
+      hft lab ssh engine-1
+      hft lab ssh engine-1 cat /proc/cmdline
+    """
+    argv = [*_lab().machine(host).login.argv(), *(["--", *command] if command else [])]
+    # This process becomes ssh, so that terminal, signals and exit code are ssh's.
+    os.execvp(argv[0], argv)  # noqa: S606
+
+
+@lab.command()
+@click.argument("host")
+@click.option("-f", "--follow", is_flag=True, help="Go on printing until Ctrl-C.")
+def console(host: str, follow: bool) -> None:
+    """Print what the serial console of HOST has shown, over all its boots.
+
+    \b
+    Examples:
+      hft lab console engine-1 | tail
+      hft lab console engine-1 -f
+    """
+    _print_file(_lab().machine(host).wiring.console, follow=follow)
+
+
+def _print_file(path: Path, *, follow: bool) -> None:
+    with path.open(errors="replace") as file:
+        while True:
+            sys.stdout.write(file.read())
+            sys.stdout.flush()
+            if not follow:
+                return
+            time.sleep(FOLLOW_INTERVAL_S)
+
+
+@lab.command()
+@click.argument("host")
+def crash(host: str) -> None:
+    """Cut the power of HOST: what it had not flushed is lost. `hft lab up HOST` powers it on again.
+
+    \b
+    Examples:
+      hft lab crash engine-2 && hft lab up engine-2
+    """
+    _lab().machine(host).crash()
+    tell(f"{host}: power is off")
+
+
+@lab.command()
+@click.argument("host")
+@click.option("--clock-runs", is_flag=True, help="Let the guest's clock see the gap (SIGSTOP of its QEMU).")
+def freeze(host: str, clock_runs: bool) -> None:
+    """Stop every CPU of HOST where it stands.
+
+    \b
+    Examples:
+      hft lab freeze engine-1
+      hft lab freeze engine-1 --clock-runs
+    """
+    _lab().machine(host).freeze(guest_clock_stops=not clock_runs)
+    tell(f"{host}: frozen")
+
+
+@lab.command()
+@click.argument("host")
+def thaw(host: str) -> None:
+    """Let a frozen HOST go on.
+
+    \b
+    Examples:
+      hft lab thaw engine-1
+    """
+    _lab().machine(host).thaw()
+    tell(f"{host}: running")
+
+
+@lab.command()
+@click.argument("host")
+@click.argument("network", type=click.Choice([str(link) for link in Link]))
+@click.argument("state", type=click.Choice(["up", "down"]))
+def link(host: str, network: str, state: str) -> None:
+    """Pull or plug a network cable of HOST: trading LAN a or b, or mgmt.
+
+    \b
+    Examples:
+      hft lab link engine-1 a down
+      hft lab link engine-1 a up
+    """
+    machine = _lab().machine(host)
+    if not machine.is_running():
+        raise LabUsageError(f"{host} is off: its cables cannot be moved")
+    change = machine.unblock if state == "up" else machine.block
+    change(Link(network))
+    tell(f"{host}: link {network} is {state}")

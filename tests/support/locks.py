@@ -1,0 +1,153 @@
+"""Two locks and a bill of materials: what an ops host installs, what only a checkout needs, which licences.
+
+    pip-compile --all-extras --generate-hashes --allow-unsafe --output-file ALL.lock pyproject.toml
+    pip install --require-hashes --requirement ALL.lock        so that their metadata can be read
+    python -m tests.support.locks ALL.lock
+
+writes requirements.lock (what runs, and what builds the editable install), requirements-dev.lock (the rest)
+and docs/sbom.cdx.json (CycloneDX 1.5, https://cyclonedx.org/docs/1.5/json/) of the first.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from importlib.metadata import Distribution, distribution
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.support.checkout import ROOT
+
+RUNTIME, DEV, BILL = (
+    ROOT / "requirements.lock",
+    ROOT / "requirements-dev.lock",
+    ROOT / "docs" / "sbom.cdx.json",
+)
+# SPDX names of licences that may be on an ops host. LGPL: paramiko, which pyinfra imports, is used unchanged.
+ALLOWED = frozenset(
+    {
+        *("MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "PSF-2.0", "ZPL-2.1", "MPL-2.0"),
+        "LGPL-2.1",
+    }
+)
+# Where the metadata has words instead of an SPDX expression.
+WORDS = {
+    "Apache License, Version 2.0": "Apache-2.0",
+    "Apache Software License": "Apache-2.0",
+    "BSD License": "BSD-3-Clause",
+    "MIT License": "MIT",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+}
+BLOCK = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ ]+) \\\n(?:^ +.*\n)+", re.M)
+
+
+def blocks(text: str) -> dict[str, str]:
+    """The entries of a lock file, by the normal name of the package."""
+    return {canonicalize_name(match[1]): match[0] for match in BLOCK.finditer(text)}
+
+
+def versions(path: Path) -> dict[str, str]:
+    """Package -> version, as a lock file has them."""
+    return {canonicalize_name(match[1]): match[2] for match in BLOCK.finditer(path.read_text())}
+
+
+def project() -> dict[str, Any]:
+    found: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return found
+
+
+def runtime_names() -> frozenset[str]:
+    """What is installed for the project's own dependencies and the editable install, by metadata."""
+    declared = project()
+    return closure([*declared["dependencies"], *declared["optional-dependencies"]["build"]])
+
+
+def every_name() -> frozenset[str]:
+    """The same with the tools of a checkout."""
+    declared = project()
+    extras = declared["optional-dependencies"].values()
+    return closure([*declared["dependencies"], *(one for extra in extras for one in extra)])
+
+
+def closure(requirements: list[str]) -> frozenset[str]:
+    """The requirements and whatever they require here, by the metadata of what is installed."""
+    found: set[tuple[str, frozenset[str]]] = set()
+    waiting = [Requirement(one) for one in requirements]
+    while waiting:
+        one = waiting.pop()
+        key = (canonicalize_name(one.name), frozenset(one.extras))
+        if key in found:
+            continue
+        found.add(key)
+        for text in distribution(one.name).requires or []:
+            needed = Requirement(text)
+            environments = [{"extra": extra} for extra in ("", *one.extras)]
+            if needed.marker is None or any(needed.marker.evaluate(each) for each in environments):
+                waiting.append(needed)
+    return frozenset(name for name, _ in found)
+
+
+def licence(found: Distribution) -> str:
+    """The SPDX expression of a package; ValueError when its metadata names none that is known."""
+    meta = found.metadata
+    expression = meta.get_all("License-Expression")
+    if expression:
+        return str(expression[0])
+    classified = [one.rpartition(" :: ")[2] for one in meta.get_all("Classifier") or [] if " :: OSI " in one]
+    told = [*sorted(classified), *(meta.get_all("License") or [])]
+    known = [WORDS.get(one, one if one in ALLOWED else "") for one in told if one]
+    names = sorted({one for one in known if one})
+    if not names:
+        raise ValueError(f"{meta['Name']}: no licence in its metadata")
+    return " OR ".join(names)
+
+
+def is_allowed(expression: str) -> bool:
+    """Whether each part that binds is on the list; of alternatives one is enough."""
+    return all(
+        any(name.strip(" ()") in ALLOWED for name in part.split(" OR ")) for part in expression.split(" AND ")
+    )
+
+
+def bill() -> str:
+    """The bill of materials of the runtime lock."""
+    pinned = versions(RUNTIME)
+    components = [
+        {
+            "type": "library",
+            "name": name,
+            "version": version,
+            "purl": f"pkg:pypi/{name}@{version}",
+            "licenses": [{"expression": licence(distribution(name))}],
+            "hashes": [{"alg": "SHA-256", "content": one} for one in _hashes(name)],
+        }
+        for name, version in sorted(pinned.items())
+    ]
+    about = {"type": "application", "name": project()["name"], "version": project()["version"]}
+    document = {
+        **{"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1},
+        **{"metadata": {"component": about}, "components": components},
+    }
+    return json.dumps(document, indent=1) + "\n"
+
+
+def _hashes(name: str) -> list[str]:
+    """Of the files that the lock admits: one of them is installed."""
+    return sorted(re.findall(r"--hash=sha256:([0-9a-f]{64})", blocks(RUNTIME.read_text())[name]))
+
+
+def write(text: str) -> None:
+    """Both locks and the bill from a lock of everything."""
+    entries, runtime = blocks(text), runtime_names()
+    RUNTIME.write_text("".join(entry for name, entry in sorted(entries.items()) if name in runtime))
+    DEV.write_text("".join(entry for name, entry in sorted(entries.items()) if name not in runtime))
+    BILL.write_text(bill())
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]).read_text())

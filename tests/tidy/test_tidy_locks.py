@@ -1,0 +1,83 @@
+"""What an ops host installs is what runs, under a licence that is on a list; the bill says the same."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import distribution
+
+import pytest
+
+from tests.support.checkout import ROOT
+from tests.support.locks import (
+    BILL,
+    DEV,
+    RUNTIME,
+    bill,
+    closure,
+    every_name,
+    is_allowed,
+    licence,
+    project,
+    runtime_names,
+    versions,
+)
+
+
+def test_the_runtime_lock_has_what_runs_and_nothing_else() -> None:
+    assert set(versions(RUNTIME)) == runtime_names()
+
+
+def test_the_development_lock_has_the_rest() -> None:
+    assert set(versions(DEV)) == every_name() - runtime_names()
+
+
+def test_what_is_installed_is_what_is_locked() -> None:
+    locked = {**versions(RUNTIME), **versions(DEV)}
+    assert {name: distribution(name).version for name in locked} == locked
+
+
+def test_every_licence_of_the_runtime_lock_is_on_the_list() -> None:
+    found = {name: licence(distribution(name)) for name in versions(RUNTIME)}
+    assert not {name: expression for name, expression in found.items() if not is_allowed(expression)}
+
+
+@pytest.mark.parametrize(
+    ("expression", "allowed"),
+    [
+        ("MIT", True),
+        ("MIT AND PSF-2.0", True),
+        ("GPL-3.0-or-later OR MIT", True),
+        ("GPL-3.0-or-later", False),
+        ("MIT AND GPL-3.0-only", False),
+        ("UNKNOWN", False),
+    ],
+)
+def test_an_expression_is_read_as_spdx_has_it(expression: str, allowed: bool) -> None:
+    assert is_allowed(expression) is allowed
+
+
+def test_tools_of_the_bench_stay_off_ops_hosts() -> None:
+    tools = closure([one for one in project()["optional-dependencies"]["dev"] if one.startswith("ansible")])
+    assert "ansible-core" in tools
+    assert not {"ansible-core", "matplotlib", "hypothesis", "nasdaq-protocols"} & set(versions(RUNTIME))
+
+
+def test_the_bill_of_materials_is_current() -> None:
+    assert BILL.read_text() == bill(), "run: python -m tests.support.locks (its docstring says how)"
+    listed = {one["name"]: one["version"] for one in json.loads(BILL.read_text())["components"]}
+    assert listed == versions(RUNTIME)
+
+
+def test_setup_installs_the_runtime_lock_unless_development_is_asked_for() -> None:
+    script = (ROOT / "scripts" / "setup.sh").read_text()
+    assert "locks=(requirements.lock)" in script
+    assert '[ -z "$kind" ] || locks+=(requirements-dev.lock)' in script
+    make = (ROOT / "Makefile").read_text()
+    needs = {
+        line.partition(":")[0]: line.partition(":")[2].split("##")[0].split() for line in make.splitlines()
+    }
+    assert needs["demo"] == ["setup"]
+    for target in ("test", "engine", "bench", "drill-engine", "fuzz"):
+        assert needs[target] == ["setup-engine"]
+    for target in ("drill", "lint"):
+        assert needs[target] == ["setup-dev"]

@@ -1,0 +1,263 @@
+"""Which entry would boot next, and would it carry the plan: GRUB's rules, edit by edit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from agent.boot import grub
+from checks.errors import CheckError
+from checks.expected import Expected
+from checks.facts import Facts
+from checks.grub_script import WORLDS, Entry, Grub, parse
+from checks.next_boot import GRUB_CFG, GRUBENV, HFT_CFG, below, boots, chosen, environment, next_boot
+from checks.verdict import Verdict
+from tuning.snapshot.boot_menu import HOOK
+
+Change = Callable[[Facts], Facts]
+BLOCK = "# GRUB Environment Block\n"
+SAVED = 'set default="${saved_entry}"'
+
+
+def put(path: str, text: str) -> Change:
+    return lambda facts: replace(facts, files={**facts.files, path: text}, absent=facts.absent - {path})
+
+
+def edit(path: str, old: str, new: str) -> Change:
+    def change(facts: Facts) -> Facts:
+        text = facts.files[path]
+        assert re.search(old, text), f"{path}: no {old}"
+        return put(path, re.sub(old, new, text, count=1))(facts)
+
+    return change
+
+
+def env(**variables: str) -> Change:
+    return put(GRUBENV, BLOCK + "".join(f"{name}={value}\n" for name, value in variables.items()) + "#" * 99)
+
+
+def both(*changes: Change) -> Change:
+    def change(facts: Facts) -> Facts:
+        for one in changes:
+            facts = one(facts)
+        return facts
+
+    return change
+
+
+def saved_default(facts: Facts) -> Facts:
+    """GRUB_DEFAULT=saved, as our defaults file makes it."""
+    return edit(GRUB_CFG, re.escape('set default="0"'), SAVED)(facts)
+
+
+def without(name: str) -> Change:
+    return lambda facts: replace(facts, boot=frozenset(one for one in facts.boot if not one.startswith(name)))
+
+
+def custom(text: str) -> Change:
+    return put("/boot/grub/custom.cfg", text)
+
+
+OTHER = """\
+menuentry 'bare' --id bare {
+ linux /boot/vmlinuz-6.1.0-56-rt-amd64 ro
+ initrd /boot/initrd.img-6.1.0-56-rt-amd64
+}
+"""
+SUBMENU = f"submenu 'more' --id more {{\n{OTHER}}}\n"
+STRAY = re.escape("source /boot/grub/hft.cfg\n")
+BAD: list[tuple[str, Change, str]] = [
+    ("the hook is a comment", edit(GRUB_CFG, "^source", "# source"), "does not read hft.cfg"),
+    (
+        "the hook is in a branch that is not taken",
+        edit(GRUB_CFG, STRAY, "if false; then\n source /boot/grub/hft.cfg\nfi\n"),
+        "not hft-good",
+    ),
+    ("default by number", edit(GRUB_CFG, 'set default="0"', "set default=1"), "GRUB_DEFAULT=saved"),
+    ("default in custom.cfg", custom("set default=bare\n" + OTHER), "not hft-good"),
+    (
+        "saved entry",
+        both(saved_default, env(saved_entry="gnulinux-simple-6b79561a-c79e-578f-99b2-65bb9c00b856")),
+        "grub-set-default",
+    ),
+    ("saved number", both(saved_default, env(saved_entry="1")), "grub-set-default"),
+    ("saved title", both(saved_default, env(saved_entry="Debian GNU/Linux")), "grub-set-default"),
+    ("saved submenu", both(saved_default, custom(SUBMENU), env(saved_entry="more>bare")), "bare"),
+    ("one-shot", both(saved_default, env(saved_entry="hft-good", next_entry="1")), "unset next_entry"),
+    (
+        "previous one-shot by grub-reboot",
+        both(saved_default, env(saved_entry="hft-good", prev_saved_entry="1")),
+        "not hft-good",
+    ),
+    ("stranger first", edit(GRUB_CFG, r"\A", OTHER), "sorts behind 09_hft"),
+    ("stranger first, ours by id", both(saved_default, edit(GRUB_CFG, r"\A", OTHER)), "sorts behind 09_hft"),
+    ("stranger first in hft.cfg", edit(HFT_CFG, r"\A", OTHER), "sorts behind"),
+    ("no such argument", edit(HFT_CFG, "'nohz_full=2-3'", ""), "nohz_full"),
+    ("last wins", edit(HFT_CFG, "'hft.good=t'", "'irqaffinity=0-3' 'hft.good=t'"), "irqaffinity"),
+    ("lists must agree", edit(HFT_CFG, "'hft.good=t'", "'nohz_full=1' 'hft.good=t'"), "nohz_full"),
+    ("behind --", edit(HFT_CFG, "'ro'", "'ro' '--'"), "lacks"),
+    ("swallowed by a quote", edit(HFT_CFG, "'ro'", "'ro' 'a=\" b'"), "lacks"),
+    ("taken back", edit(HFT_CFG, "'ro'", "'ro' 'nohz=off'"), "takes back"),
+    ("linux line is a comment", edit(HFT_CFG, r"\n  linux", r"\n  # linux"), "cannot be loaded"),
+    ("initrd line is a comment", edit(HFT_CFG, r"\n  initrd", r"\n  # initrd"), "initrd"),
+    ("initrd is gone", without("initrd"), "initrd"),
+    ("kernel is gone", without("vmlinuz"), "kernel"),
+    ("too long", edit(HFT_CFG, "'hft.good=t'", f"'x={'y' * 2000}' 'hft.good=t'"), "2047"),
+    ("falls back to a candidate", edit(HFT_CFG, r"\A", "set fallback=1\n"), "fall back to the candidate"),
+    ("the entry restarts", edit(HFT_CFG, r"\n  linux", r"\n  reboot\n  linux"), "reboot"),
+]
+CANDIDATE = OTHER.replace("'bare' --id bare", "'hft candidate' --id hft-candidate")
+BAD[-2] = (BAD[-2][0], both(BAD[-2][1], edit(HFT_CFG, r"\Z", CANDIDATE)), BAD[-2][2])
+
+
+@pytest.mark.parametrize(("change", "said"), [one[1:] for one in BAD], ids=[one[0] for one in BAD])
+def test_a_next_boot_without_the_plan_is_violated_with_its_way_out(
+    change: Change, said: str, tuned: Facts, expected: Expected
+) -> None:
+    found = next_boot(expected, change(tuned))
+    assert (found.verdict, found.reason) == (Verdict.VIOLATED, "next_boot_untuned")
+    assert said in found.message
+
+
+GOOD: list[tuple[str, Change]] = [
+    (
+        "an id that no entry has falls to the first",
+        edit(GRUB_CFG, 'set default="0"', 'set default="gnulinux-x"'),
+    ),
+    ("as recorded", lambda facts: facts),
+    ("saved default", saved_default),
+    ("saved default, by number", both(saved_default, env(saved_entry="0"))),
+    ("unknown saved entry falls to the first", both(saved_default, env(saved_entry="no-such"))),
+    (
+        "no block at all",
+        lambda f: replace(
+            f, files={p: t for p, t in f.files.items() if p != GRUBENV}, absent=f.absent | {GRUBENV}
+        ),
+    ),
+    ("the hook as ours", edit(GRUB_CFG, STRAY, HOOK + "\n")),
+    ("entries behind ours", custom(OTHER + SUBMENU)),
+    ("a default in a branch not taken", custom('if [ "$x" = 1 ]; then\n set default=bare\nfi\n' + OTHER)),
+    ("a quoted hash", edit(HFT_CFG, "'ro'", "'ro' 'x=#1'")),
+    ("our fallback to what stands behind", edit(HFT_CFG, r"\A", 'set fallback="1"\n')),
+]
+
+
+@pytest.mark.parametrize("change", [one[1] for one in GOOD], ids=[one[0] for one in GOOD])
+def test_a_next_boot_with_the_plan_is_ok(change: Change, tuned: Facts, expected: Expected) -> None:
+    found = next_boot(expected, change(tuned))
+    assert found.verdict is Verdict.OK, found.message
+
+
+UNKNOWN: list[tuple[str, Change]] = [
+    ("custom.cfg is not known", lambda f: replace(f, absent=frozenset())),
+    (
+        "the block is not known",
+        lambda f: replace(f, files={p: t for p, t in f.files.items() if p != GRUBENV}),
+    ),
+    (
+        "/boot is not known",
+        lambda f: replace(f, boot=frozenset({"ls: cannot access '/boot': Permission denied"})),
+    ),
+    ("another file is read", edit(GRUB_CFG, r"\A", "source /boot/grub/other.cfg\n")),
+    ("a loop", edit(GRUB_CFG, r"\A", "for x in 1 2; do\n set default=$x\ndone\n")),
+    ("an open quote", edit(GRUB_CFG, r"\A", "echo 'open\n")),
+    ("an open block", edit(GRUB_CFG, r"\Z", "\nmenuentry x {\n")),
+    ("firmware decides", edit(GRUB_CFG, r"\Z", '\nif [ "$grub_platform" = efi ]; then set default=1; fi\n')),
+    ("a module decides", edit(GRUB_CFG, r"\Z", "\nif loadfont x; then set default=1; fi\n")),
+    ("another menu", edit(HFT_CFG, r"\n  linux", r"\n  configfile /boot/grub/other.cfg\n  linux")),
+    ("source without end", edit(GRUB_CFG, r"\A", "source /boot/grub/grub.cfg\n")),
+]
+
+
+@pytest.mark.parametrize("change", [one[1] for one in UNKNOWN], ids=[one[0] for one in UNKNOWN])
+def test_a_menu_that_is_not_understood_is_neither_ok_nor_violated(
+    change: Change, tuned: Facts, expected: Expected
+) -> None:
+    with pytest.raises(CheckError):
+        next_boot(expected, change(tuned))
+
+
+def test_the_candidate_may_be_booted_once_and_not_twice(tuned: Facts, expected: Expected) -> None:
+    args = [
+        word.strip("'")
+        for word in re.findall(r"'[^']*'", tuned.files[HFT_CFG].split("linux", 1)[1])
+        if "good" not in word
+    ]
+    entry = grub.Entry(txn="adopted", release="6.1.0-56-rt-amd64", args=("root=UUID=6b79561a", "ro", *args))
+    trial = grub.Candidate(txn="t1", release=entry.release, args=entry.args, watchdog_s=9, overlay=None)
+    menu = grub.Menu(fs_uuid="6b79561a", directory="/boot", base=(), good=entry, candidate=trial)
+    facts = both(saved_default, put(HFT_CFG, grub.render(menu)))(tuned)
+    assert (
+        next_boot(expected, env(saved_entry="hft-good", next_entry="hft-candidate")(facts)).verdict
+        is Verdict.OK
+    )
+    assert next_boot(expected, env(saved_entry="hft-candidate")(facts)).verdict is Verdict.VIOLATED
+
+
+def test_our_own_menu_is_read_as_it_was_rendered(tuned: Facts) -> None:
+    words = ("root=UUID=1", "ro", "isolcpus=managed_irq,domain,2-3")
+    entry = grub.Entry(txn="t1", release="6.1.0-56-rt-amd64", args=words)
+    facts = put(
+        HFT_CFG, grub.render(grub.Menu(fs_uuid="1", directory="", base=(), good=entry, previous=entry))
+    )(tuned)
+    found = boots(facts, environment(facts), "next")
+    assert found.line == f"BOOT_IMAGE=/vmlinuz-{entry.release} {' '.join(words)} hft.good=t1"
+    assert found.falls_back_to[0] == "hft-previous"
+
+
+def entry(title: str, ident: str) -> Entry:
+    return Entry(title=title, ident=ident, is_submenu=False, body=())
+
+
+@pytest.mark.parametrize(
+    ("default", "place"),
+    [
+        (None, 0), ("0", 0), ("1", 1), ("2", 2), ("4", 0), ("0x1", 1), ("1>2", 1), ("2 x", 2), ("b", 1),
+        ("B title", 1), ("c>more", 2), ("d>>e", 3), ("nothing", 0), ("", 0), ("-1", 0),
+    ],
+)  # fmt: skip
+def test_the_default_is_found_as_menu_c_finds_it(default: str | None, place: int) -> None:
+    entries = [entry("A title", "a"), entry("B title", "b"), entry("C", "c"), entry("D", "d>e")]
+    assert chosen(entries, default) == place
+
+
+@pytest.mark.parametrize(
+    ("default", "rest"),
+    [(None, None), ("a", None), ("a>b", "b"), ("a>b>c", "b>c"), ("a>>b", None), ("a>", None)],
+)
+def test_a_submenu_gets_the_rest_of_the_default(default: str | None, rest: str | None) -> None:
+    assert below(default) == rest
+
+
+def run(text: str, **saved: str) -> Grub:
+    made = Grub(world=WORLDS[0], read=lambda _path: None, saved=dict(saved))
+    made.run(parse(text))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("set a=1 # no", "1"),
+        ("set a='# b'", "# b"),
+        ("set b=2; set a=${b}3", "23"),
+        ('set b="x y"; set a="$b"', "x y"),
+        (r'set a="q\"r"', 'q"r'),
+        ("a=5", "5"),
+        ("set a=1; if [ $a = 2 ]; then set a=3; elif [ $a = 1 ]; then set a=4; else set a=5; fi", "4"),
+        ("function f {\n set a=7\n}\nf", "7"),
+        ("false || set a=1", "1"),
+        ("true && set a=2", "2"),
+        ("set a=1; false && set a=2", "1"),
+        ("if ! [ -z $nothing ]; then set a=1; else set a=2; fi", "2"),
+        ("false; if [ $? = 1 ]; then set a=1; fi", "1"),
+        ("load_env; set a=$saved", "kept"),
+        ("set a=\\\n1", "1"),
+        ('if [ x"${feature_menuentry_id}" = xy ]; then set a=id; fi', "id"),
+    ],
+)
+def test_the_language_is_read_as_grub_reads_it(text: str, value: str) -> None:
+    assert run(text, saved="kept").variables["a"] == value

@@ -1,0 +1,131 @@
+"""What others leave on a host, on both kernels: plan and check name it, and the way out they name ends it.
+
+No boot: the next boot is read, not tried. The hosts are tuned by the module before, or here.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.driver import Lab
+from tests.support.checkout import ROOT
+
+pytestmark = [pytest.mark.vm, pytest.mark.timeout(1500)]
+HFT = str(Path(sys.executable).with_name("hft"))
+ENGINES = ("engine-1", "engine-2")
+VENDOR = "/etc/sysctl.d/99-vendor.conf"
+DROP_IN = "/etc/systemd/system/system.slice.d/99-local.conf"
+PLANTED = {
+    "persist.vm.swappiness": VENDOR,
+    "persist.slice.system.slice": DROP_IN,
+    "boot.next": "grub-set-default hft-good",
+}
+
+
+def hft(*words: str, codes: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([HFT, *words], cwd=ROOT, capture_output=True, text=True, timeout=1200, check=False)
+    assert done.returncode in codes, f"{words} ended with {done.returncode}: {done.stdout}{done.stderr}"
+    return done
+
+
+def on(lab: Lab, name: str, script: str) -> str:
+    return lab.machine(name).succeed(["sh", "-c", script])
+
+
+def findings() -> dict[str, dict[str, dict[str, Any]]]:
+    """Host, check, finding: what the files and the running kernel show, no window."""
+    document = json.loads(hft("check", "--config-only", "--json", codes=(0, 4, 5)).stdout)
+    return {
+        one["host"]: {finding["check"]: finding for finding in one["findings"]} for one in document["hosts"]
+    }
+
+
+@pytest.fixture(scope="module")
+def tuned(lab: Lab) -> Iterator[Lab]:
+    hft("apply", "--yes", "--drain")
+    yield lab
+
+
+PLANT = f"""
+printf 'vm.swappiness = 60\\n' >{VENDOR}
+mkdir -p {DROP_IN.rpartition("/")[0]}; printf '[Slice]\\nAllowedCPUs=2\\n' >{DROP_IN}
+grub-set-default 'Debian GNU/Linux'
+"""
+WAY_OUT = f"rm -f {VENDOR} {DROP_IN}; grub-set-default hft-good"  # as the messages say
+
+
+def test_foreign_files_and_a_saved_entry_are_named_and_their_way_out_ends_them(tuned: Lab) -> None:
+    try:
+        for name in ENGINES:
+            on(tuned, name, PLANT)
+        planted = findings()
+        refused = hft("apply", "--yes", codes=(2,))
+        plan = "".join(hft("plan", "--host", name, codes=(0, 3)).stdout for name in ENGINES)
+    finally:
+        for name in ENGINES:
+            on(tuned, name, WAY_OUT)
+    for name in ENGINES:
+        for check, said in PLANTED.items():
+            found = planted[name][check]
+            assert (name, check, found["verdict"]) == (name, check, "violated")
+            assert said in found["message"]
+    assert VENDOR in refused.stderr
+    assert (plan.count(VENDOR) >= len(ENGINES), plan.count(DROP_IN) >= len(ENGINES)) == (True, True)
+    hft("apply", "--yes")
+    after = findings()
+    ends = {(name, check): after[name][check]["verdict"] for name in ENGINES for check in PLANTED}
+    assert ends == dict.fromkeys(ends, "ok")
+
+
+def test_what_the_kernel_holds_is_on_record_and_nothing_is_pending_for_ever(tuned: Lab) -> None:
+    for name in ENGINES:
+        record = json.loads(on(tuned, name, "cat /run/hft/irqs.json"))
+        boot = on(tuned, name, "cat /proc/sys/kernel/random/boot_id").strip().replace("-", "")
+        assert record["boot_id"].replace("-", "") == boot
+        assert record["held"], "the disk's queues are the kernel's own on these hosts"
+        assert {one["error"] for one in record["held"]} <= {"EIO", "EPERM"}
+    again = json.loads(hft("apply", "--yes", "--json").stdout)
+    assert {one["host"]: one["result"] for one in again["hosts"]} == dict.fromkeys(ENGINES, "no_change")
+
+
+SYSCTLS, UNIT = "/etc/sysctl.d/90-hft.conf", "irqbalance.service"
+MASK = f"/etc/systemd/system/{UNIT}"
+# An irqbalance that somebody started again, and a program that takes its mask away as soon as it is there, so
+# that the change fails, and makes a file that was changed before unchangeable, so that it cannot be undone.
+STUBBORN = f"""
+echo '# changed by hand' >>{SYSCTLS}
+rm -f {MASK}
+systemctl daemon-reload
+systemctl start {UNIT}
+systemd-run --unit=stubborn sh -c 'until [ -h {MASK} ]; do sleep 0.1; done; chattr +i {SYSCTLS}; rm -f {MASK}'
+"""
+FREED = f"systemctl stop stubborn || true; chattr -i {SYSCTLS}"
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_half_undone_host_is_said_refused_and_mended_by_what_the_message_names(
+    tuned: Lab, name: str
+) -> None:
+    try:
+        on(tuned, name, STUBBORN)
+        failed = hft("apply", "--yes", "--drain", "--limit", name, codes=(10,))
+        (standing,) = json.loads(hft("status", "--json", name, codes=(10,)).stdout)["hosts"]
+        refused = hft("apply", "--yes", "--limit", name, codes=(10,))
+        plan = hft("plan", "--host", name, codes=(0, 3))
+        found = findings()[name]["agent.transactions"]
+    finally:
+        on(tuned, name, FREED)
+    assert (standing["transaction"]["phase"], found["reason"]) == ("undoing", "half_undone")
+    for said in (failed.stdout, refused.stdout, plan.stderr):
+        assert f"hft recover {name}" in said
+    hft("recover", name)
+    hft("apply", "--yes", "--drain", "--limit", name)
+    after = findings()[name]
+    assert {after[one]["verdict"] for one in ("agent.transactions", f"setting.unit.{UNIT}")} == {"ok"}

@@ -1,0 +1,1 @@
+"""THE WAY: one strict OpenSSH client for every verb, pyinfra's connector, the checks and the lab."""

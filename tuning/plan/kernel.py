@@ -1,0 +1,166 @@
+"""Kernel command line: isolation, tick, RCU, interrupts, clock, watchdog, C-states. Applied by a trial boot.
+
+The isolation lists all come from one CpuSet, and `irqaffinity` is its exact complement among the usable CPUs.
+`isolcpus` keeps its `domain` flag, because only a CPU outside every scheduling domain is exempt from load
+balancing, and gets `managed_irq`, because managed interrupts obey nothing else. Arguments that trade
+security for speed (`mitigations=`) are refused until an approval can be recorded.
+"""
+
+from __future__ import annotations
+
+from tuning.plan.builder import PlanBuilder, kernel_arg
+from tuning.plan.refusal import Code
+
+NO_HZ = "Documentation/timers/no_hz.rst"
+
+
+def plan_kernel(builder: PlanBuilder) -> None:
+    """The whole command line except memory."""
+    _isolation(builder)
+    _clock(builder)
+    _watchdog(builder)
+    _idle_states(builder)
+    if builder.profile.io_mode == "dpdk":
+        _iommu(builder)
+    builder.refuse(
+        "cmdline.mitigations",
+        Code.SECURITY,
+        "disabling CPU mitigations trades security for speed; that needs a recorded approval, which does"
+        " not exist yet, so the kernel's default stays",
+    )
+
+
+def _isolation(builder: PlanBuilder) -> None:
+    isolated = builder.partition.cpus_of("poll", "engine", "spare").list_text()
+    housekeeping = builder.partition.cpus_of("housekeeping", "irq", "ptp").list_text()
+    managed = builder.fits("cmdline.isolcpus.managed_irq")
+    builder.add_if_built(
+        kernel_arg(
+            "isolcpus",
+            f"managed_irq,domain,{isolated}" if managed else f"domain,{isolated}",
+            why="removes hot CPUs from load balancing"
+            + (" and keeps managed interrupts off them" if managed else ""),
+            risk="threads there are never load-balanced: each must be pinned to one CPU",
+        ),
+        "CPU_ISOLATION",
+    )
+    builder.add_if_built(
+        kernel_arg(
+            "nohz_full",
+            isolated,
+            why="stops the timer tick on a hot CPU that runs one task, and keeps unbound timers off it",
+            risk="kernel entry and exit cost more there; a second runnable task restarts the tick",
+            source=NO_HZ,
+        ),
+        "NO_HZ_FULL",
+    )
+    builder.add_if_built(
+        kernel_arg(
+            "rcu_nocbs",
+            isolated,
+            why="offloads RCU callbacks from hot CPUs to rcuo kthreads, which run on housekeeping CPUs",
+            risk="housekeeping CPUs run those callbacks",
+        ),
+        "RCU_NOCB_CPU",
+    )
+    builder.add(
+        kernel_arg(
+            "irqaffinity",
+            housekeeping,
+            why="interrupts default to housekeeping CPUs, the exact complement of the isolated ones",
+            risk="none known; managed interrupts are still placed by the kernel",
+        )
+    )
+    builder.add(
+        kernel_arg(
+            "skew_tick",
+            "1",
+            why="ticks of housekeeping CPUs are staggered, so that they do not contend for the same locks",
+            risk="slightly more power",
+        )
+    )
+
+
+def _clock(builder: PlanBuilder) -> None:
+    topology = builder.topology
+    if not builder.fits("cmdline.tsc"):
+        return
+    if topology.has_invariant_tsc is None:
+        reason = "the CPU's flags are not known; marking an unstable TSC reliable would corrupt timekeeping"
+        builder.refuse("cmdline.tsc", Code.NOT_APPLICABLE_ABSENT, reason)
+    elif topology.has_invariant_tsc:
+        builder.add(
+            kernel_arg(
+                "tsc",
+                "reliable",
+                why="the TSC is invariant: no clocksource watchdog needs to check it on every CPU",
+                risk="wrong time if the TSC turns out to be unstable",
+            )
+        )
+    elif builder.fits("cmdline.tsc.nowatchdog"):
+        builder.add(
+            kernel_arg(
+                "tsc",
+                "nowatchdog",
+                why="the clocksource watchdog would arm a timer on every CPU in turn, isolated ones too; one"
+                " late comparison on a busy machine would restart the tick on all of them",
+                risk="a TSC that drifts later is detected only by PTP or NTP",
+            )
+        )
+
+
+def _watchdog(builder: PlanBuilder) -> None:
+    builder.add(
+        kernel_arg(
+            "nmi_watchdog",
+            "0",
+            why="no periodic NMI on hot CPUs; the soft-lockup watchdog still covers housekeeping CPUs",
+            risk="only the hardware watchdog detects a hard lockup",
+            source="Documentation/admin-guide/lockup-watchdogs.rst",
+        )
+    )
+
+
+def _idle_states(builder: PlanBuilder) -> None:
+    topology = builder.topology
+    keys = {"processor.max_cstate": "1", "intel_idle.max_cstate": "1"}
+    if topology.cpu_vendor != "GenuineIntel":
+        keys.pop("intel_idle.max_cstate")
+    for name, value in keys.items():
+        if topology.is_virtual:
+            reason = "a virtual machine does not choose the C-states of its CPUs"
+            builder.refuse(f"cmdline.{name}", Code.NOT_APPLICABLE_VIRTUAL, reason)
+        else:
+            builder.add(
+                kernel_arg(
+                    name,
+                    value,
+                    why="no CPU enters an idle state that takes tens of microseconds to leave",
+                    risk="more power and heat, lower turbo frequencies",
+                    source="Documentation/admin-guide/pm/cpuidle.rst",
+                )
+            )
+
+
+def _iommu(builder: PlanBuilder) -> None:
+    """Ports driven from user space: the IOMMU confines their DMA; kernel devices bypass it (iommu=pt)."""
+    # AMD's is on wherever firmware offers it; Intel's needs the argument without INTEL_IOMMU_DEFAULT_ON.
+    if builder.topology.cpu_vendor != "AuthenticAMD":
+        builder.add(
+            kernel_arg(
+                "intel_iommu",
+                "on",
+                why="a port driven from user space can DMA only into memory of its own process",
+                risk="a device may fail to start if the firmware's DMA remapping tables are broken",
+                source="Documentation/driver-api/vfio.rst",
+            )
+        )
+    builder.add(
+        kernel_arg(
+            "iommu",
+            "pt",
+            why="DMA of devices that the kernel drives is not translated, so it costs no time in the IOMMU",
+            risk="those devices can reach all memory, as without an IOMMU",
+            source="Documentation/admin-guide/kernel-parameters.txt",
+        )
+    )

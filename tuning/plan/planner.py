@@ -1,0 +1,67 @@
+"""plan(topology, profile): partition first, then every knob family, then one check of the invariants.
+
+Pure and deterministic: the same topology and profile give the same plan, byte for byte. Families run in the
+order of the table below, and their order is the order of the settings.
+"""
+
+from __future__ import annotations
+
+from tuning.errors import PlanError
+from tuning.plan.builder import PlanBuilder
+from tuning.plan.invariants import check
+from tuning.plan.kernel import plan_kernel
+from tuning.plan.memory import plan_memory
+from tuning.plan.partition import NO_PORTS, partition
+from tuning.plan.placement import plan_placement
+from tuning.plan.plan import Plan
+from tuning.plan.profile import Ports, Profile
+from tuning.plan.refusal import Code
+from tuning.plan.sysctls import plan_sysctls
+from tuning.topology.topology import Topology
+
+# Accepted by an inventory, so that it says what is meant; planned like another mode it would be a lie.
+UNPLANNED_IO_MODES = frozenset({"onload", "af_xdp"})
+FAMILIES = (plan_kernel, plan_memory, plan_sysctls, plan_placement)
+
+
+def plan(topology: Topology, profile: Profile, ports: Ports = NO_PORTS) -> Plan:
+    """The plan of one host; PlanError with its code when the host cannot be planned."""
+    if profile.io_mode in UNPLANNED_IO_MODES:
+        raise PlanError(
+            Code.IO_MODE_UNPLANNED,
+            f"profile {profile.name}: io_mode {profile.io_mode} needs coalescing, queues and a driver of its"
+            " own, which are not planned; hint: kernel_busy_poll, kernel_interrupt or dpdk",
+        )
+    parts = partition(topology, profile, ports)
+    builder = PlanBuilder(topology=topology, profile=profile, partition=parts)
+    _tell_excluded(builder)
+    if parts.guessed:
+        builder.refuse("ports.trade", Code.PORTS_GUESSED, parts.guessed)
+    for family in FAMILIES:
+        family(builder)
+    if builder.unproven:
+        shown = ", ".join(sorted(builder.unproven))
+        builder.notes.append(
+            f"planned, although the capture does not show whether the kernel supports them: {shown}"
+        )
+    made = Plan(
+        profile=profile.name,
+        topology_digest=topology.digest(),
+        cpus=parts.decisions,
+        settings=tuple(builder.settings),
+        refused=tuple(builder.refused),
+        notes=(*topology.notes, *parts.notes, *builder.notes),
+        kernel_release=profile.kernel_release,
+    )
+    check(topology, made)
+    return made
+
+
+def _tell_excluded(builder: PlanBuilder) -> None:
+    topology = builder.topology
+    if topology.offline:
+        reason = f"CPUs {topology.offline} are offline; plan again once they are online"
+        builder.refuse("cpus.offline", Code.CPUS_OFFLINE, reason)
+    if topology.not_ours:
+        reason = f"CPUs {topology.not_ours} are left alone: they are outside the cpuset of the capture"
+        builder.refuse("cpus.not_ours", Code.CPUS_NOT_OURS, reason)

@@ -1,0 +1,115 @@
+"""Profile: what a host must provide, in numbers that adapt to its size.
+
+A profile never names CPUs. It says how many threads spin and how much memory they pin, each as *at least* and
+*at most*; the planner grants as much as the host has and refuses below the minimum. The built-in `engine`
+fits everything from a four-CPU virtual machine to a rack server.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal, get_args
+
+from tuning.errors import ProfileError
+
+IoMode = Literal["kernel_interrupt", "kernel_busy_poll", "onload", "af_xdp", "dpdk"]
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What only a person knows: which port is for what, each by name, PCI address or MAC address.
+
+    `trade` carries the engine's orders, `feed_a` and `feed_b` the market data, `management` the operator's
+    own way to the host, `ptp` has the clock. Nothing named: the planner guesses, and says so.
+    """
+
+    trade: tuple[str, ...] = ()
+    feed_a: str | None = None
+    feed_b: str | None = None
+    management: str | None = None
+    ptp: str | None = None
+
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """Each role with the word that names its port; `trade` once for each of its ports."""
+        others = ("feed_a", "feed_b", "management", "ptp")
+        single = ((role, getattr(self, role)) for role in others)
+        return (*(("trade", one) for one in self.trade), *((role, one) for role, one in single if one))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What a host of this kind must offer; counts are whole cores, one hot thread each."""
+
+    name: str
+    engine_threads_min: int = 1
+    engine_threads_most: int = 4
+    poll_threads_min: int = 0
+    poll_threads_most: int = 2
+    irq_cores_most: int = 1
+    ptp_cores_most: int = 1
+    hugepage_bytes_min: int = 0
+    hugepage_bytes_most: int = 1024 * MIB
+    hugepage_share_most: float = 0.125
+    io_mode: IoMode = "kernel_busy_poll"
+    kernel_release: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse contradictions where they are written, not in the planner."""
+        for what in ("engine_threads", "poll_threads", "hugepage_bytes"):
+            least, most = getattr(self, f"{what}_min"), getattr(self, f"{what}_most")
+            if not 0 <= least <= most:
+                raise ProfileError(self.name, f"{what}_min {least} and {what}_most {most} contradict")
+        if self.engine_threads_min < 1:
+            raise ProfileError(self.name, "engine_threads_min must be at least 1")
+        if self.irq_cores_most < 0 or self.ptp_cores_most < 0:
+            raise ProfileError(self.name, "irq_cores_most and ptp_cores_most must not be negative")
+        if not 0 <= self.hugepage_share_most <= 0.5:
+            raise ProfileError(
+                self.name,
+                f"hugepage_share_most {self.hugepage_share_most} is outside 0 to 0.5"
+                " (an over-allocated pool hangs a PREEMPT_RT kernel at boot)",
+            )
+        if self.io_mode not in get_args(IoMode):
+            modes = ", ".join(get_args(IoMode))
+            raise ProfileError(self.name, f"io_mode is {self.io_mode!r}, not one of {modes}")
+
+    @classmethod
+    def from_mapping(cls, builder: Mapping[str, object]) -> Profile:
+        """A profile from plain values of an inventory; an unknown key is rejected with the closest match."""
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        for key, value in builder.items():
+            if key not in fields:
+                near = get_close_matches(key, fields, n=1)
+                hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(fields)}"
+                raise ProfileError("", f"unknown key {key!r}{hint}")
+            _check_type(key, value, str(fields[key].type))
+        if "name" not in builder:
+            raise ProfileError("", "key 'name' is missing")
+        return cls(**builder)  # type: ignore[arg-type] # _check_type held every value to its field
+
+
+def _check_type(key: str, value: object, wanted: str) -> None:
+    accepted: dict[str, tuple[type, ...]] = {
+        "int": (int,),
+        "float": (int, float),
+        "str | None": (str, type(None)),
+    }
+    if isinstance(value, bool) or not isinstance(value, accepted.get(wanted, (str,))):
+        raise ProfileError("", f"{key} is {value!r}, expected {wanted}")
+
+
+ENGINE = Profile(name="engine")
+PROFILES: dict[str, Profile] = {ENGINE.name: ENGINE}
+
+
+def profile_named(name: str) -> Profile:
+    """The shipped profile of this name."""
+    if name not in PROFILES:
+        near = get_close_matches(name, PROFILES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ProfileError(name, f"there is none; known: {', '.join(PROFILES)}{hint}")
+    return PROFILES[name]

@@ -1,0 +1,1 @@
+"""What was captured from a host, as text by path."""

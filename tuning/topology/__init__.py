@@ -1,0 +1,1 @@
+"""What a snapshot says about CPUs, caches, nodes, devices and kernel."""
