@@ -25,7 +25,7 @@ from tests.support.sshd import Sshd, running_sshd
 MACHINE = "0123456789abcdef0123456789abcdef"
 TXN = "20261121T100000-00000001"
 BOOT = "5b1fe3c8-6d8b-4f3c-9c4e-9c0b7d4f0001"
-OWN_MACHINE_ID = os.geteuid() == 0 and Path(MACHINE_ID).exists()
+OWN_MACHINE_ID = os.geteuid() == 0
 # What a host keeps of itself -> where the loopback host keeps it.
 PLACES = {
     MACHINE_ID: "machine-id",
@@ -40,7 +40,7 @@ PLACES = {
 }
 
 # Without root a capture reads this machine's own machine-id, not the loopback host's.
-HERE = MACHINE if OWN_MACHINE_ID else Path("/etc/machine-id").read_text().strip()
+HERE = MACHINE if OWN_MACHINE_ID or not Path(MACHINE_ID).exists() else Path(MACHINE_ID).read_text().strip()
 LOOKS: dict[str, tuple[str, ...]] = {
     "status": ("status",),
     "plan": ("plan", "--host", "e1"),
@@ -145,11 +145,18 @@ def forced_command(folder: Path) -> str:
 def with_its_machine_id(folder: Path) -> str:
     """Where this is root, the forced command runs with the host's machine-id in the place of this machine's.
 
-    A capture reads /etc as it stands, and a machine that was never booted has an empty machine-id.
+    A capture reads /etc as it stands. A machine that was never booted has an empty machine-id or none: a copy
+    of its /etc has the file then.
     """
     if not OWN_MACHINE_ID:
         return f"exec sh {folder}/forced.sh\n"
+    etc = Path(MACHINE_ID).parent
+    if not Path(MACHINE_ID).exists():
+        shutil.copytree(etc, folder / "etc", symlinks=True)
+        (folder / "etc" / Path(MACHINE_ID).name).touch()
     bound = f"mount --bind {folder}/now/machine-id {MACHINE_ID} && exec sh {folder}/forced.sh"
+    if (folder / "etc").exists():
+        bound = f"mount --bind {folder}/etc {etc} && {bound}"
     return f"exec unshare --mount sh -c {shlex.quote(bound)}\n"
 
 
