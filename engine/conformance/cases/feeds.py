@@ -52,11 +52,14 @@ END = 0xFFFF
 
 
 def trading_on_a_quick_feed(bench: Bench) -> Engine:
-    """An ACTIVE engine that is in sync and takes a feed for dead soon."""
+    """An ACTIVE engine that is in sync, has seen enough of the feed to trust it, and takes it for dead soon."""
     bench.config["feed_stale_ms"] = STALE_MS
     engine = bench.active()
     wanted = bench.feed.next
-    engine.wait_status("a book in sync", partial(_next_is, wanted))
+    engine.wait_status(
+        "a book in sync with a fresh feed",
+        lambda status: _next_is(wanted, status) and status["feed"]["fresh"],
+    )
     bench.feed.history = False
     return engine
 

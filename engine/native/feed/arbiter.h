@@ -69,6 +69,8 @@ class Arbiter {
   std::uint64_t current_ns() const { return current_ns_; }
   // Whose stream this is cannot be told: no orders.
   bool contested() const { return restarted_ || session_votes_ >= config_.confirm; }
+  // Several datagrams of the session in force were the newest there was; before that anybody may have begun it.
+  bool proven() const { return proof_ >= config_.confirm; }
   std::size_t kept() const { return window_.used(); }
 
  private:
@@ -109,7 +111,7 @@ class Arbiter {
   void progress(std::uint64_t now_ns) {
     session_votes_ = 0;
     if (proof_ < config_.confirm) ++proof_;
-    if (proof_ >= config_.confirm) current_ns_ = now_ns;
+    if (proven()) current_ns_ = now_ns;
   }
 
   // Keeps the line's own account: what it claims, whether it ended, whether it went back.
@@ -281,21 +283,20 @@ class Arbiter {
     if (phase_ == Phase::ended && all_ended(now_ns) && !is_past(packet.session)) return begin(packet, sink);
     session_votes_ = packet.session == candidate_ ? session_votes_ + 1 : 1;
     candidate_ = packet.session;
-    const bool is_proven = proof_ >= config_.confirm;
-    return session_votes_ >= config_.confirm && !is_proven && !is_past(packet.session) && begin(packet, sink);
+    return session_votes_ >= config_.confirm && !proven() && !is_past(packet.session) && begin(packet, sink);
   }
 
   // Late datagrams of a session that is over must not bring it back.
   bool is_past(const mold::Session& name) const {
-    const auto over = counters_.sessions == 0 ? 0 : std::min<std::size_t>(counters_.sessions - 1, past_.size());
-    const auto end = past_.begin() + static_cast<std::ptrdiff_t>(over);
+    const auto end = past_.begin() + static_cast<std::ptrdiff_t>(std::min(over_, past_.size()));
     return std::find(past_.begin(), end, name) != end;
   }
 
   template <class Sink>
   bool begin(const mold::Packet& packet, Sink& sink) {
     const bool first = phase_ == Phase::joining;
-    if (!first) past_[(counters_.sessions - 1) % past_.size()] = session_;
+    // One that gave way before it was proven may have been pushed aside by a stranger: it may come back.
+    if (!first && (phase_ == Phase::ended || proven())) past_[over_++ % past_.size()] = session_;
     session_ = packet.session;
     expected_ = !first ? 1 : config_.start_sequence != 0 ? config_.start_sequence : packet.sequence;
     known_end_ = expected_;
@@ -341,6 +342,7 @@ class Arbiter {
   std::uint64_t jump_from_ = 0;
   unsigned jump_votes_ = 0;
   std::array<mold::Session, 8> past_{};
+  std::size_t over_ = 0;  // sessions that are over, the last ones in past_
   std::array<Said, kLines> lines_{};
   std::array<std::pair<std::uint64_t, std::uint64_t>, 16> lost_{};  // the last runs, [first, end)
   std::size_t gaps_lost_ = 0;

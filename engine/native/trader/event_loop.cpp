@@ -123,8 +123,12 @@ bool EventLoop::receive_feed(feed::Line line) {
 
 void EventLoop::after_feed() {
   if (const auto request = arbiter_.poll(now_ns_, *this)) parts_.feed.request(*request);
-  const bool gapped = arbiter_.phase() == feed::Phase::gapped || arbiter_.contested();
-  if (gapped == gapped_) return;
+  const bool doubted = arbiter_.contested() || (arbiter_.phase() != feed::Phase::joining && !arbiter_.proven());
+  const bool gapped = arbiter_.phase() == feed::Phase::gapped || doubted;
+  if (gapped != gapped_) set_gapped(gapped);
+}
+
+void EventLoop::set_gapped(bool gapped) {
   gapped_ = gapped;
   const core::FeedEvent event{gapped ? core::FeedEvent::gap_open : core::FeedEvent::gap_closed, arbiter_.expected(), 0};
   input(Kind::feed, bytes_of(event));
@@ -156,6 +160,7 @@ void EventLoop::session(const mold::Session&) {
   const core::FeedEvent event{core::FeedEvent::session, arbiter_.expected(), 0};
   input(Kind::feed, bytes_of(event));
   last_feed_input_ns_ = 0;  // nothing of it was heard yet
+  set_gapped(true);  // the core began anew; what is not proven moves no order, and its first messages come at once
 }
 
 void EventLoop::end_of_session() {

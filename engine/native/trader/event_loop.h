@@ -62,6 +62,7 @@ class EventLoop : public core::IntentQueue {
   bool receive_feed(feed::Line line);
   bool receive_feeds();
   void after_feed();
+  void set_gapped(bool gapped);
   bool receive_gateway();
   void on_packet(const soup::Packet& packet);
   bool take_connected();

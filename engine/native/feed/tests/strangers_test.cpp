@@ -45,6 +45,20 @@ TEST_F(ArbiterProven, AStrangersSessionIsNeverTakenAndContestsUntilOursSpeaks) {
   EXPECT_EQ(sink_.sessions.size(), 1U);
 }
 
+TEST_F(ArbiterTest, ASessionThatAStrangerPushedAsideBeforeItsProofComesBack) {
+  std::uint64_t now_ns = kMs;
+  take(Line::a, datagram(1, 1), ++now_ns);
+  sink_.next = 1;
+  for (std::uint64_t i = 1; i <= 3; ++i) take(Line::b, datagram(1, 1, "EVIL"), ++now_ns);
+  EXPECT_EQ(sink_.sessions.size(), 2U) << "nothing is proven yet, and three datagrams in a row agree";
+  sink_.next = 1;
+  for (std::uint64_t i = 1; i <= 3; ++i) take(Line::a, datagram(1, 1), ++now_ns);
+  EXPECT_EQ(sink_.sessions.size(), 3U);
+  for (std::uint64_t i = 2; i <= 10; ++i) take(Line::a, datagram(i, 1), ++now_ns);
+  EXPECT_EQ(sink_.next, 11U);
+  EXPECT_FALSE(arbiter_.contested());
+}
+
 TEST_F(ArbiterProven, ASessionChangesOnlyBehindItsEndOnEveryLineThatLives) {
   take(Line::a, control(101, mold::kEndOfSession), ++now_ns_);
   EXPECT_EQ(sink_.ends, 1);
