@@ -52,7 +52,7 @@ END = 0xFFFF
 
 
 def trading_on_a_quick_feed(bench: Bench) -> Engine:
-    """An ACTIVE engine that is in sync, has seen enough of the feed to trust it, and takes it for dead soon."""
+    """An ACTIVE engine in sync with a feed that it trusts, and takes for dead soon."""
     bench.config["feed_stale_ms"] = STALE_MS
     engine = bench.active()
     wanted = bench.feed.next

@@ -19,6 +19,7 @@ from agent.boot import grub
 from agent.paths import ENGINE_CGROUP, HFT_CFG, JOURNAL_DIR, LOCK_FILE, STATE_FILE
 from deploys.agent_client.record import BOOT_ID, CMDLINE, MACHINE_ID, VERSION
 from inventory.identity import fingerprint
+from lab.process import own_mounts
 from tests.support.hft_here import Said, hft_here, own_state
 from tests.support.sshd import Sshd, running_sshd
 
@@ -157,7 +158,7 @@ def with_its_machine_id(folder: Path) -> str:
     bound = f"mount --bind {folder}/now/machine-id {MACHINE_ID} && exec sh {folder}/forced.sh"
     if (folder / "etc").exists():
         bound = f"mount --bind {folder}/etc {etc} && {bound}"
-    return f"exec unshare --mount sh -c {shlex.quote(bound)}\n"
+    return f"exec {shlex.join(own_mounts())} sh -c {shlex.quote(bound)}\n"
 
 
 @pytest.fixture

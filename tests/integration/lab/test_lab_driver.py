@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -61,6 +62,8 @@ def bystander(pid_file: Path, request: pytest.FixtureRequest) -> Iterator[subpro
     child = subprocess.Popen(["sh", "-c", "sleep 60 & wait", "sh", *words], start_new_session=True)
     pid_file.write_text(f"{child.pid}\n")
     try:
+        while not psutil.Process(child.pid).cmdline():  # execve(2) returns a moment before they show
+            time.sleep(0.001)
         yield child
     finally:
         with suppress(ProcessLookupError):  # a test that ends it ends all of it
