@@ -15,6 +15,8 @@ inline std::uint64_t clock_ns(clockid_t clock) {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+inline constexpr std::uint64_t kNsPerMs = 1'000'000;
+
 inline std::uint64_t monotonic_ns() { return clock_ns(CLOCK_MONOTONIC); }
 inline std::uint64_t realtime_ns() { return clock_ns(CLOCK_REALTIME); }
 

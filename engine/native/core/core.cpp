@@ -18,10 +18,6 @@ constexpr std::uint64_t kForwardedQuietNs = 500'000'000;
 constexpr std::uint64_t kCancelRetryNs = 1'000'000'000;
 constexpr std::uint32_t kOrdersCapacity = 1 << 14;  // open at once; a limits file asks for far less
 
-Bytes wire(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
-}
-
 std::string_view text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
@@ -60,7 +56,7 @@ bool Core::adopt(const RecordView& record) {
     case Kind::intent: {
       stamp_ = Stamp{record.header.epoch, record.header.input_seq, record.header.monotonic_ns, record.header.utc_ns};
       fold(Kind::intent, record.payload);
-      const bool enter = !record.payload.empty() && wire(record.payload)[0] == 'O';
+      const bool enter = !record.payload.empty() && wire_bytes(record.payload)[0] == 'O';
       return enter ? commit_enter(record.payload) : commit_cancel(record.payload);
     }
     default: return dispatch(record);
@@ -74,8 +70,8 @@ bool Core::dispatch(const RecordView& record) {
   std::array<std::uint32_t, 2> dropped{};
   switch (record.kind()) {
     case Kind::start: return on_start(record.payload);
-    case Kind::market_full: return on_market(wire(record.payload));
-    case Kind::response: return on_response(wire(record.payload));
+    case Kind::market_full: return on_market(wire_bytes(record.payload));
+    case Kind::response: return on_response(wire_bytes(record.payload));
     case Kind::tick: return on_tick();
     case Kind::limits: return on_limits(record.payload);
     case Kind::feed: return payload_as(record, feed) && on_feed(feed);

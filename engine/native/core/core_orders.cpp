@@ -7,13 +7,6 @@
 #include "wire/clordid.h"
 
 namespace hft::core {
-namespace {
-
-Bytes wire(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
-}
-
-}  // namespace
 
 RiskView Core::risk_view(SymbolId symbol) const {
   const bool allowed = symbol < allowed_.size() && allowed_[symbol];
@@ -103,7 +96,7 @@ void Core::retry_cancels(std::uint64_t after_ns) {
 
 // The state change of an order that was journaled; the same whether just decided or read back.
 bool Core::commit_enter(std::span<const std::byte> bytes) {
-  const ouch::Message message = ouch::decode_inbound(wire(bytes));
+  const ouch::Message message = ouch::decode_inbound(wire_bytes(bytes));
   if (!message.is<ouch::EnterOrder>() || bytes.size() > kOuchBytesMax) return false;
   const auto enter = message.as<ouch::EnterOrder>();
   rate_.add(stamp_.monotonic_ns);
@@ -133,7 +126,7 @@ bool Core::commit_enter(std::span<const std::byte> bytes) {
 }
 
 bool Core::commit_cancel(std::span<const std::byte> bytes) {
-  const ouch::Message message = ouch::decode_inbound(wire(bytes));
+  const ouch::Message message = ouch::decode_inbound(wire_bytes(bytes));
   if (!message.is<ouch::CancelOrder>()) return false;
   rate_.add(stamp_.monotonic_ns);
   last_sent_ns_ = stamp_.monotonic_ns;

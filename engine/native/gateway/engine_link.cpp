@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::size_t kBufferBytes = 1 << 16;
 constexpr std::size_t kUnsentBytesMax = 64 << 20;  // an engine that reads so slowly is better cut off
-constexpr std::uint64_t kNsPerMs = 1'000'000;
 
 Hello hello_from(const Json& object) {
   Hello hello;
@@ -333,8 +332,8 @@ void EngineLink::tick(std::int64_t now_ns) {
   if (phase_ == Phase::ended) return;
   const bool is_paused = !held_.empty() || phase_ == Phase::verifying;
   const auto now = static_cast<std::uint64_t>(now_ns);
-  if (!is_paused && link_.is_silent(now, hub_.config.silence_ms * kNsPerMs)) return close();
-  if (phase_ != Phase::open || !link_.owes_heartbeat(now, hub_.config.heartbeat_ms * kNsPerMs)) return;
+  if (!is_paused && link_.is_silent(now, hub_.config.silence_ms * base::kNsPerMs)) return close();
+  if (phase_ != Phase::open || !link_.owes_heartbeat(now, hub_.config.heartbeat_ms * base::kNsPerMs)) return;
   std::array<std::uint8_t, 8> packet;
   put(Bytes(packet).first(soup::write(packet, soup::kServerHeartbeat)));
 }

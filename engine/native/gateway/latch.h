@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,6 +13,9 @@
 #include <vector>
 
 namespace hft::gateway {
+
+// Of a reason or a name that goes into the latch, cut at a whole character.
+inline constexpr std::size_t kReasonBytesMax = 160;
 
 enum class Scope : std::uint8_t { engine = 1, strategy = 2, account = 3, site = 4 };
 

@@ -18,7 +18,6 @@ constexpr std::string_view kMagic = "HFTGATEL";
 constexpr std::string_view kMagicBefore = "HFTLATCH";  // still read; an engine's file has it too, and no such sum
 constexpr std::size_t kHeaderBytes = 8 + 8 + 8 + sizeof(base::Sha256);
 constexpr std::size_t kIdBytesMax = 64;
-constexpr std::size_t kReasonBytesMax = 160;
 constexpr std::size_t kByBytesMax = 96;
 
 // Of bounded length, and nothing that JSON would make longer: the block has a fixed size, so what goes in must, too.

@@ -11,7 +11,6 @@ namespace {
 
 // What the kernel holds for the venue no fence can call back, so it may hold little.
 constexpr int kVenueSendBytes = 1 << 16;
-constexpr std::uint64_t kNsPerMs = 1'000'000;
 
 }  // namespace
 
@@ -40,9 +39,10 @@ void VenueSession::tick(std::int64_t now_ns) {
   }
   if (phase_ == Phase::reading_epoch) return;
   const auto now = static_cast<std::uint64_t>(now_ns);
-  if (link_.is_silent(now, hub_.config.silence_ms * kNsPerMs)) return lost("the venue was silent for too long");
+  if (link_.is_silent(now, hub_.config.silence_ms * base::kNsPerMs)) return lost("the venue was silent for too long");
   const bool is_speaking = phase_ == Phase::replaying || phase_ == Phase::ready;
-  if (is_speaking && link_.owes_heartbeat(now, hub_.config.heartbeat_ms * kNsPerMs)) send_own(soup::kClientHeartbeat);
+  if (is_speaking && link_.owes_heartbeat(now, hub_.config.heartbeat_ms * base::kNsPerMs))
+    send_own(soup::kClientHeartbeat);
 }
 
 void VenueSession::connect() {
@@ -198,7 +198,7 @@ void VenueSession::lost(std::string_view why) {
   account.orders.forget_unanswered();
   phase_ = Phase::down;
   is_finding_head_ = true;
-  retry_ns_ = base::monotonic_ns() + static_cast<std::int64_t>(hub_.config.reconnect_ms * kNsPerMs);
+  retry_ns_ = base::monotonic_ns() + static_cast<std::int64_t>(hub_.config.reconnect_ms * base::kNsPerMs);
   hub_.audit_log.event("venue_down", {.session = account.name, .reason = Reason::venue_down, .detail = why});
   if (owner != nullptr) owner->end(Reason::venue_down);
 }

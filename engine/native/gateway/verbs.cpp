@@ -15,7 +15,6 @@ namespace hft::gateway {
 namespace {
 
 constexpr std::size_t kOrdersListedMax = 1000;
-constexpr std::size_t kReasonBytesMax = 160;
 constexpr std::size_t kAskedBytesMax = 40;
 
 Json refusal(Reason reason, const std::string& detail = {}) {

@@ -5,8 +5,6 @@ namespace hft::venue {
 
 namespace {
 
-constexpr std::uint64_t kNever = UINT64_MAX;
-
 class CaptureSource : public Source {
  public:
   CaptureSource(const SourceConfig& config, Capture capture)

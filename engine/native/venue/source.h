@@ -10,11 +10,13 @@
 
 namespace hft::venue {
 
+inline constexpr std::uint64_t kNever = UINT64_MAX;  // due at no time
+
 class Source {
  public:
   virtual ~Source() = default;
   virtual void start(std::uint64_t now_ns) = 0;
-  // When the next datagram is due; UINT64_MAX when there is none (any more).
+  // When the next datagram is due; kNever when there is none (any more).
   [[nodiscard]] virtual std::uint64_t due_ns() const = 0;
   virtual void send_one(Exchange& exchange, Feed& feed) = 0;
   [[nodiscard]] virtual std::uint64_t sent() const = 0;

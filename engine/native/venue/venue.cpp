@@ -20,7 +20,6 @@ namespace hft::venue {
 namespace {
 constexpr std::uint64_t kTickEveryNs = 50'000'000;
 constexpr int kDatagramsPerTurn = 64;  // then sockets get their chance again
-constexpr std::uint64_t kNever = UINT64_MAX;
 
 base::Fd make_epoll() {
   base::Fd fd(::epoll_create1(EPOLL_CLOEXEC));

@@ -14,7 +14,7 @@ struct Emitted {
   Kind kind;
   std::vector<std::byte> payload;
 
-  [[nodiscard]] Bytes wire() const { return {reinterpret_cast<const std::uint8_t*>(payload.data()), payload.size()}; }
+  [[nodiscard]] Bytes wire() const { return wire_bytes(payload); }
   [[nodiscard]] std::string text() const { return {reinterpret_cast<const char*>(payload.data()), payload.size()}; }
 };
 

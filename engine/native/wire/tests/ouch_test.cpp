@@ -50,7 +50,7 @@ TEST(Ouch, EveryInboundMessageHasItsPublishedLengthInBothProfiles) { expect_leng
 TEST(Ouch, EveryOutboundMessageHasItsPublishedLengthInBothProfiles) { expect_lengths<ouch::Outbound>(kOutbound); }
 
 template <class Field>
-auto sample(const Field& field) {
+auto filled(const Field& field) {
   using Value = typename Field::value_type;
   if constexpr (std::is_same_v<Value, std::string_view>) {
     return std::string(Field::width, static_cast<char>('A' + field.offset % 26));
@@ -67,7 +67,7 @@ void expect_round_trips(Profile profile, Decode decode, Visit visit) {
     if (!ouch::knows(profile, M::appendage)) return;
     std::vector<std::uint8_t> out(ouch::kMessageBytesMax);
     ouch::Encoder<M> encoder(out, profile);
-    for_each_field<M>([&](const auto& field) { encoder.set(field, sample(field)); });
+    for_each_field<M>([&](const auto& field) { encoder.set(field, filled(field)); });
     for (const Profile reader : {profile, Profile::any}) {
       const auto message = decode(encoder.bytes(), reader);
       ASSERT_EQ(message.why, Reject::none) << M::type;
@@ -75,7 +75,7 @@ void expect_round_trips(Profile profile, Decode decode, Visit visit) {
       visit(message, [&]<class Seen>(View<Seen> view) {
         ++visited;
         EXPECT_EQ(Seen::type, M::type);
-        for_each_field<Seen>([&](const auto& field) { EXPECT_EQ(view[field], sample(field)) << field.name; });
+        for_each_field<Seen>([&](const auto& field) { EXPECT_EQ(view[field], filled(field)) << field.name; });
       });
       EXPECT_EQ(visited, 1);
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,7 @@ class Trading:
         engine = self.seat.launch()
         engine.wait_up()
         self.step(engine, steps[0])
+        self.prove(session=steps[0][-1][1][:10])
         engine.wait_state("STANDBY")
         engine.must("promote", epoch=1)
         engine.wait_state("ACTIVE")
@@ -102,6 +104,11 @@ class Trading:
         status = engine.wait_status("the step", lambda status: status["feed"]["next_sequence"] >= self.next)
         if status["open_orders"]:
             self.end_orders(engine, status["open_orders"])
+
+    def prove(self, session: bytes) -> None:
+        """Heartbeats, so that the engine has seen enough of the session to trust it."""
+        for _ in range(3):
+            self.socket.sendto(session + struct.pack(">QH", self.next, 0), self.targets["A"])
 
     def end_orders(self, engine: Engine, count: int) -> None:
         """BOB takes the other side of what lies between his quotes; the rest is cancelled."""
