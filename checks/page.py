@@ -1,6 +1,7 @@
 """The report: one self-contained HTML file that can be mailed, archived, and read in five years.
 
-No script and no external font or image. Everything that came from a host is escaped: host text is data.
+No script and no external font or image. Host text is data: `text` escapes it and leaves no character in it
+that is not shown. Every finding has a row: what no group takes stands in the last one.
 """
 
 from __future__ import annotations
@@ -23,8 +24,22 @@ GROUPS = (
     ("Plan and evidence", ("plan.", "evidence.")),
     ("Measured effect", ("effect.",)),
     ("Invariants", ("cpu.", "rcu.", "irq.", "tasks.", "units.", "time.", "memory.", "boot.")),
-    ("Settings of the plan", ("setting.",)),
+    ("Settings of the plan", ("setting.", "arguments.", "kernel.")),
+    ("The next boot", ("persist.",)),
+    ("Engine", ("engine.",)),
 )
+REST = "Everything else"
+OBSERVED_MAX = 160
+
+
+def text(raw: object) -> str:
+    """One line of HTML text: escaped, blanks as spaces, a mark for each character that is not shown.
+
+    A control or format character (bidirectional overrides, zero width, line separators) lets host text pass
+    for other text, also in a page without a script (CVE-2021-42574).
+    """
+    line = "".join(" " if c in "\n\r\t" else c if c.isprintable() else "\ufffd" for c in str(raw))
+    return escape(line)
 
 
 def page_of(site: str, results: Sequence[HostResult], about: Mapping[str, str]) -> str:
@@ -36,8 +51,8 @@ def page_of(site: str, results: Sequence[HostResult], about: Mapping[str, str]) 
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>hft check: {escape(site)}</title><style>{style}</style></head><body><main>"
-        f'<div class="head"><div><h1>Site {escape(site)}</h1><p class="soft">hft check, {made} UTC, '
+        f"<title>hft check: {text(site)}</title><style>{style}</style></head><body><main>"
+        f'<div class="head"><div><h1>Site {text(site)}</h1><p class="soft">hft check, {made} UTC, '
         f'{len(results)} host(s)</p>{_about(about)}</div><div class="tally">{tally}</div></div>'
         f"{_index(results)}"
         f"{''.join(_host(result) for result in results)}"
@@ -47,7 +62,7 @@ def page_of(site: str, results: Sequence[HostResult], about: Mapping[str, str]) 
 
 
 def _about(about: Mapping[str, str]) -> str:
-    said = ", ".join(f"{escape(key)} <code>{escape(value)}</code>" for key, value in about.items())
+    said = ", ".join(f"{text(key)} <code>{text(value)}</code>" for key, value in about.items())
     return f'<p class="soft">{said}</p>' if said else ""
 
 
@@ -60,34 +75,34 @@ def _index(results: Sequence[HostResult]) -> str:
     cells = "".join(
         f'<li>{_badge(str(one.verdict or "unreachable"))} <a href="#{name}">{name}</a></li>'
         for one in rows
-        for name in (escape(one.host),)
+        for name in (text(one.host),)
     )
     return f'<section class="index"><h2>Hosts</h2><ul>{cells}</ul></section>'
 
 
-def _words(text: str) -> str:
-    return text.replace("_", " ")
+def _words(verdict: str) -> str:
+    return verdict.replace("_", " ")
 
 
-def _badge(verdict: str, text: str | None = None) -> str:
-    return f'<span class="badge {escape(verdict)}">{escape(text or _words(verdict))}</span>'
+def _badge(verdict: str, said: str | None = None) -> str:
+    return f'<span class="badge {text(verdict)}">{text(said or _words(verdict))}</span>'
 
 
 def _host(result: HostResult) -> str:
-    if result.unreachable is not None:
-        note = escape(result.unreachable)
-        head = f'<div class="head"><h2>{escape(result.host)}</h2>{_badge("unreachable")}</div>'
-        return f'<section id="{escape(result.host)}">{head}<p>{note}</p></section>'
     counts = Counter(finding.verdict for finding in result.findings)
-    tally = "".join(_badge(v, f"{counts[v]} {_words(v)}") for v in ORDER if counts[v])
+    badges = "".join(_badge(v, f"{counts[v]} {_words(v)}") for v in ORDER if counts[v])
     plan = result.expected.plan_hash[:12] if result.expected else "none"
     state = "committed" if result.tuned else "not committed"
+    silent = (
+        "" if result.unreachable is None else f"<p>{_badge('unreachable')} {text(result.unreachable)}</p>"
+    )
     return (
-        f'<section id="{escape(result.host)}"><div class="head"><h2>{escape(result.host)}</h2>'
-        f'{_badge(str(result.verdict))}<div class="tally">{tally}</div></div>'
-        f'<p class="soft">kernel <code>{escape(result.kernel)}</code>, plan <code>{plan}</code> ({state}), '
+        f'<section id="{text(result.host)}"><div class="head"><h2>{text(result.host)}</h2>'
+        f'{_badge(str(result.verdict or "unreachable"))}<div class="tally">{badges}</div></div>{silent}'
+        f'<p class="soft">kernel <code>{text(result.kernel or "not known")}</code>, '
+        f"plan <code>{text(plan)}</code> ({state}), "
         f"{result.round_trips} round trips, {result.seconds:.0f} s</p>"
-        f"{_map(result)}{_counters(result)}{''.join(_group(result, *group) for group in GROUPS)}</section>"
+        f"{_map(result)}{_counters(result)}{_groups(result.findings)}</section>"
     )
 
 
@@ -111,7 +126,9 @@ def _map(result: HostResult) -> str:
         title = f"NUMA node {node}" if node >= 0 else "NUMA node not known"
         drawn.append(f'<div class="node"><span>{title}</span><div class="cores">{boxes}</div></div>')
     used = {one.role for one in decisions.values()}
-    legend = "".join(f'<span><b class="{role}"></b>{role}</span>' for role in ROLES if role in used)
+    legend = "".join(
+        f'<span><b class="{text(role)}"></b>{text(role)}</span>' for role in ROLES if role in used
+    )
     return f'<h3>CPUs</h3><div class="map">{"".join(drawn)}</div><div class="legend">{legend}</div>'
 
 
@@ -119,9 +136,9 @@ def _cpu(result: HostResult, decision: Any) -> str:
     mine = [f for f in result.findings if f.check.startswith(f"effect.cpu{decision.cpu}.")]
     seen = {finding.verdict for finding in mine}
     dot = next((f'<u class="{verdict}"></u>' for verdict in (*ORDER[:2], Verdict.OK) if verdict in seen), "")
-    title = escape(f"CPU {decision.cpu}: {decision.why}")
-    inside = f"<b>{decision.cpu}</b><i>{decision.role}</i>{dot}"
-    return f'<div class="cpu {decision.role}" title="{title}">{inside}</div>'
+    title = text(f"CPU {decision.cpu}: {decision.why}")
+    inside = f"<b>{decision.cpu}</b><i>{text(decision.role)}</i>{dot}"
+    return f'<div class="cpu {text(decision.role)}" title="{title}">{inside}</div>'
 
 
 def _counters(result: HostResult) -> str:
@@ -173,7 +190,7 @@ def _counter_row(
         one["major_faults"],
         pause,
     )
-    numbers = "".join(f'<td class="num">{escape(str(cell))}</td>' for cell in cells)
+    numbers = "".join(f'<td class="num">{text(cell)}</td>' for cell in cells)
     return f'<tr><td><b>{one["cpu"]}</b></td><td>{work}</td><td class="bars">{bars}</td>{numbers}</tr>'
 
 
@@ -181,27 +198,34 @@ def _width(rate: float, scale: float) -> int:
     return round(100 * math.log1p(rate) / math.log1p(scale)) if scale > 0 else 0
 
 
-def _group(result: HostResult, title: str, prefixes: tuple[str, ...]) -> str:
-    mine = [finding for finding in result.findings if finding.check.startswith(prefixes)]
-    if not mine:
-        return ""
+def _groups(findings: Sequence[Finding]) -> str:
+    """Every finding once: in the first group that takes it, or in the last."""
+    taken: dict[str, list[Finding]] = {title: [] for title in (*(name for name, _ in GROUPS), REST)}
+    for finding in findings:
+        title = next((title for title, prefixes in GROUPS if finding.check.startswith(prefixes)), REST)
+        taken[title].append(finding)
+    return "".join(_group(title, mine) for title, mine in taken.items() if mine)
+
+
+def _group(title: str, mine: list[Finding]) -> str:
     mine.sort(key=lambda finding: ORDER.index(finding.verdict))
     bad = any(finding.verdict in ORDER[:2] for finding in mine)
     counts = Counter(finding.verdict for finding in mine)
     tally = " ".join(_badge(v, f"{counts[v]} {_words(v)}") for v in ORDER if counts[v])
     rows = "".join(_row(finding) for finding in mine)
     return (
-        f"<details{' open' if bad else ''}><summary>{escape(title)} {tally}</summary>"
+        f"<details{' open' if bad else ''}><summary>{text(title)} {tally}</summary>"
         '<div class="wrap"><table><tr><th></th><th>check</th><th>what was seen, and why it matters</th>'
         f"<th>expected</th><th>observed</th></tr>{rows}</table></div></details>"
     )
 
 
 def _row(finding: Finding) -> str:
-    reason = f'<span class="reason">{escape(finding.reason)}</span>' if finding.reason else ""
-    why = f'<span class="why">{escape(finding.why)}</span>' if finding.why else ""
+    reason = f'<span class="reason">{text(finding.reason)}</span>' if finding.reason else ""
+    why = f'<span class="why">{text(finding.why)}</span>' if finding.why else ""
+    seen, more = finding.observed[:OBSERVED_MAX], " [cut]" if len(finding.observed) > OBSERVED_MAX else ""
     return (
-        f'<tr><td>{_badge(finding.verdict)}{reason}</td><td class="what mono">{escape(finding.check)}</td>'
-        f'<td class="msg">{escape(finding.message)}{why}</td><td class="mono">{escape(finding.expected)}</td>'
-        f'<td class="mono">{escape(finding.observed[:160])}</td></tr>'
+        f'<tr><td>{_badge(finding.verdict)}{reason}</td><td class="what mono">{text(finding.check)}</td>'
+        f'<td class="msg">{text(finding.message)}{why}</td><td class="mono">{text(finding.expected)}</td>'
+        f'<td class="mono">{text(seen)}{more}</td></tr>'
     )
