@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from agent import durable, state
 from agent.boot import grub, grub_adopt, grubenv
-from agent.boot.preflight import Ready, check, check_order, check_room, current_menu, sha256
+from agent.boot.preflight import Ready, check, check_order, check_room, check_wait, current_menu, sha256
 from agent.boot.states import Phase, Trial, marker, trial_of
 from agent.boot.watchdog import build_overlay
 from agent.document import Boot
@@ -142,6 +142,7 @@ def arm(host: HostRoot, txn: str, *, drained: bool) -> Trial:
         if sha256(host, path) != expected:
             raise RefusedError("preflight", f"{path} changed since {txn} was staged; apply again")
     check_order(host)
+    check_wait(host)
     check_room(host, txn)
     armed = trial.moved(Phase.ARMED, "GRUB boots the candidate once, at the next boot")
     armed = save(host, replace(armed, boot_id=host.boot_id()))

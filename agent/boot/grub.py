@@ -21,7 +21,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from agent.paths import HFT_CFG
-from tuning.snapshot.boot_menu import HOOK, MARK, record_of
+from tuning.snapshot.boot_menu import ENDS, MARK, hook_place, record_of
+from tuning.snapshot.grub_words import ENTRIES, Command, commands
 
 SCHEMA = 1
 SCRIPT_NAME = "09_hft"  # of the generator script that prints our hook: they run in the order of their names
@@ -37,8 +38,15 @@ WORD = re.compile(
     r"[0-9A-Za-z_.,:;=/@+%*^~!?()\[\]{}<>&|-]+"
 )  # no quote, backslash, dollar or space: GRUB re-quotes those
 RELEASE = re.compile(rf"[0-9A-Za-z][0-9A-Za-z.+~_-]{{0,{RELEASE_MAX - 1}}}")
-_SECTION = re.compile(r"### (BEGIN|END)(?: (\S+))? ###")
-_ENTRY = re.compile(r"\s*(menuentry|submenu)\s")
+# Commands that bring entries from elsewhere: files, the boot loader specification, menus of other loaders.
+_BRINGS = frozenset(
+    {"source", ".", "blscfg", "legacy_source", "syslinux_source", "syslinux_configfile", "eval"}
+    | {
+        f"extract_{kind}_{how}"
+        for kind in ("entries", "legacy_entries", "syslinux_entries")
+        for how in ("source", "configfile")
+    }
+)
 _HUGEPAGES = frozenset({"hugepages", "hugepagesz", "default_hugepagesz"})
 
 
@@ -130,7 +138,7 @@ def check_words(words: Iterable[str]) -> None:
 
 def has_entry(grub_cfg: str) -> bool:
     """Whether there is anything to boot."""
-    return any(_ENTRY.match(line) for line in grub_cfg.splitlines())
+    return any(one.name in ENTRIES for one in commands(grub_cfg))
 
 
 def stranger_before(grub_cfg: str) -> str | None:
@@ -140,17 +148,23 @@ def stranger_before(grub_cfg: str) -> str | None:
     upstream's code up to 2.06 reads numbers only). With a stranger in front, the first entry is not the
     proven one, and the second may be the candidate. Where our hook is still to come, a script whose name
     sorts before it brings its entries first, and an entry of no script would be lost with the old file.
+    Whatever may bring entries counts as one: what another file holds, or a name holds, is not known here.
     """
-    lines = grub_cfg.splitlines()
-    is_adopted, script = HOOK in lines, ""
-    for line in lines[: lines.index(HOOK)] if is_adopted else lines:
-        if section := _SECTION.fullmatch(line.strip()):
-            script = section[2] if section[1] == "BEGIN" else ""
-        if _ENTRY.match(line) and (is_adopted or script.rpartition("/")[2] < SCRIPT_NAME):
-            cure = f"rename {script}, so that it sorts behind {SCRIPT_NAME}"
-            way = cure if script else "put it into /etc/grub.d/40_custom"
-            return f"{line.strip()[:60]!r} stands before our entries; {way}, and run: update-grub"
+    found = tuple(commands(grub_cfg))
+    place = hook_place(found)
+    for one in found[:place]:
+        if place is None and one.words[1:2] == ("$prefix/hft.cfg",) and one.name == "source":
+            return f"{one.text!r} stands where GRUB may not come to it; run: update-grub"
+        is_first = place is not None or one.script.rpartition("/")[2] < SCRIPT_NAME
+        if is_first and _may_bring_entries(one):
+            cure = f"rename {one.script}, so that it sorts behind {SCRIPT_NAME}"
+            way = cure if one.script else "put it into /etc/grub.d/40_custom"
+            return f"{one.text!r} stands before our entries; {way}, and run: update-grub"
     return None
+
+
+def _may_bring_entries(one: Command) -> bool:
+    return one.name in ENTRIES | _BRINGS | ENDS or one.name.startswith("$")
 
 
 def render(menu: Menu) -> str:

@@ -15,7 +15,7 @@ import struct
 import subprocess
 
 from agent import durable
-from agent.boot import grub, grubenv
+from agent.boot import grub, grubenv, menu_wait
 from agent.boot.preflight import GRUB_MKCONFIG, BootDisk, current_menu
 from agent.errors import StepFailedError
 from agent.hardening import TRIAL
@@ -162,18 +162,20 @@ def regenerate(host: HostRoot, *, with_ours: bool) -> None:
     done = subprocess.run([GRUB_MKCONFIG], text=True, check=False, capture_output=True, timeout=300)
     if done.returncode:
         raise StepFailedError("step_failed", f"grub-mkconfig failed: {done.stderr.strip()[-200:]}")
-    if fault := fault_of(done.stdout, with_ours=with_ours):
+    if fault := fault_of(done.stdout, with_ours=with_ours, read=menu_wait.reader(host)):
         raise StepFailedError("step_failed", f"{GRUB_CFG} stays as it is, because the new one {fault}")
     check_script(host, done.stdout)
     durable.write_file(host, GRUB_CFG, done.stdout.encode(), 0o600)
     checkpoint(host)
 
 
-def fault_of(grub_cfg: str, *, with_ours: bool) -> str | None:
+def fault_of(grub_cfg: str, *, with_ours: bool, read: menu_wait.Read) -> str | None:
     """Why a generated grub.cfg is not to be booted; None when it is."""
     if reads_ours(grub_cfg) != with_ours:
         return "does not read our menu" if with_ours else "still reads our menu"
     if not with_ours:
         return None if grub.has_entry(grub_cfg) else "has no entry"
-    stranger = grub.stranger_before(grub_cfg)
-    return f"would not begin with our menu: {stranger}" if stranger else None
+    if stranger := grub.stranger_before(grub_cfg):
+        return f"would not begin with our menu: {stranger}"
+    waits = menu_wait.menu_fault(grub_cfg, read)
+    return f"would not start by itself: {waits}" if waits else None

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.boot import grub, grubenv
+from agent.boot import grub, grubenv, menu_wait
 from agent.document import Boot
 from agent.errors import RefusedError
 from agent.host import HostRoot
@@ -135,6 +135,12 @@ def check_order(host: HostRoot) -> None:
         raise refused(f"{GRUB_CFG}: {stranger}")
 
 
+def check_wait(host: HostRoot) -> None:
+    """GRUB leaves its menu by itself, soon (agent/boot/menu_wait.py)."""
+    if why := menu_wait.fault(host):
+        raise refused(why)
+
+
 def sha256(host: HostRoot, path: str) -> str:
     """The digest of a file of /boot, refused when it is missing."""
     try:
@@ -160,6 +166,7 @@ def check(host: HostRoot, boot: Boot) -> Ready:
     """Everything a trial boot needs, or the refusal with its sentence; nothing is written."""
     check_grub(host)
     check_order(host)
+    check_wait(host)
     check_room(host, "x" * grub.TXN_MAX)
     disk = boot_disk(host)
     release = boot.kernel_release or (host.read("/proc/sys/kernel/osrelease") or "").strip()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from agent.boot import grub
+from tuning.snapshot.boot_menu import HOOK
 
 TXN = "20261121T101500-3f2a9c1b"
 
@@ -22,3 +23,10 @@ def menu(**changes: Any) -> grub.Menu:
 def candidate(txn: str = TXN, overlay: str | None = "hft-watchdog.img") -> grub.Candidate:
     args = grub.merged(BASE, ("isolcpus=managed_irq,domain,2-3", "nohz_full=2-3", "panic=10"))
     return grub.Candidate(txn=txn, release="6.1.0-56-amd64", args=args, watchdog_s=900, overlay=overlay)
+
+
+def with_hook(grub_cfg: str) -> str:
+    """A generated grub.cfg after our script has printed its hook, before the first entries."""
+    ours = f"### BEGIN /etc/grub.d/09_hft ###\n{HOOK}\n### END /etc/grub.d/09_hft ###\n\n"
+    first = "### BEGIN /etc/grub.d/10_linux ###"
+    return grub_cfg.replace(first, ours + first)

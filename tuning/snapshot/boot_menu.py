@@ -8,7 +8,11 @@ says nothing. grub.cfg reads the menu by one line of its own, which our generato
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+
+from tuning.snapshot.grub_words import Command, commands
 
 if TYPE_CHECKING:
     from tuning.snapshot.files import Snapshot
@@ -18,11 +22,30 @@ HFT_CFG = "/boot/grub/hft.cfg"
 DEFAULTS = "/etc/default/grub.d/90-hft.cfg"  # written when a host's GRUB was made to read our menu
 HOOK = "if [ -f $prefix/hft.cfg ]; then source $prefix/hft.cfg; fi"
 MARK = "# hft-menu "
+# Commands behind which GRUB reads nothing more of this file; some of them boot, or open another menu.
+ENDS = frozenset(
+    {"exit", "return", "normal", "normal_exit", "halt", "reboot", "boot", "configfile", "legacy_configfile"}
+)
+_IF, _THEN = (("[", "-f", "$prefix/hft.cfg", "]"), ("if",)), (("source", "$prefix/hft.cfg"), ("then",))
+
+
+def hook_place(found: Sequence[Command]) -> int | None:
+    """The place of our hook among the commands of grub.cfg; None without one that GRUB comes to.
+
+    It has to stand by itself: in a comment, a block, an entry or another condition it may read nothing.
+    """
+    seen = [(tuple(w.replace("${prefix}", "$prefix") for w in one.words), one.within) for one in found]
+    for place, pair in enumerate(pairwise(seen)):
+        if pair == (_IF, _THEN):
+            return place
+        if found[place].name in ENDS and not found[place].within:
+            return None
+    return None
 
 
 def reads_ours(grub_cfg: str) -> bool:
-    """Whether grub.cfg has our hook as a line of its own: in a comment it reads nothing."""
-    return HOOK in grub_cfg.splitlines()
+    """Whether GRUB comes to our hook in grub.cfg, however it is spelled."""
+    return hook_place(tuple(commands(grub_cfg))) is not None
 
 
 def record_of(text: str) -> dict[str, Any]:

@@ -165,6 +165,46 @@ def test_a_stranger_that_came_after_staging_stops_the_arming(host: HostRoot, roo
     assert phase(host) == "staged"
 
 
+WAITS = [
+    (
+        "/etc/default/grub.d/99-site.cfg",
+        "GRUB_TIMEOUT=-1\n",
+        "99-site.cfg sets GRUB_TIMEOUT=-1 and wins over",
+    ),
+    ("/boot/grub/grub.cfg", f"{HOOK}\nset timeout=-1\n", "run: update-grub"),
+    (
+        "/boot/grub/grub.cfg",
+        f"{HOOK}\nset timeout=1\nsource $prefix/custom.cfg\n",
+        "/boot/grub/custom.cfg has",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "text", "sentence"), WAITS)
+def test_nothing_is_staged_where_the_menu_waits_for_a_key(
+    host: HostRoot, root: Path, path: str, text: str, sentence: str
+) -> None:
+    put(root, "/boot/grub/custom.cfg", "set timeout=3600\n")
+    put(root, path, text)
+    before = tree(root)
+    with pytest.raises(RefusedError, match=sentence):
+        boot.stage(host, TXN, WANTED)
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize(("path", "text", "sentence"), WAITS)
+def test_a_wait_that_came_after_staging_stops_the_arming(
+    host: HostRoot, root: Path, path: str, text: str, sentence: str
+) -> None:
+    put(root, "/boot/grub/custom.cfg", "set timeout=3600\n")
+    boot.stage(host, TXN, WANTED)
+    put(root, path, text)
+    with pytest.raises(RefusedError, match=sentence):
+        boot.arm(host, TXN, drained=False)
+    assert phase(host) == "staged"
+    assert "next_entry" not in grubenv.load(host)
+
+
 def test_entries_behind_ours_and_a_hook_in_a_comment_are_told_apart() -> None:
     assert grub.stranger_before(f"{HOOK}\n{STRANGER}") is None
     assert not reads_ours(f"# {HOOK}\n")
@@ -173,7 +213,9 @@ def test_entries_behind_ours_and_a_hook_in_a_comment_are_told_apart() -> None:
 @pytest.mark.parametrize(
     ("text", "with_ours", "fault"),
     [
-        (f"{HOOK}\nmenuentry 'x' {{\n}}\n", True, None),
+        (f"{HOOK}\nset timeout=1\nmenuentry 'x' {{\n}}\n", True, None),
+        (f"{HOOK}\nmenuentry 'x' {{\n}}\n", True, "sets no timeout"),
+        (f"{HOOK}\nset timeout=-1\nmenuentry 'x' {{\n}}\n", True, "would not start by itself"),
         ("menuentry 'x' {\n}\n", False, None),
         (f"# {HOOK}\nmenuentry 'x' {{\n}}\n", True, "does not read our menu"),
         (f"{STRANGER}{HOOK}\n", True, "rename /etc/grub.d/06_other"),
@@ -186,7 +228,7 @@ def test_a_generated_menu_is_judged_before_it_is_written(
     text: str, with_ours: bool, fault: str | None
 ) -> None:
     """By one rule, whether our menu comes or goes."""
-    found = grub_adopt.fault_of(text, with_ours=with_ours)
+    found = grub_adopt.fault_of(text, with_ours=with_ours, read=lambda _: None)
     assert (found is None) if fault is None else fault in (found or "")
 
 
