@@ -50,20 +50,28 @@ def ask(question: str, *, yes: bool, as_json: bool) -> None:
 
 
 def carry_out(change: Change, run: Callable[[Told], None]) -> int:
-    """Roll out under a record of its own; every host's line as it comes, one document at the end."""
+    """Roll out under a record of its own; every host's line as it comes, one document at the end.
+
+    In the document the hosts stand in the order of the change, whichever ended first.
+    """
     ended: list[HostOutcome] = []
     try:
         return roll_out(change, run, ended)
     finally:  # an interrupted run has a document too
         if change.as_json:
-            hosts = [{**end_document(one), **change.shown_of(one)} for one in ended]
+            hosts = [{**end_document(one), **change.shown_of(one)} for one in _in_order(change, ended)]
             tell_document({"schema": 1, **change.document, "hosts": hosts})
+
+
+def _in_order(change: Change, ended: Sequence[HostOutcome]) -> list[HostOutcome]:
+    place = {name: number for number, name in enumerate(change.hosts)}
+    return sorted(ended, key=lambda one: place[one.host])
 
 
 def roll_out(change: Change, run: Callable[[Told], None], ended: list[HostOutcome]) -> Exit:
     """The same without the document: adds to ENDED what RUN tells. An interrupt says how to go on.
 
-    All hosts of a wave are on record before one of them is shown, and a signal waits for that.
+    All hosts that are told together are on record before one of them is shown; a signal waits for that.
     """
     try:
         with run_log.recorded(
@@ -82,7 +90,7 @@ def roll_out(change: Change, run: Callable[[Told], None], ended: list[HostOutcom
                         show_end(one, as_json=change.as_json)
 
             run(told)
-            record.exit_code = exit_code_of_ends(ended)
+            record.exit_code = exit_code_of_ends(_in_order(change, ended))
     except KeyboardInterrupt:
         tell(
             "interrupted: each host finishes or undoes its own part without us; look with: "

@@ -2,8 +2,8 @@
 
 A run has a line when it opens, one for each of its hosts, and one when it closes. The first is on disk before
 the run touches anything, so a run that died is visible as a line without its second half; those of the hosts
-of a wave are on disk as the wave ends, before anybody is told how they ended and before the next wave
-begins. A signal waits while they are written.
+are on disk as soon as their end is final, whatever their neighbours do, and before anybody is told how they
+ended. A signal waits while they are written.
 
 Lines are JSON, appended under a lock, fsynced, and chained: each carries the hash of the one before, so a
 changed or removed line in the middle shows. Whoever can write the file can write

@@ -82,6 +82,8 @@ def run_bounded(argv: Sequence[str], *, stdin: bytes, timeout_s: float, begin: B
         finally:
             _end(child)
             _RUNNING.discard(child)
+    if child.returncode == -signal.SIGKILL:
+        _go_on()  # it may be we who ended it, which says nothing about what it was asked to do
     return Done(
         returncode=child.returncode,
         stdout=bytes(exchange.got["stdout"]),

@@ -28,7 +28,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import gevent
 import pyinfra
@@ -61,11 +61,20 @@ class Ran:
     error: Exception | None
 
 
-class _Connects(BaseStateCallback):
-    """Remembers why a host could not be reached; pyinfra only logs it."""
+Ended: TypeAlias = Callable[[Host, "Exception | None"], None]  # a host has ended, in its own greenlet
 
-    def __init__(self) -> None:
+
+class _Ends(BaseStateCallback):
+    """Hands over each host as it ends, and remembers why one could not be reached: pyinfra only logs it."""
+
+    def __init__(self, ended: Ended) -> None:
+        self.ended = ended
         self.errors: dict[str, Exception] = {}
+
+    def failed(self, host: Host, error: Exception) -> None:
+        """A host that takes no further part."""
+        self.errors[host.name] = error
+        self.ended(host, error)
 
     def host_connect_error(  # type: ignore[override]  # a method here, to remember
         self,
@@ -73,33 +82,65 @@ class _Connects(BaseStateCallback):
         host: Host,
         error: Exception,
     ) -> None:
-        self.errors[host.name] = error.__cause__ if isinstance(error.__cause__, HostError) else error
+        self.failed(host, error.__cause__ if isinstance(error.__cause__, HostError) else error)
+
+    def operation_host_success(  # type: ignore[override]
+        self,
+        state: State,  # noqa: ARG002
+        host: Host,
+        op_hash: str,
+        retry_count: int = 0,  # noqa: ARG002
+    ) -> None:
+        if op_hash == host.op_hash_order[-1]:
+            self.ended(host, None)
+
+    def operation_host_error(  # type: ignore[override]
+        self,
+        state: State,  # noqa: ARG002
+        host: Host,
+        op_hash: str,  # noqa: ARG002
+        retry_count: int = 0,  # noqa: ARG002
+        max_retries: int = 0,  # noqa: ARG002
+    ) -> None:
+        self.failed(host, DeployError(host.name, "an operation failed"))
 
 
-def run_hosts(chosen: Sequence[HostChanges], deploy: Callable[[], None]) -> dict[str, Ran]:
-    """Hand these hosts' changes to pyinfra, all at once."""
+def run_hosts(
+    chosen: Sequence[HostChanges], deploy: Callable[[], None], ended: Callable[[str, Ran], None]
+) -> None:
+    """Hand these hosts' changes to pyinfra, all at once; ENDED gets each once, as soon as it is through."""
     entries = [(one.host.name, {"hft_changes": one, "ssh_user": one.host.user}) for one in chosen]
-    return {
-        name: _ran(host, error) for name, (host, error) in (run(entries, deploy) if chosen else {}).items()
-    }
+    known: set[str] = set()
+
+    def end(host: Host, error: Exception | None) -> None:
+        if host.name not in known:
+            known.add(host.name)
+            ended(host.name, _ran(host, error))
+
+    for host, error in (run(entries, deploy, end) if chosen else {}).values():
+        end(host, error)
 
 
 def run(
-    entries: Sequence[tuple[str, Mapping[str, Any]]], deploy: Callable[[], None]
+    entries: Sequence[tuple[str, Mapping[str, Any]]],
+    deploy: Callable[[], None],
+    ended: Ended = lambda *_: None,
 ) -> dict[str, tuple[Host, Exception | None]]:
-    """Connect to these hosts (name, data), prepare DEPLOY on each, execute, disconnect."""
+    """Connect to these hosts (name, data), prepare DEPLOY on each, execute, disconnect.
+
+    A host's end is known before all are through when it fails, or when it is through its last operation.
+    """
     pyinfra.is_cli = True
     os.environ.setdefault("PYINFRA_PROGRESS", "off")
     _quiet()
     inventory = Inventory(([(f"@hft/{name}", dict(data)) for name, data in entries], {}))
     config = Config(PARALLEL=min(len(entries), PARALLEL_MOST))
     state = State(inventory, config, check_for_changes=False)
-    connects = _Connects()
-    state.add_callback_handler(connects)
-    failures: dict[str, Exception] = {}
+    ends = _Ends(ended)
+    state.add_callback_handler(ends)
     with ctx_state.use(state), ctx_inventory.use(inventory), ctx_config.use(config):
         try:
-            _stages(state, deploy, failures)
+            _stages(state, deploy, ends)
         except KeyboardInterrupt:
             state.pool.kill()  # each host ends where it waits, its child with it, and begins nothing more
             raise
@@ -109,8 +150,7 @@ def run(
         finally:
             disconnect_all(state)
     failed = set(state.failed_hosts)
-    errors = {**connects.errors, **failures}
-    return {host.name: (host, errors.get(host.name) or _unnamed(host, failed)) for host in inventory}
+    return {host.name: (host, ends.errors.get(host.name) or _unnamed(host, failed)) for host in inventory}
 
 
 def _ran(host: Host, error: Exception | None) -> Ran:
@@ -141,26 +181,28 @@ def interrupts_to_caller() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _stages(state: State, deploy: Callable[[], None], failures: dict[str, Exception]) -> None:
+def _stages(state: State, deploy: Callable[[], None], ends: _Ends) -> None:
     state.set_stage(StateStage.Connect)
     connect_all(state)
     state.set_stage(StateStage.Prepare)
-    _prepare(state, deploy, failures)
+    _prepare(state, deploy, ends)
     state.set_stage(StateStage.Execute)
     run_ops(state)
     state.set_stage(StateStage.Disconnect)
 
 
-def _prepare(state: State, deploy: Callable[[], None], failures: dict[str, Exception]) -> None:
+def _prepare(state: State, deploy: Callable[[], None], ends: _Ends) -> None:
+    failed: set[Host] = set()
+
     def prepare(host: Host) -> None:
         with ctx_config.use(state.config.copy()), ctx_host.use(host):
             try:
                 deploy()
             except Exception as error:  # one bad host must not end the run of the others
-                failures[host.name] = error
+                failed.add(host)
+                ends.failed(host, error)
 
     gevent.joinall([state.pool.spawn(prepare, host) for host in state.inventory.get_active_hosts()])
-    failed = {host for host in state.inventory if host.name in failures}
     for host in failed:
         state.ops[host].clear()
         host.op_hash_order.clear()

@@ -18,7 +18,7 @@ from deploys.agent_client.call import over_ssh
 from deploys.pyinfra.converge import converge
 from deploys.pyinfra.runtime import Ran, interrupts_to_caller, run_hosts
 from deploys.rollout.outcome import HostOutcome, outcome_of
-from deploys.rollout.rollout import Outcomes, Step, each
+from deploys.rollout.rollout import Outcomes, Step, Take, each
 from deploys.trial.resume import try_boot
 from deploys.tune.changes import busy_units
 from deploys.tune.drain import drain_host, resume_host
@@ -51,8 +51,8 @@ def apply_steps(decide_again: Decide, *, drain: bool) -> tuple[Step[HostChanges]
     def boot(changes: HostChanges, outcome: HostOutcome) -> HostOutcome:
         return _try_boot(changes, outcome, drained=drain)
 
-    def settle(chosen: Sequence[HostChanges], so_far: Outcomes) -> Outcomes:
-        return _settle(chosen, so_far, decide_again)
+    def settle(chosen: Sequence[HostChanges], so_far: Outcomes, take: Take) -> None:
+        _settle(chosen, so_far, take, decide_again)
 
     return (
         Step(name="drain", concerns=drains, act=each(_drain), leaves=STOPPED),
@@ -68,9 +68,9 @@ def _drain(changes: HostChanges, before: HostOutcome) -> HostOutcome:
     return replace(before, seen="drained")
 
 
-def _send(chosen: Sequence[HostChanges], _: Outcomes) -> Outcomes:
+def _send(chosen: Sequence[HostChanges], _: Outcomes, take: Take) -> None:
     """Each host its document, through pyinfra's operations, at once."""
-    return {name: _sent(name, ran) for name, ran in run_hosts(chosen, _converge).items()}
+    run_hosts(chosen, _converge, lambda name, ran: take(_sent(name, ran)))
 
 
 def _converge() -> None:
@@ -105,10 +105,9 @@ def _resume(changes: HostChanges, before: HostOutcome) -> HostOutcome:
     return before
 
 
-def _settle(chosen: Sequence[HostChanges], so_far: Outcomes, decide_again: Decide) -> Outcomes:
+def _settle(chosen: Sequence[HostChanges], so_far: Outcomes, take: Take, decide_again: Decide) -> None:
     """Look again and send what could only follow; a host that settles well keeps the outcome it had."""
     seen = look([changes.host for changes in chosen])
-    outcomes: dict[str, HostOutcome] = {}
     again = []
     for changes in chosen:
         name = changes.host.name
@@ -116,8 +115,12 @@ def _settle(chosen: Sequence[HostChanges], so_far: Outcomes, decide_again: Decid
             observed = seen[name]
             if isinstance(observed, HostError):
                 raise observed
-            again.append(decide_again(changes, observed))
+            decided = decide_again(changes, observed)
         except Exception as error:  # a host that cannot be planned on its new boot is that host's outcome
-            outcomes[name] = outcome_of(name, error, so_far[name].txn)
-    late = _send([changes for changes in again if changes.now], so_far)
-    return outcomes | {name: outcome for name, outcome in late.items() if not outcome.is_good}
+            take(outcome_of(name, error, so_far[name].txn))
+        else:
+            if decided.now:
+                again.append(decided)
+            else:
+                take(so_far[name])
+    _send(again, so_far, lambda late: take(so_far[late.host] if late.is_good else late))

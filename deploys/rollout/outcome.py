@@ -55,7 +55,7 @@ class HostOutcome:
         return self.result in GOOD
 
 
-Told: TypeAlias = Callable[[Sequence[HostOutcome]], None]  # gets the outcomes of a wave, all at once
+Told: TypeAlias = Callable[[Sequence[HostOutcome]], None]  # gets outcomes once they are final
 
 
 def outcome_of(name: str, error: Exception, txn: str | None = None) -> HostOutcome:

@@ -2,18 +2,20 @@
 
 The canary goes first, then one failure domain at a time, so at most one domain is ever out of service. A
 verb is a tuple of steps (deploys/rollout/apply.py is the longest); a step takes the hosts of the wave that
-are still good and that it concerns, and says how each of them stands now. The site's lock is looked at
-before each step. Whatever a host needs to finish or undo its own change is on the host: if this process
-dies at any point, the next run finds what is open.
+are still good and that it concerns, and hands over how each of them stands as soon as it is known. A host
+that no later step concerns is told of at once: a neighbour that hangs hides nobody's end. The site's lock is
+looked at before each step. Whatever a host needs to finish or undo its own change is on the host: if this
+process dies at any point, the next run finds what is open.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from deploys.rollout.outcome import HostOutcome, Result, Told, outcome_of
 from inventory.model import Host
@@ -39,34 +41,39 @@ class Lock(Protocol):
 
 C = TypeVar("C", bound=Changing)
 Outcomes = Mapping[str, HostOutcome]
+Take: TypeAlias = Callable[[HostOutcome], None]  # gets a host's outcome as it ends; any thread may call it
+Act: TypeAlias = Callable[[Sequence[C], Outcomes, Take], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step(Generic[C]):
     """One step of a verb: whom it concerns (what is decided, how the host stands), and what it does.
 
-    `leaves` is what stays behind on a host if the run ends after it, until a step that `puts_right`.
+    `concerns` depends on its arguments alone, for it says ahead which hosts are through. A host of which
+    `act` hands over nothing stands as before. `leaves` is what stays behind on a host if the run ends after
+    it, until a step that `puts_right`.
     """
 
     name: str
     concerns: Callable[[C, HostOutcome], bool]
-    act: Callable[[Sequence[C], Outcomes], Outcomes]
+    act: Act[C]
     leaves: str = ""
     puts_right: bool = False
 
 
-def each(act: Callable[[C, HostOutcome], HostOutcome]) -> Callable[[Sequence[C], Outcomes], Outcomes]:
+def each(act: Callable[[C, HostOutcome], HostOutcome]) -> Act[C]:
     """An act on one host as an act on many at once; an error is that host's outcome."""
 
-    def on_all(chosen: Sequence[C], so_far: Outcomes) -> Outcomes:
-        def one(changes: C) -> HostOutcome:
+    def on_all(chosen: Sequence[C], so_far: Outcomes, take: Take) -> None:
+        def one(changes: C) -> None:
             before = so_far[changes.host.name]
             try:
-                return act(changes, before)
+                outcome = act(changes, before)
             except Exception as error:  # whatever one host causes, the others' outcomes are told
-                return outcome_of(changes.host.name, error, before.txn)
+                outcome = outcome_of(changes.host.name, error, before.txn)
+            take(outcome)
 
-        return {outcome.host: outcome for outcome in at_once(one, chosen)}
+        at_once(one, chosen)
 
     return on_all
 
@@ -78,9 +85,10 @@ def rollout(
     told: Told,
     guard: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> None:
-    """Change these hosts; TOLD gets the outcomes of a wave as it ends, and raises what ends the run.
+    """Change these hosts; TOLD gets each outcome once it is final, and raises what ends the run.
 
-    Every host is told of once, whatever ends the run, be it what `lock.check` raises. GUARD is entered around
+    Every host is told of once, whatever ends the run, be it what `lock.check` raises. TOLD is called by one
+    thread at a time. What it raises ends the run behind the step that is under way. GUARD is entered around
     each wave: it brings an interrupt to whoever waits here.
     """
     by_name = {one.host.name: one for one in changes}
@@ -91,27 +99,24 @@ def rollout(
             lock.check()
             hosts = later.popleft()
             tell(f"wave: {', '.join(host.name for host in hosts)} ({hosts[0].failure_domain})", err=True)
-            wave = _Wave(changes=[by_name[host.name] for host in hosts], lock=lock)
-            failed = _run_wave(wave, steps, told, guard)
+            wave = _Wave(changes=[by_name[host.name] for host in hosts], steps=steps, lock=lock, told=told)
+            failed = _run_wave(wave, guard)
     finally:
         reason = f"{failed} failed" if failed else NO_TURN
         if skipped := [_skipped(host, reason) for hosts in later for host in hosts]:
             told(skipped)
 
 
-def _run_wave(
-    wave: _Wave[C], steps: Sequence[Step[C]], told: Told, guard: Callable[[], AbstractContextManager[None]]
-) -> str:
+def _run_wave(wave: _Wave[C], guard: Callable[[], AbstractContextManager[None]]) -> str:
     """One wave, and the name of a host that did not end well."""
     try:
         with guard():
-            wave.run(steps)
+            wave.run()
     except BaseException:  # whatever ends the run, how its hosts stand is told first
-        told(list(wave.left()))
+        if left := wave.left():
+            wave.told(left)
         raise
-    ended = wave.ended()
-    told(ended)
-    return next((one.host for one in ended if not one.is_good), "")
+    return wave.failed()
 
 
 NO_TURN = "the run ended before its turn"
@@ -121,63 +126,117 @@ def _skipped(host: Host, reason: str) -> HostOutcome:
     return HostOutcome(host=host.name, result="not_run", seen=f"skipped: {reason}")
 
 
+def _lock() -> threading.Lock:
+    """Looked up when it is called, for gevent puts its own in the place."""
+    return threading.Lock()
+
+
 @dataclass(slots=True, kw_only=True)
 class _Wave(Generic[C]):
-    """One wave: `told` is how its hosts stood after their last step, `at` which of them are in which step."""
+    """One wave: how its hosts stood after their last step, who is in a step now, and whose end is told."""
 
     changes: Sequence[C]
+    steps: Sequence[Step[C]]
     lock: Lock
-    told: dict[str, HostOutcome] = field(default_factory=dict)
-    at: tuple[str, frozenset[str]] = ("", frozenset())
+    told: Told
+    stood: dict[str, HostOutcome] = field(default_factory=dict)
+    at: int = 0  # the step that is under way, or the next one
+    inside: set[str] = field(default_factory=set)
     behind: dict[str, str] = field(default_factory=dict)
+    final: dict[str, HostOutcome] = field(default_factory=dict)
+    fault: Exception | None = None
+    turn: threading.Lock = field(default_factory=_lock)
 
     @property
     def so_far(self) -> dict[str, HostOutcome]:
         """How every host stands; one that no step has taken is as planned."""
         names = [one.host.name for one in self.changes]
         untouched = {name: HostOutcome(host=name, result="no_change", seen="as planned") for name in names}
-        return untouched | self.told
+        return untouched | self.stood
 
-    def run(self, steps: Sequence[Step[C]]) -> None:
-        for step in steps:
+    def run(self) -> None:
+        self._tell_final(self.changes, self.steps)
+        for number, step in enumerate(self.steps):
             so_far = self.so_far
             chosen = [one for one in self.changes if self._concerns(step, one, so_far[one.host.name])]
+            if self.fault is not None:
+                raise self.fault
             if chosen:
                 self.lock.check()
-                names = frozenset(one.host.name for one in chosen)
-                self.at = (step.name, names)
+                names = {one.host.name for one in chosen}
                 self.behind |= dict.fromkeys(names, step.leaves) if step.leaves else {}
-                told = step.act(chosen, so_far)
-                self.told.update(told)
-                self.at = ("", frozenset())
-                if step.puts_right:
-                    right = {name for name, one in told.items() if one.is_good or one == so_far[name]}
-                    self.behind = {name: text for name, text in self.behind.items() if name not in right}
+                self.at, self.inside = number, names
+                step.act(chosen, so_far, self.take)
+                for name in tuple(self.inside):
+                    self.take(so_far[name])
+        self._tell_final(self.changes, ())
+        if self.fault is not None:
+            raise self.fault
+
+    def take(self, outcome: HostOutcome) -> None:
+        """How a host of the step that is under way stands; told at once when no later step concerns it."""
+        with self.turn:
+            name = outcome.host
+            if name not in self.inside:
+                return  # it was told of as interrupted
+            step, before = self.steps[self.at], self.so_far[name]
+            self.stood[name] = outcome
+            self.inside.discard(name)
+            if step.puts_right and (outcome.is_good or outcome == before):
+                self.behind.pop(name, None)
+            mine = [one for one in self.changes if one.host.name == name]
+            self._tell_final(mine, self.steps[self.at + 1 :])
+
+    def _tell_final(self, hosts: Sequence[C], later: Sequence[Step[C]]) -> None:
+        """Tell of those that none of the LATER steps concerns; one that is not well says what is behind."""
+        ends = []
+        for one in hosts:
+            outcome = self.so_far[one.host.name]
+            if one.host.name in self.final or any(self._concerns(step, one, outcome) for step in later):
+                continue
+            ends.append(outcome if outcome.is_good else self._with_behind(outcome))
+        if not ends:
+            return
+        self.final |= {end.host: end for end in ends}
+        try:
+            self.told(ends)
+        except Exception as error:  # the step's other hosts are at work: they end first
+            self.fault = self.fault or error
 
     def _concerns(self, step: Step[C], one: C, outcome: HostOutcome) -> bool:
         """Good hosts, and those whose change was turned away after something had been done for it."""
         turned_away = outcome.result in ("refused", "busy") and one.host.name in self.behind
         return (outcome.is_good or (step.puts_right and turned_away)) and step.concerns(one, outcome)
 
-    def ended(self) -> list[HostOutcome]:
-        """How every host stands at the end; one that did not end well says what is left behind."""
-        return [one if one.is_good else self._with_behind(one) for one in self.so_far.values()]
+    def failed(self) -> str:
+        """The first host that did not end well, or nothing."""
+        return next((end.host for end in self.final.values() if not end.is_good), "")
 
-    def left(self) -> Iterator[HostOutcome]:
-        """How the hosts stand when the run is ended in the middle: what is left behind is never good."""
-        step, names = self.at
+    def left(self) -> list[HostOutcome]:
+        """How the untold hosts stand when the run is ended in the middle, each from now on as told."""
+        with self.turn:
+            left = list(self._left())
+            self.final |= {end.host: end for end in left}
+            self.inside.clear()
+            return left
+
+    def _left(self) -> Iterator[HostOutcome]:
+        """What is left behind on a host is never good."""
         for one in self.changes:
-            name, told = one.host.name, self.told.get(one.host.name)
-            if name in names:
-                seen = f"interrupted in step {step}; the host finishes or undoes its own part"
-                hint, txn = f"look with: {command('status', name)}", told.txn if told is not None else None
+            name, stood = one.host.name, self.stood.get(one.host.name)
+            if name in self.final:
+                continue
+            if name in self.inside:
+                seen = f"interrupted in step {self.steps[self.at].name}; "
+                seen += "the host finishes or undoes its own part"
+                hint, txn = f"look with: {command('status', name)}", stood.txn if stood is not None else None
                 yield self._with_behind(
                     HostOutcome(host=name, result="failed", seen=seen, hint=hint, txn=txn)
                 )
-            elif told is None:
+            elif stood is None:
                 yield _skipped(one.host, NO_TURN)
             else:
-                yield self._with_behind(told)
+                yield self._with_behind(stood)
 
     def _with_behind(self, outcome: HostOutcome) -> HostOutcome:
         text = self.behind.get(outcome.host)

@@ -209,8 +209,13 @@ def beside(hosts: Sequence[Host], read: Callable[[Any], object], forged: Any) ->
         return HostOutcome(host=changing.host.name, result="applied", seen="")
 
     so_far = {host.name: HostOutcome(host=host.name, result="no_change", seen="") for host in hosts}
-    ended = each(act)([_Changing(host) for host in hosts], so_far)
-    return [ended[name].result for name in ("e1", "e3") if name in ended]
+    ended: dict[str, str] = {}
+
+    def take(outcome: HostOutcome) -> None:
+        ended[outcome.host] = outcome.result
+
+    each(act)([_Changing(host) for host in hosts], so_far, take)
+    return [ended[name] for name in ("e1", "e3") if name in ended]
 
 
 def mutated(document: Any, seed: int, count: int) -> Iterator[Any]:

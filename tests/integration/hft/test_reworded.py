@@ -130,7 +130,11 @@ def rolled_out() -> Iterator[Any]:
         steps = [Step(name="act", concerns=lambda *_: True, act=each(one))]
         with site_lock("loop", "test") as lock:
             rollout([Named(number) for number in range(6)], steps, lock, found.extend)
-        yield [(end.host, end.result) for end in found], exit_code_of_ends(found), exit_code_of(fault("e2"))
+        yield (
+            sorted((end.host, end.result) for end in found),
+            exit_code_of_ends(found),
+            exit_code_of(fault("e2")),
+        )
 
 
 def test_a_rollout_ends_the_same() -> None:

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from transport import child
 from transport.child import OUTPUT_CAP, TooMuchOutputError, run_bounded
 
 
@@ -32,3 +33,18 @@ def test_deadline_ends_the_command() -> None:
 
 def test_command_that_does_not_read_is_no_error() -> None:
     assert run_bounded(["true"], stdin=b"x" * 10_000_000, timeout_s=30).returncode == 0
+
+
+def test_a_child_that_an_interrupt_killed_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It closed its pipes by dying, after the last look at whether to stop."""
+    pump, killed = child._Exchange.pump, ["/bin/sh", "-c", "kill -9 $$"]
+    assert child.run_bounded(killed, stdin=b"", timeout_s=10).returncode == -9
+
+    def pump_and_stop(exchange: child._Exchange) -> None:
+        pump(exchange)
+        child._STOP.append(None)
+
+    monkeypatch.setattr(child, "_STOP", [])
+    monkeypatch.setattr(child._Exchange, "pump", pump_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        child.run_bounded(killed, stdin=b"", timeout_s=10)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -149,3 +151,12 @@ def test_a_trial_that_cannot_be_closed_ends_the_apply(monkeypatch: pytest.Monkey
         close(yes=True, is_dark=True, monkeypatch=monkeypatch)
     assert caught.value.exit_code is Exit.UNREACHABLE
     assert on_record() == {"e1": "unreachable"}
+
+
+def test_the_document_and_the_exit_code_do_not_depend_on_who_ended_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    change = replace(CHANGE, as_json=True)
+    ends = [outcome("e3", "unreachable"), outcome("e1"), outcome("e2", "rolled_back")]
+    assert carry_out(change, lambda told: told(ends)) == Exit.ROLLED_BACK
+    assert [one["host"] for one in json.loads(capsys.readouterr().out)["hosts"]] == ["e1", "e2", "e3"]

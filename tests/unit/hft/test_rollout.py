@@ -1,14 +1,15 @@
-"""A colleague's takeover stops a running rollout, of any verb, before its next step."""
+"""A rollout of any verb: what ends it, and that each host is told of once, as soon as its end is final."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 
 import pytest
 
 from deploys.rollout.outcome import HostOutcome, Result
-from deploys.rollout.rollout import NO_TURN, Lock, Outcomes, Step, each, rollout
+from deploys.rollout.rollout import NO_TURN, Act, Lock, Outcomes, Step, Take, each, rollout
 from hft.errors import Exit, HftError
 from hft.locks import site_lock
 from inventory.model import Host
@@ -27,9 +28,9 @@ class Named:
 
 
 def step(name: str, log: list[str]) -> Step[Named]:
-    def act(chosen: Sequence[Named], _: Outcomes) -> Outcomes:
+    def act(chosen: Sequence[Named], _: Outcomes, take: Take) -> None:
         log.extend(f"{name} {one.host.name}" for one in chosen)
-        return {one.host.name: HostOutcome(host=one.host.name, result="applied", seen=name) for one in chosen}
+        end("applied", name)(chosen, {}, take)
 
     return Step(name=name, concerns=lambda *_: True, act=act)
 
@@ -75,12 +76,9 @@ def test_takeover_stops_before_the_next_step_and_says_how_each_host_stands() -> 
     with ExitStack() as held:
         ours = held.enter_context(site_lock("loop", "apply"))
 
-        def taken(chosen: Sequence[Named], _: Outcomes) -> Outcomes:
+        def taken(chosen: Sequence[Named], _: Outcomes, take: Take) -> None:
             held.enter_context(site_lock("loop", "a colleague", takeover=True))
-            return {
-                one.host.name: HostOutcome(host=one.host.name, result="staged", seen="waits")
-                for one in chosen
-            }
+            end("staged")(chosen, {}, take)
 
         first: Step[Named] = Step(name="send", concerns=lambda *_: True, act=taken)
         outcomes = ended(
@@ -93,7 +91,7 @@ def test_takeover_stops_before_the_next_step_and_says_how_each_host_stands() -> 
 def test_interrupt_tells_how_each_host_stands_before_it_ends_the_run() -> None:
     log: list[str] = []
 
-    def interrupted(_: Sequence[Named], __: Outcomes) -> Outcomes:
+    def interrupted(_: Sequence[Named], __: Outcomes, ___: Take) -> None:
         raise KeyboardInterrupt
 
     def only(name: str) -> Callable[[Named, HostOutcome], bool]:
@@ -108,12 +106,12 @@ def test_interrupt_tells_how_each_host_stands_before_it_ends_the_run() -> None:
         told = ended(hosts, (first, second), ours, KeyboardInterrupt)
     assert [(one.host, one.result) for one in told] == [
         ("e1", "applied"),
+        ("e4", "no_change"),
         ("e2", "applied"),
         ("e3", "failed"),
-        ("e4", "not_run"),
         ("e5", "not_run"),
     ]
-    assert "interrupted in step boot" in told[2].sentence
+    assert "interrupted in step boot" in told[3].sentence
 
 
 def test_an_interrupt_while_a_wave_is_told_leaves_no_host_untold() -> None:
@@ -137,13 +135,8 @@ def test_an_interrupt_while_a_wave_is_told_leaves_no_host_untold() -> None:
 
 
 def test_nothing_is_changed_after_the_first_failure() -> None:
-    def bad(chosen: Sequence[Named], _: Outcomes) -> Outcomes:
-        return {
-            one.host.name: HostOutcome(host=one.host.name, result="rolled_back", seen="x") for one in chosen
-        }
-
     log: list[str] = []
-    first: Step[Named] = Step(name="send", concerns=lambda *_: True, act=bad)
+    first: Step[Named] = Step(name="send", concerns=lambda *_: True, act=end("rolled_back"))
     with site_lock("loop", "apply") as ours:
         hosts = [Named(1), Named(2)]
         told = ended(hosts, (first, step("later", log)), ours)
@@ -171,7 +164,7 @@ def test_whatever_one_host_causes_is_its_own_outcome(fault: Exception) -> None:
 
 
 def test_an_interrupted_run_says_what_it_leaves_behind_until_that_is_put_right() -> None:
-    def interrupted(_: Sequence[Named], __: Outcomes) -> Outcomes:
+    def interrupted(_: Sequence[Named], __: Outcomes, ___: Take) -> None:
         raise KeyboardInterrupt
 
     log: list[str] = []
@@ -188,17 +181,17 @@ def test_an_interrupted_run_says_what_it_leaves_behind_until_that_is_put_right()
         assert ("the engine is stopped" in told.sentence) == is_told
 
 
-def end(result: Result) -> Callable[[Sequence[Named], Outcomes], Outcomes]:
-    def act(chosen: Sequence[Named], _: Outcomes) -> Outcomes:
-        return {one.host.name: HostOutcome(host=one.host.name, result=result, seen="x") for one in chosen}
+def end(result: Result, seen: str = "x") -> Act[Named]:
+    def act(chosen: Sequence[Named], _: Outcomes, take: Take) -> None:
+        for one in chosen:
+            take(HostOutcome(host=one.host.name, result=result, seen=seen))
 
     return act
 
 
-def keep(name: str, log: list[str]) -> Callable[[Sequence[Named], Outcomes], Outcomes]:
-    def act(chosen: Sequence[Named], so_far: Outcomes) -> Outcomes:
+def keep(name: str, log: list[str]) -> Act[Named]:
+    def act(chosen: Sequence[Named], _: Outcomes, __: Take) -> None:
         log.extend(f"{name} {one.host.name}" for one in chosen)
-        return {one.host.name: so_far[one.host.name] for one in chosen}
 
     return act
 
@@ -233,9 +226,9 @@ def test_a_takeover_behind_a_drain_is_no_good_end() -> None:
     with ExitStack() as held:
         ours = held.enter_context(site_lock("loop", "apply"))
 
-        def taken(chosen: Sequence[Named], _: Outcomes) -> Outcomes:
+        def taken(chosen: Sequence[Named], _: Outcomes, take: Take) -> None:
             held.enter_context(site_lock("loop", "a colleague", takeover=True))
-            return end("committed")(chosen, {})
+            end("committed")(chosen, {}, take)
 
         boot: Step[Named] = Step(name="boot", concerns=lambda *_: True, act=taken)
         (told,) = ended([Named(1)], drained(log, boot), ours, HftError, "taken over")
@@ -248,3 +241,101 @@ def test_an_engine_that_could_not_be_started_again_is_no_good_end() -> None:
     with site_lock("loop", "apply") as ours:
         (told,) = ended([Named(1)], (*drained(log)[:1], resume), ours)
     assert (told.result, "the engine is stopped" in told.seen) == ("failed", True)
+
+
+WAVE = (Named(1, "a"), Named(2, "b"), Named(3, "b"), Named(4, "b"))
+
+
+def test_an_end_is_told_while_a_neighbour_is_still_at_work() -> None:
+    """The one that hangs ends only when the ends of all its neighbours were told."""
+    told: list[str] = []
+    all_but_one = threading.Event()
+
+    def one(changes: Named, _: HostOutcome) -> HostOutcome:
+        if changes.host.name == "e2":
+            assert all_but_one.wait(30), told
+        return HostOutcome(host=changes.host.name, result="applied", seen="done")
+
+    def hear(outcomes: Sequence[HostOutcome]) -> None:
+        told.extend(outcome.host for outcome in outcomes)
+        if {"e3", "e4"} <= set(told):
+            all_but_one.set()
+
+    with site_lock("loop", "apply") as ours:
+        rollout(WAVE, (Step(name="send", concerns=lambda *_: True, act=each(one)),), ours, hear)
+    assert (told[0], set(told[1:3]), told[3]) == ("e1", {"e3", "e4"}, "e2")
+
+
+def test_a_host_is_told_of_when_no_later_step_concerns_it_and_not_before() -> None:
+    """One needs a boot behind the send, one fails in it, and one that needs nothing is through at once."""
+    told: list[tuple[str, str]] = []
+    heard: list[list[str]] = []
+
+    def send(chosen: Sequence[Named], so_far: Outcomes, take: Take) -> None:
+        for one in chosen:
+            end("failed" if one.host.name == "e4" else "staged")([one], so_far, take)
+            heard.append([name for name, _ in told])
+
+    steps: tuple[Step[Named], ...] = (
+        Step(name="send", concerns=lambda one, _: one.host.name != "e3", act=send),
+        Step(name="boot", concerns=lambda _, outcome: outcome.result == "staged", act=end("committed")),
+    )
+    with site_lock("loop", "apply") as ours:
+        rollout(WAVE, steps, ours, lambda ends: told.extend((end.host, end.result) for end in ends))
+    assert heard[1:] == [["e1", "e3"], ["e1", "e3", "e4"]]
+    assert told[1:] == [("e3", "no_change"), ("e4", "failed"), ("e2", "committed")]
+
+
+@pytest.mark.parametrize("has_later", [False, True])
+def test_an_interrupt_tells_only_those_as_interrupted_that_had_not_ended(has_later: bool) -> None:
+    """What had ended, with a step to come or without, stands as it ended; each is told of once."""
+
+    def one_hangs(chosen: Sequence[Named], so_far: Outcomes, take: Take) -> None:
+        end("staged")([one for one in chosen if one.host.name != "e2"], so_far, take)
+        if "e2" in so_far:
+            raise KeyboardInterrupt
+
+    first: Step[Named] = Step(name="send", concerns=lambda *_: True, act=one_hangs)
+    later: tuple[Step[Named], ...] = (step("boot", []),) if has_later else ()
+    with site_lock("loop", "apply") as ours:
+        told = ended(WAVE, (first, *later), ours, KeyboardInterrupt)
+    assert sorted((one.host, one.result) for one in told) == [
+        ("e1", "applied" if has_later else "staged"), ("e2", "failed"), ("e3", "staged"), ("e4", "staged")
+    ]  # fmt: skip
+    assert [one.host for one in told if "interrupted" in one.seen] == ["e2"]
+
+
+def test_an_end_that_comes_after_the_interrupt_was_told_is_not_told_again() -> None:
+    late: list[Take] = []
+
+    def act(_: Sequence[Named], __: Outcomes, take: Take) -> None:
+        late.append(take)
+        raise KeyboardInterrupt
+
+    step: Step[Named] = Step(name="send", concerns=lambda *_: True, act=act)
+    with site_lock("loop", "apply") as ours:
+        told = ended([Named(1)], (step,), ours, KeyboardInterrupt)
+        late[0](HostOutcome(host="e1", result="applied", seen="x"))
+    assert [(one.host, one.result) for one in told] == [("e1", "failed")]
+
+
+def test_a_record_that_fails_ends_the_run_behind_the_step_and_cuts_nobody_short() -> None:
+    log: list[str] = []
+
+    def full(outcomes: Sequence[HostOutcome]) -> None:
+        log.extend(f"told {one.host} {one.result}" for one in outcomes)
+        if "told e2 applied" in log:
+            raise HftError(Exit.BAD_INPUT, "cannot write the run record")
+
+    def one(changes: Named, _: HostOutcome) -> HostOutcome:
+        log.append(f"did {changes.host.name}")
+        return HostOutcome(host=changes.host.name, result="applied", seen="done")
+
+    hosts = (Named(1, "a"), *WAVE[1:], Named(5, "c"))
+    step: Step[Named] = Step(name="send", concerns=lambda *_: True, act=each(one))
+    with site_lock("loop", "apply") as ours, pytest.raises(HftError, match="run record"):
+        rollout(hosts, (step,), ours, full)
+    assert {line for line in log if line.startswith("did")} == {"did e1", "did e2", "did e3", "did e4"}
+    assert sorted(line for line in log if line.startswith("told")) == [
+        *(f"told e{number} applied" for number in (1, 2, 3, 4)), "told e5 not_run"
+    ]  # fmt: skip
