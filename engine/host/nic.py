@@ -6,13 +6,15 @@ adding its id to vfio-pci, which would bind every port of that kind. The previou
 STATE first, so that `release` restores it; a step that fails is undone. Without a working IOMMU nothing is
 bound: the device could otherwise write anywhere in memory.
 
-Never bound: a port that carries a route through a gateway, of either address family; a listening or
-connected TCP socket on its own addresses (ssh); another interface (VLAN, bond, bridge); virtual functions; a
-port of which any of this cannot be read; a port whose IOMMU group has devices that stay with the kernel.
+Never bound: a port that is the way of a route in any table, of either address family; a socket on its own
+addresses (ssh); another interface (VLAN, bond, bridge); virtual functions; a port that is named with
+--management, or whose interface is in another network namespace; a port of which any of this cannot be
+read; a port whose IOMMU group has devices that stay with the kernel. A port with an address is bound only
+when each address is typed with --give-up: a server that listens on all addresses shows on no port.
 Never released: a port whose group a process holds open, because the kernel would wait for it indefinitely.
 
-The binding is lost at a reboot: a unit binds before the engine starts. Needs root.
-Standard library only, with no imports from this project: the file also runs alone.
+The binding is lost at a reboot: a unit binds before the engine starts. Needs root and ip(8).
+Standard library only, and of this project engine/host/port_use.py alone.
 """
 
 from __future__ import annotations
@@ -26,9 +28,12 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Set
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+
+from engine.host import port_use
 
 EXIT_DONE, EXIT_CONFIG, EXIT_NOT_SAFE, EXIT_RETRY = 0, 64, 69, 75
 STATE = Path("/run/hft/nic")
@@ -36,10 +41,11 @@ VFIO = "vfio-pci"
 ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 NETWORK_CLASS, BRIDGE_CLASS = "0x02", "0x06"
 PATIENCE_S, NAMES_S = 10.0, 3.0
-TCP_LISTEN, TCP_ESTABLISHED = "0A", "01"
+IN_USER_SPACE = (VFIO, None, "uio_pci_generic", "igb_uio", "pci-stub")  # a port of these has no interface
 EPILOG = """examples:
   python3 -m engine.host.nic status 0000:41:00.0
   python3 -m engine.host.nic bind 0000:41:00.0 --owner hft-engine
+  python3 -m engine.host.nic bind 0000:41:00.0 --give-up 10.77.1.11 --management eno1
   python3 -m engine.host.nic release 0000:41:00.0
 
 One JSON line on standard output. Exit codes: 0 done or already done (status: always), 64 bad arguments or no
@@ -64,6 +70,7 @@ class Port:
     group: str | None
     companions: tuple[str, ...] = ()  # "address driver" of others in its group that the kernel drives
     in_use: tuple[str, ...] = ()  # reasons why the host needs its interfaces
+    addresses: tuple[str, ...] = ()  # of its interfaces, without the link-local ones
     holders: tuple[int, ...] = ()  # processes that hold its group open
 
 
@@ -87,7 +94,8 @@ def read_port(address: str, root: Path = Path("/")) -> Port:
         interfaces=tuple(entry.name for entry in entries),
         group=group,
         companions=_companions(device, address),
-        in_use=tuple(why for entry in entries for why in _needs(root, device, entry)),
+        in_use=tuple(why for entry in entries for why in port_use.reasons(root, device, entry)),
+        addresses=tuple(one for entry in entries for one in port_use.addresses(root, entry)),
         holders=_holders(root, group) if group else (),
     )
 
@@ -115,87 +123,6 @@ def _companions(device: Path, address: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _needs(root: Path, device: Path, interface: Path) -> list[str]:
-    """Why the host needs this interface, by the kernel's tables; one that cannot be read is a reason too."""
-    name = interface.name
-    why = [f"{name} carries {upper.name.removeprefix('upper_')}" for upper in interface.glob("upper_*")]
-    functions = sorted(entry.resolve().name for entry in device.glob("virtfn*"))
-    try:
-        if functions or _number(device / "sriov_numvfs"):
-            why.append(f"{name} has virtual functions: {', '.join(functions) or 'enabled'}")
-        why += _routes(root, name)
-        local = _local_addresses(name) if root == Path("/") else _recorded_addresses(root, name)
-        why += _sessions(root, name, local)
-    except (OSError, ValueError, IndexError, LookupError) as error:
-        why.append(f"{name}: what stands on it cannot be read ({type(error).__name__}: {error})")
-    return sorted(set(why))
-
-
-def _number(path: Path) -> int:
-    return int(path.read_text()) if path.exists() else 0
-
-
-def _routes(root: Path, name: str) -> Iterator[str]:
-    """Every route through a gateway: the default one, and the only way to a network behind (proc_net(5))."""
-    for line in (root / "proc/net/route").read_text().splitlines()[1:]:
-        device, network, gateway = line.split()[:3]
-        if device == name and network == "00000000":
-            yield f"{name} has the default route"
-        elif device == name and gateway != "00000000":
-            yield f"{name} has the route to {_dotted(network)}"
-    for line in _optional(root / "proc/net/ipv6_route"):
-        fields = line.split()
-        if fields[9] != name or fields[4] == "0" * 32:
-            continue
-        to = ipaddress.IPv6Address(bytes.fromhex(fields[0]))
-        is_default = int(to) == 0 and fields[1] == "00"
-        yield f"{name} has the {'IPv6 default route' if is_default else f'route to {to}'}"
-
-
-def _sessions(root: Path, name: str, local: Set[str]) -> Iterator[str]:
-    """TCP of this host on its addresses: a dual-stack listener's IPv4 peers stand in tcp6, mapped."""
-    tables = ((root / "proc/net/tcp").read_text().splitlines(), _optional(root / "proc/net/tcp6"))
-    for line in (line for table in tables for line in table[1:]):
-        fields = line.split()
-        address = _socket_address(fields[1].partition(":")[0])
-        if fields[3] in (TCP_LISTEN, TCP_ESTABLISHED) and address in local:
-            yield f"{name} has a TCP session or listener on {address}"
-
-
-def _optional(path: Path) -> list[str]:
-    """The lines of a table that a kernel without IPv6 lacks."""
-    return path.read_text().splitlines() if path.exists() else []
-
-
-def _dotted(number: str) -> str:
-    """An IPv4 address of /proc/net: a little-endian number in hexadecimal."""
-    return str(ipaddress.IPv4Address(bytes.fromhex(number)[::-1]))
-
-
-def _socket_address(number: str) -> str:
-    """An address of /proc/net/tcp or tcp6: four words, each little-endian; a mapped one as the IPv4 it is."""
-    if len(number) == 8:
-        return _dotted(number)
-    words = bytes.fromhex(number)
-    found = ipaddress.IPv6Address(b"".join(words[at : at + 4][::-1] for at in range(0, 16, 4)))
-    return str(found.ipv4_mapped or found)
-
-
-def _local_addresses(name: str) -> set[str]:
-    argv = ["ip", "-json", "address", "show", "dev", name]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise LookupError(f"ip address show dev {name}: {done.stderr.strip()[-200:]}")
-    listed = json.loads(done.stdout or "[]")
-    return {
-        str(ipaddress.ip_address(info["local"])) for entry in listed for info in entry.get("addr_info", [])
-    }
-
-
-def _recorded_addresses(root: Path, name: str) -> set[str]:
-    return {str(ipaddress.ip_address(line)) for line in _optional(root / "addresses" / name)}
-
-
 def _holders(root: Path, group: str) -> tuple[int, ...]:
     held = []
     for entry in (root / "proc").iterdir():
@@ -213,7 +140,15 @@ def _holders(root: Path, group: str) -> tuple[int, ...]:
 # DECIDE
 
 
-def why_not_bind(port: Port) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What the caller typed about the port: addresses that may go with it, and ports that never go."""
+
+    give_up: Set[str] = frozenset()
+    management: Set[str] = frozenset()
+
+
+def why_not_bind(port: Port, words: Words = Words()) -> str | None:
     """Why `bind` is refused; None when it is safe."""
     if port.group is None:
         return (
@@ -221,7 +156,27 @@ def why_not_bind(port: Port) -> str | None:
         )
     if port.companions:
         return f"IOMMU group {port.group} is shared with {', '.join(port.companions)}"
-    return "; ".join(port.in_use) or None
+    if named := sorted(words.management & {port.address, *port.interfaces}):
+        return f"{', '.join(named)} is a management port"
+    if not port.interfaces and port.driver not in IN_USER_SPACE:
+        return (
+            f"{port.driver} drives it and its interface is not here: it may be in another network namespace; "
+            "move it back (ip -n NAMESPACE link set NAME netns 1)"
+        )
+    return "; ".join((*port.in_use, *_addresses_kept(port, words.give_up))) or None
+
+
+def _addresses_kept(port: Port, give_up: Set[str]) -> list[str]:
+    """Addresses that nobody gave up, and those given up that are on another port than meant."""
+    name = " ".join(port.interfaces)
+    why = [
+        f"{name} has the address {one}: whoever comes to this host by it is cut off (if that may be, add "
+        f"--give-up {one})"
+        for one in port.addresses
+        if one not in give_up
+    ]
+    strange = sorted(give_up - {*port.addresses})
+    return why + [f"{one} is to be given up and is not on {name}" for one in strange]
 
 
 def why_not_release(port: Port) -> str | None:
@@ -274,12 +229,20 @@ class Bus:
             file.write(text)
 
 
-def bind(port: Port, bus: Bus, state: Path, load: Callable[[], None], give: Callable[[str], None]) -> str:
+def bind(  # noqa: PLR0913  # a port, what was typed of it, and the three things that act
+    port: Port,
+    bus: Bus,
+    state: Path,
+    load: Callable[[], None],
+    give: Callable[[str], None],
+    *,
+    words: Words = Words(),
+) -> str:
     """Bind to vfio-pci; returns what was done. LOAD loads the module, GIVE hands over the group's node."""
     if port.driver == VFIO:
         give(port.group or "")
         return f"{port.address} is already bound to {VFIO}"
-    if refusal := why_not_bind(port):
+    if refusal := why_not_bind(port, words):
         raise NicError(EXIT_NOT_SAFE, f"{port.address}: {refusal}")
     remember(port, state)
     try:
@@ -337,6 +300,11 @@ def give_node(group: str, owner: str | None) -> None:
         os.chown(f"/dev/vfio/{group}", pwd.getpwnam(owner).pw_uid, -1)
 
 
+def plain_address(text: str) -> str:
+    """An IP address in its shortest form; ValueError for anything else."""
+    return str(ipaddress.ip_address(text))
+
+
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -348,6 +316,21 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("verb", choices=("status", "bind", "release"))
     parser.add_argument("address", help="PCI address, as lspci -D prints it")
     parser.add_argument("--owner", help="user that gets the IOMMU group's node (bind)")
+    parser.add_argument(
+        "--give-up",
+        type=plain_address,
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="an IP address of the port that the host may lose (bind; repeat it for each)",
+    )
+    parser.add_argument(
+        "--management",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an interface or PCI address that is never bound, as the inventory names it (bind; repeat it)",
+    )
     parser.add_argument("--state", type=Path, default=STATE, help=f"record of the previous driver ({STATE})")
     return parser
 
@@ -358,7 +341,9 @@ def main(argv: list[str]) -> int:
     try:
         port, bus, done = read_port(wanted.address), Bus(wanted.address), ""
         if wanted.verb == "bind":
-            done = bind(port, bus, wanted.state, load_vfio, lambda group: give_node(group, wanted.owner))
+            words = Words(give_up=frozenset(wanted.give_up), management=frozenset(wanted.management))
+            give = partial(give_node, owner=wanted.owner)
+            done = bind(port, bus, wanted.state, load_vfio, give, words=words)
         elif wanted.verb == "release":
             done = release(port, bus, wanted.state)
         seen = asdict(read_port(wanted.address))

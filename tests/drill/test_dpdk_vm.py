@@ -27,7 +27,7 @@ from engine.conformance.signing import Signer
 from engine.contract import CONTRACT_VERSION
 from engine.contract.canonical import canonical
 from engine.contract.metrics import read_page
-from engine.host import nic
+from engine.host import nic, port_use
 from engine.toolchain.build import build
 from lab.driver import Lab
 from lab.machine import Machine
@@ -74,8 +74,8 @@ class Host:
         return {name: entry.values[0] for name, entry in read_page(page).entries.items()}
 
     def nic(self, *words: str) -> tuple[int, dict[str, Any]]:
-        """The shipped tool, as one file."""
-        done = self.machine.execute(["python3", f"{PLACE}/nic.py", *words])
+        """The shipped tool, with the one module it needs."""
+        done = self.machine.execute(["env", f"PYTHONPATH={PLACE}", "python3", "-m", nic.__name__, *words])
         return done.returncode, json.loads(done.stdout)
 
     def interface(self, link: Link) -> str | None:
@@ -114,7 +114,9 @@ def equip(host: Host, programs: Path) -> None:
     """Binaries, and those of their libraries that the host does not have."""
     host.sh(f"mkdir -p {PLACE}/lib {PLACE}/run")
     host.sh("sysctl -q -w net.core.rmem_max=67108864 net.core.wmem_max=67108864")
-    host.put("nic.py", Path(nic.__file__).read_bytes())
+    host.sh(f"mkdir -p {PLACE}/engine/host")
+    for file in (Path(nic.__file__), Path(port_use.__file__)):
+        host.put(f"engine/host/{file.name}", file.read_bytes())
     for name in ("hft-engine", "hft-venue"):
         host.put(name, (programs / name).read_bytes(), "755")
         listed = subprocess.run(["ldd", programs / name], capture_output=True, text=True, check=True).stdout
@@ -208,8 +210,9 @@ def bound(hosts: tuple[Host, Host]) -> tuple[Host, Host, dict[str, str], dict[st
         assert int(engine.sh(f"cat {sizes}/nr_hugepages")) == pages
     devices = {line: engine.address(link) for line, (link, _) in LINES.items()}
     names = {line: str(engine.interface(link)) for line, (link, _) in LINES.items()}
-    for address in devices.values():
-        code, said = engine.nic("bind", address, "--owner", USER)
+    for line, address in devices.items():
+        lost = engine.machine.spec.address(LINES[line][0])
+        code, said = engine.nic("bind", address, "--owner", USER, "--give-up", lost)
         assert (code, said["driver"], said["interfaces"]) == (0, "vfio-pci", []), said
     return ops, engine, devices, names
 

@@ -17,6 +17,7 @@ from engine.host.nic import (
     Bus,
     NicError,
     Port,
+    Words,
     bind,
     main,
     read_port,
@@ -194,13 +195,13 @@ def test_a_virtio_ports_interface_counts_though_it_hangs_one_step_below(machine:
 def test_the_port_of_a_session_or_listener_is_never_taken(machine: Machine, state: str, taken: bool) -> None:
     (machine.root / "addresses/ens1").write_text("10.77.1.11\n")
     machine.proc("tcp", f"0: 0B014D0A:0016 0D014D0A:C000 {state} rest")
-    assert (why_not_bind(machine.port()) is None) is taken
+    assert (why_not_bind(machine.port(), Words(give_up=frozenset({"10.77.1.11"}))) is None) is taken
 
 
 def test_another_addresses_session_is_no_reason(machine: Machine) -> None:
     (machine.root / "addresses/ens1").write_text("10.77.1.11\n")
     machine.proc("tcp", "0: 0B024D0A:0016 0D014D0A:C000 01 rest")
-    assert why_not_bind(machine.port()) is None
+    assert why_not_bind(machine.port(), Words(give_up=frozenset({"10.77.1.11"}))) is None
 
 
 def test_a_port_below_a_vlan_is_never_taken(machine: Machine) -> None:
@@ -241,6 +242,16 @@ SIX_LINK = SIX_DEFAULT.replace(f"fe80{'0' * 27}1", "0" * 32)
 SIX, MAPPED = "B80D0120000000000000000001000000", "0000000000000000FFFF00000A02000A"
 
 
+ON = {"gateway": "2001:db8::1", "dev": "ens1", "table": "7"}
+ECMP = {"dst": "default", "nexthops": [{"dev": "other"}, {"gateway": "10.0.1.1", "dev": "ens1"}]}
+
+
+def listed(machine: Machine, words: str, *entries: object) -> None:
+    """What ip(8) lists on this host."""
+    (machine.root / "ip").mkdir()
+    (machine.root / "ip" / words).write_text(json.dumps(entries))
+
+
 def bare(machine: Machine, name: str, *lines: str) -> int:
     """A table without a header."""
     return (machine.root / "proc/net" / name).write_text("\n".join(lines) + "\n")
@@ -276,6 +287,14 @@ def unreadable(machine: Machine, name: str) -> None:
             "10.0.2.10",
         ),
         (lambda m: (m.proc("tcp6", f"0: {SIX}:0016 {SIX}:0 0A"), addresses(m, "2001:db8::1")), "listener"),
+        (lambda m: (bare(m, "udp", "-", "0: 0A02000A:2710 0:0 07"), addresses(m, "10.0.2.10")), "UDP socket"),
+        (lambda m: listed(m, "4-route-show-table-all", ECMP), "next hop of the default route"),
+        (lambda m: listed(m, "6-route-show-table-all", {"dst": "default"} | ON), "default route (table 7)"),
+        (lambda m: listed(m, "4-route-show-table-all", {"dst": "9.0.0.0/8", "nhid": 5}), "by id alone"),
+        (lambda m: listed(m, "4-route-show-table-all", {"gateway": "10.0.0.1"}), "cannot be read"),
+        (lambda m: listed(m, "4-route-show-table-all", "x"), "cannot be read"),
+        (lambda m: listed(m, "4-rule", {"priority": 9, "iif": "ens1"}), "routing rule 9"),
+        (lambda m: (m.device(ADDRESS) / "net/ens1/master").symlink_to("../../bond0"), "part of bond0"),
         (functions, "virtual functions: 0000:41:01.0"),
         (lambda m: (m.device(ADDRESS) / "sriov_numvfs").write_text("1\n"), "virtual functions: enabled"),
         (lambda m: unreadable(m, "route"), "cannot be read"),
@@ -305,4 +324,37 @@ def test_what_stands_on_another_port_or_is_only_its_own_network_does_not_keep_it
     machine: Machine, lay: Callable[[Machine], object]
 ) -> None:
     lay(machine)
-    assert why_not_bind(machine.port()) is None
+    port = machine.port()
+    assert why_not_bind(port, Words(give_up=frozenset(port.addresses))) is None
+
+
+@pytest.mark.parametrize("address", ["10.0.2.10", "2001:db8::1"])
+def test_a_port_with_an_address_is_kept_until_it_is_typed(
+    machine: Machine, address: str, tmp_path: Path
+) -> None:
+    """A server that listens on every address, with nobody logged in, shows in no table of this port."""
+    addresses(machine, address, "fe80::1")
+    kernel, state = Kernel(machine), tmp_path / "state"
+    with pytest.raises(NicError, match=f"--give-up {address}"):
+        bind(machine.port(), kernel, state, lambda: None, lambda _: None)
+    assert kernel.writes == []
+    words = Words(give_up=frozenset({address}))
+    bind(machine.port(), kernel, state, lambda: None, lambda _: None, words=words)
+    assert kernel.driver() == VFIO
+
+
+def test_an_address_that_is_typed_and_is_elsewhere_means_another_port(machine: Machine) -> None:
+    words = Words(give_up=frozenset({"10.9.9.9"}))
+    assert "10.9.9.9 is to be given up and is not on ens1" in str(why_not_bind(machine.port(), words))
+
+
+@pytest.mark.parametrize("name", ["ens1", ADDRESS])
+def test_a_management_port_is_never_bound(machine: Machine, name: str) -> None:
+    assert "is a management port" in str(why_not_bind(machine.port(), Words(management=frozenset({name}))))
+    assert why_not_bind(machine.port(), Words(management=frozenset({"eno9"}))) is None
+
+
+def test_a_port_whose_interface_is_in_another_namespace_is_kept(machine: Machine) -> None:
+    (machine.device(ADDRESS) / "net/ens1").rmdir()
+    assert "another network namespace" in str(why_not_bind(machine.port()))
+    assert why_not_bind(replace(machine.port(), driver="uio_pci_generic")) is None
