@@ -16,7 +16,7 @@ BINARIES = ("test_wire", "test_feed", "test_book", "test_dpdk")
 SANITIZED = ("address,undefined", BINARIES)
 FUZZ: tuple[str, tuple[str, ...]] = ("fuzz", ())
 NATIVE_BUILDS = (SANITIZED, FUZZ)
-MINUTE_EXECUTIONS = 5_000_000
+EXECUTIONS = 1_000_000  # `make fuzz` does ten times as many
 Build = Callable[[str, tuple[str, ...]], Path]
 # What each fuzz target must have decoded: types of ITCH, blocks of those, letters of SoupBinTCP and the link
 # with one kind for all others, OUCH messages of both directions, order messages and the directory.
@@ -62,7 +62,7 @@ def fuzz(build: Path, executions: int, seed: int) -> None:
 
 @pytest.mark.engine
 @pytest.mark.timeout(1200)
-def test_a_seeded_minute_of_fuzzing_breaks_nothing_and_reaches_every_message_type(
+def test_a_million_seeded_inputs_break_nothing_and_reach_every_message_type(
     native_build: Build,
 ) -> None:
-    fuzz(native_build(*FUZZ), MINUTE_EXECUTIONS, 2)
+    fuzz(native_build(*FUZZ), EXECUTIONS, 2)
