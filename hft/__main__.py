@@ -10,12 +10,14 @@ import os
 import sys
 
 from hft.signals import end_as_ctrl_c
+from hft.standard_streams import open_closed
 
 
 def main() -> None:
     """Entry point of the console script."""
     end_as_ctrl_c()
     try:
+        open_closed()
         from hft.cli import main as run
 
         code = run()

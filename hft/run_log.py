@@ -36,7 +36,9 @@ from hft.errors import Exit, HftError, exit_code_of
 from hft.heads import Head, remember, remembered
 from hft.operators import operator
 from hft.run_lines import GENESIS, canonical, end_of, hash_of, read_chain
+from inventory.errors import StateError
 from inventory.state_dir import open_shared, read_all, read_plain, state_root
+from transport.show import tell
 
 __all__ = [
     "GENESIS",
@@ -47,6 +49,7 @@ __all__ = [
     "operator",
     "read",
     "read_bytes",
+    "read_to_look",
     "recorded",
     "state_root",
 ]
@@ -76,6 +79,8 @@ class Run:
     exit_code: Exit = Exit.OK
     message: str = ""
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    is_look: bool = False  # it changes no host, so it goes on without a record that cannot be written
+    goes_without: bool = False
 
     def host(self, name: str, **facts: Any) -> None:
         """Add facts about one host, such as `result="committed"`, `plan_hash=...` or `verdict="ok"`."""
@@ -86,7 +91,19 @@ class Run:
         self.host(name, **facts)
         event = {"event": "host", "run": self.run, "verb": self.verb, "host": name, "facts": facts}
         with signals_held():
+            self.write(event)
+
+    def write(self, event: Mapping[str, Any]) -> None:
+        """Add one line; a look that cannot says so once and goes on, everybody else gets the HftError."""
+        if self.goes_without:
+            return
+        try:
             append(self.site, event)
+        except (HftError, StateError) as error:
+            if not self.is_look:
+                raise
+            self.goes_without = True
+            tell(f"hft: {error}; this run goes on without its record", err=True)
 
 
 @contextmanager
@@ -100,26 +117,28 @@ def signals_held() -> Iterator[None]:
 
 
 @contextmanager
-def recorded(
+def recorded(  # noqa: PLR0913  # each by name
     site: str,
     verb: str,
     *,
     hosts: Sequence[str],
     reason: str = "",
     plan_hashes: Mapping[str, str] | None = None,
+    is_look: bool = False,
 ) -> Iterator[Run]:
     """A run in the record: opened before the body, closed after it with its outcome and exit code.
 
     The body sets `run.exit_code` when it ends without an exception but not well, and `run.host(...)` as it
-    learns.
+    learns. A run that IS_LOOK, which changes no host, goes on when the record cannot be written.
     """
-    run = Run(site=site, run=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}", verb=verb)
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    run = Run(site=site, run=name, verb=verb, is_look=is_look)
     opened = {"event": "opened", "run": run.run, "verb": verb, "by": operator(), "pid": os.getpid()}
     opened |= {"reason": reason, "hosts": list(hosts), "plan_hashes": dict(plan_hashes or {})}
     is_open = False
     try:
         with signals_held():
-            append(site, opened)
+            run.write(opened)
             is_open = True
         yield run
     except BaseException as error:
@@ -140,7 +159,7 @@ def _code_of(error: BaseException) -> Exit:
 
 def _close(run: Run) -> None:
     closed = {"event": "closed", "run": run.run, "verb": run.verb, "outcome": run.exit_code.name.lower()}
-    append(run.site, closed | {"exit_code": int(run.exit_code), "message": run.message, "hosts": run.hosts})
+    run.write(closed | {"exit_code": int(run.exit_code), "message": run.message, "hosts": run.hosts})
 
 
 def append(site: str, event: Mapping[str, Any]) -> str:
@@ -268,6 +287,15 @@ def read(site: str) -> History:
     except OSError as error:
         raise HftError(Exit.BAD_INPUT, f"{path}: cannot read it: {error.strerror}") from error
     return read_bytes(data, remembered(path))
+
+
+def read_to_look(site: str) -> History:
+    """The same for a look, which nobody blinds by what he lays there: an empty one whose problem says why."""
+    try:
+        return read(site)
+    except (HftError, StateError) as error:
+        said = f"not read, so nothing of it is known here: {error}"
+        return History(lines=(), problems=(said,), last_hash=GENESIS)
 
 
 def read_bytes(data: bytes, head: Head | None = None) -> History:

@@ -3,7 +3,7 @@
 The verb joins what `checks` may not know: the run record (which plan was applied from here last), the state
 directory and the exit codes. It changes nothing on a host. Exit codes: 5 violated, 7 unreachable, 4
 unverifiable, 9 not judged because this machine was too busy to run its VMs, else 0; the worst of all hosts
-wins in that order.
+wins in that order. 130 is an interrupt: what was judged by then is told, reported and on record.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 
 import click
 
@@ -22,16 +23,19 @@ from checks.document import counters, document_of, host_document, junit_of
 from checks.errors import SelectionError
 from checks.page import page_of
 from checks.suite import HostResult, Options, check_hosts, given_plans, targets
-from checks.verdict import Finding, Verdict
+from checks.verdict import Finding, Verdict, unverifiable
 from hft import options, run_log
 from hft.errors import Exit, HftError
 from hft.files import Report
 from hft.views.table import show_table
+from inventory.errors import StateError
 from inventory.load import load_site
 from inventory.model import Host, Site
 from inventory.selection import select
+from transport.at_once import at_once
 from transport.show import Style, Styled, tell, tell_document
 
+MESSAGE_MAX = 500
 GOOD_DEPLOY = ("applied", "no_change")
 STYLES: dict[Verdict, Style] = {
     Verdict.OK: "green",
@@ -51,7 +55,8 @@ Examples:
 
 \b
 Exit codes: 0 ok, 5 violated, 7 a host did not answer, 4 unverifiable, 2 bad input or nothing to check,
-9 could not be judged: this machine was too busy with other work to run its VMs.
+9 could not be judged: this machine was too busy with other work to run its VMs, 130 interrupted: what was
+judged by then is told all the same.
 Plain pytest works too: pytest checks --inventory inventory/lab.py
 """
 )
@@ -100,8 +105,8 @@ def check(  # noqa: PLR0913, PLR0917  # one parameter per option
             for name, path in (("junit", junit), ("html", html))
             if path is not None
         }
-        results = _run(site, limit, plan, how)
-        code = exit_code_of(results)
+        results, is_cut = _run(site, limit, plan, how)
+        code = Exit.INTERRUPTED if is_cut else exit_code_of(results)
         if as_json:
             tell_document(document_of(site.name, results, int(code)))
         else:
@@ -116,7 +121,10 @@ def check(  # noqa: PLR0913, PLR0917  # one parameter per option
             "junit": lambda: junit_of(site.name, results),
             "html": lambda: page_of(site.name, results, about),
         }
-        return _reported(code, {files[name]: texts[name] for name in files})
+        code = _reported(code, {files[name]: texts[name] for name in files})
+        if is_cut:
+            raise KeyboardInterrupt  # everything that is known is told: now it ends as any interrupt does
+        return code
 
 
 def _reported(code: Exit, reports: Mapping[Report, Callable[[], str]]) -> Exit:
@@ -132,25 +140,67 @@ def _reported(code: Exit, reports: Mapping[Report, Callable[[], str]]) -> Exit:
     return code
 
 
-def _run(site: Site, limit: str | None, plan: Path | None, how: Options) -> tuple[HostResult, ...]:
+def _run(site: Site, limit: str | None, plan: Path | None, how: Options) -> tuple[list[HostResult], bool]:
+    """The result of each host, and whether an interrupt came before all were judged."""
     try:
         chosen = targets(select(site, limit))
+        history = run_log.read_to_look(site.name)
+        for problem in history.problems:
+            tell(f"hft: run record: {problem}", err=True)
         judged = replace(
             how,
             wanted=given_plans(plan, chosen),
-            recorded=recorded_plans(site.name, chosen),
-            releases=recorded_releases(site.name),
+            recorded=recorded_plans(history, chosen),
+            releases=recorded_releases(history),
             untuned={h.name: found for h in chosen if (found := store.load_untuned(site.name, h.name))},
         )
-        with run_log.recorded(site.name, "check", hosts=[host.name for host in chosen]) as run:
-            results = check_hosts(site, chosen, judged, lambda line: tell(line, err=True))
+        names = [host.name for host in chosen]
+        with run_log.recorded(site.name, "check", hosts=names, is_look=True) as run:
+            came = Came(site=site.name, run=run)
+            try:
+                at_once(lambda host: came.add(_judge(site, host, judged)), chosen)
+            except KeyboardInterrupt:
+                left = [name for name in names if name not in came.results]
+                run.exit_code = Exit.INTERRUPTED
+                run.message = (
+                    f"interrupted; not judged: {', '.join(left)}"[:MESSAGE_MAX] if left else "interrupted"
+                )
+                return [came.results.get(name) or not_judged(name) for name in names], True
+            results = [came.results[name] for name in names]
             run.exit_code = exit_code_of(results)
-            for result in results:
-                run.host(result.host, verdict=result.verdict or "unreachable", plan_hash=_hash_of(result))
     except SelectionError as error:
         raise HftError(Exit.BAD_INPUT, str(error)) from error
-    remember(site.name, results)
-    return results
+    return results, False
+
+
+def _judge(site: Site, host: Host, how: Options) -> HostResult:
+    (result,) = check_hosts(site, [host], how, lambda line: tell(line, err=True))
+    return result
+
+
+@dataclass(slots=True, kw_only=True)
+class Came:
+    """The results so far: each is on record and kept for on-call as it comes, whatever its neighbours do."""
+
+    site: str
+    run: run_log.Run
+    results: dict[str, HostResult] = field(default_factory=dict)
+    turn: Lock = field(default_factory=Lock)
+
+    def add(self, result: HostResult) -> None:
+        """Any thread may; they wait for each other."""
+        with self.turn:
+            self.results[result.host] = result
+            verdict = result.verdict or "unreachable"
+            remember(self.site, [result])
+            self.run.ended(result.host, verdict=verdict, plan_hash=_hash_of(result))
+
+
+def not_judged(name: str) -> HostResult:
+    """The result of a host of which an interrupted run knows nothing."""
+    said = "not judged: the run was interrupted before this host was through"
+    finding = unverifiable("run", "not_read", said)
+    return HostResult(host=name, started_at=run_log.now(), findings=(finding,))
 
 
 def _hash_of(result: HostResult) -> str | None:
@@ -158,24 +208,29 @@ def _hash_of(result: HostResult) -> str | None:
 
 
 def remember(site: str, results: Sequence[HostResult]) -> None:
-    """Keep the verdicts for on-call, and counters of an untuned host for later comparison."""
+    """Keep the verdicts for on-call, and counters of an untuned host for later comparison.
+
+    A verdict that cannot be kept is a verdict all the same.
+    """
     for result in results:
-        store.save(site, result.host, host_document(result))
-        if result.measurement is not None and result.measurement.cpus and not result.tuned:
-            store.save_untuned(site, result.host, result.measurement)
+        try:
+            store.save(site, result.host, host_document(result))
+            if result.measurement is not None and result.measurement.cpus and not result.tuned:
+                store.save_untuned(site, result.host, result.measurement)
+        except (OSError, StateError) as error:
+            tell(f"hft: {result.host}: its verdict is not kept for later: {error}", err=True)
 
 
-def recorded_plans(site: str, hosts: Sequence[Host]) -> dict[str, str]:
+def recorded_plans(history: run_log.History, hosts: Sequence[Host]) -> dict[str, str]:
     """The plan hash that the last committed apply from here recorded, per host."""
-    history = run_log.read(site)
     found = {host.name: history.applied_plan(host.name) for host in hosts}
     return {name: plan for name, plan in found.items() if plan is not None}
 
 
-def recorded_releases(site: str) -> dict[str, dict[str, str]]:
+def recorded_releases(history: run_log.History) -> dict[str, dict[str, str]]:
     """Host -> slot -> digest that `hft engine deploy` recorded here last; removal forgets a slot."""
     found: dict[str, dict[str, str]] = {}
-    for verb, name, facts in reversed(list(run_log.read(site).ends())):
+    for verb, name, facts in reversed(list(history.ends())):
         slot, digest = facts.get("slot"), facts.get("digest")
         if not isinstance(slot, str):
             continue

@@ -119,7 +119,7 @@ def look_at(
     return Report(
         site=site.name,
         standings=standings,
-        history=run_log.read(site.name),
+        history=run_log.read_to_look(site.name),
         holder=holder_of(site.name),
         now=datetime.now(UTC),
         machine=ended(),

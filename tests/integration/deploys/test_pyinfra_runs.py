@@ -235,6 +235,32 @@ def test_reader_that_left_changes_nothing_of_what_is_done_recorded_or_returned(
 
 
 @needs_namespaces
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_changes_nothing_of_what_is_done_recorded_or_returned(
+    made: Path, tmp_path: Path, closed: str
+) -> None:
+    """All that a host goes through; stock pyinfra needs its streams, and hft gives it some."""
+    target = TARGETS[made]
+    environment = {**os.environ, "HFT_STATE": str(tmp_path / "state"), "HFT_LAB_DIR": str(tmp_path)}
+
+    def run(*words: str) -> int:
+        argv = [str(BIN / "hft"), *words, "--inventory", str(made / "inv.py")]
+        shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *argv]
+        return subprocess.run(shell, env=environment, cwd=tmp_path, check=False, timeout=60).returncode
+
+    target.run("echo 61 >/proc/sys/vm/swappiness")
+    assert run("apply", "--yes", "--json") == 0
+    assert target.run("cat /proc/sys/vm/swappiness").strip() == "10"
+    assert run("recover", NAME) == 0
+    assert run("revert", NAME, "--yes", "--drain") == 0
+    assert run("remove", NAME, "--yes") == 0
+    (record,) = (tmp_path / "state/runs").glob("*.jsonl")
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    ends = [(line["verb"], line["exit_code"]) for line in lines if line["event"] == "closed"]
+    assert ends == [(verb, 0) for verb in ("apply", "recover", "revert", "remove")]
+
+
+@needs_namespaces
 def test_interrupt_leaves_no_lock_and_says_how_to_go_on(command: Run, made: Path, tmp_path: Path) -> None:
     """Ended while the host works, by whichever signal: old or planned, recorded, and the next run goes on."""
     target = TARGETS[made]
