@@ -30,6 +30,7 @@ from checks.settings import setting_findings
 from checks.slots import slot_findings
 from checks.topics import topic_findings
 from checks.verdict import Finding, Verdict, unverifiable, worst
+from inventory.bounded import read_bounded
 from inventory.model import Host, Site
 from transport.at_once import at_once
 from transport.errors import SlowError, UnreachableError
@@ -37,6 +38,7 @@ from transport.hint import enrol
 
 FACTS_TIMEOUT_S = 180.0
 LOOKS_AT_EMULATED = 3
+PLAN_MAX = 32 << 20
 
 Say = Callable[[str], None]
 
@@ -102,7 +104,7 @@ def given_plans(plan: Path | None, hosts: Sequence[Host]) -> dict[str, Expected]
         )
     files = {host.name: plan / f"{host.name}.json" if plan.is_dir() else plan for host in hosts}
     try:
-        return {name: read_plan(path.read_text(encoding="utf-8")) for name, path in files.items()}
+        return {name: read_plan(read_bounded(path, PLAN_MAX).decode("utf-8")) for name, path in files.items()}
     except OSError as error:
         raise SelectionError(f"--plan: {error.filename}: {error.strerror}") from error
     except (CheckError, UnicodeDecodeError) as error:

@@ -96,10 +96,14 @@ class _Tree:
             descriptor = os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:
             return b""
-        with open(descriptor, "rb") as stream:  # noqa: PTH123  # a descriptor, not a path
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return b""
-            found = stream.read(FILE_MAX + 1)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            return b""
+        try:
+            with os.fdopen(descriptor, "rb") as stream:
+                found = stream.read(FILE_MAX + 1)
+        except OSError:
+            return b""
         return found if len(found) <= FILE_MAX else b""
 
     def link(self, path: str) -> str | None:

@@ -12,6 +12,7 @@ from deploys.slot.slot_changes import Asked
 from deploys.slot.slot_state import Seen
 from engine.host import places
 from engine.ticket import signing
+from inventory.bounded import read_bounded
 from inventory.model import Host
 
 SIZE_MAX = 1 << 20
@@ -65,10 +66,7 @@ def _verify(limits: SignedLimits, signers: str, host: str, where: str) -> None:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(SIZE_MAX + 1)
-        if len(data) > SIZE_MAX:
-            raise RefusedError("", f"{path}: larger than {SIZE_MAX >> 20} MiB")
-        return data.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RefusedError("", f"{path}: cannot be read: {error}") from error
+        return read_bounded(path, SIZE_MAX).decode("utf-8")
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the path
+        said = getattr(error, "strerror", None) or error
+        raise RefusedError("", f"{path}: cannot be read: {said}") from error

@@ -24,6 +24,7 @@ from engine.ticket.signing import TICKET_NAMESPACE
 from hft.changing import Change, ask, carry_out, rolled_out
 from hft.errors import Exit, HftError, HostsError
 from hft.locks import SiteLock, site_lock
+from inventory.bounded import read_bounded
 from inventory.errors import InventoryError
 from inventory.load import load_site
 from inventory.model import Host, Site
@@ -35,6 +36,7 @@ from transport.show import Styled, tell, tell_document
 from transport.ssh import Ssh
 from tuning.strict_json import parse
 
+CONFIG_SIZE_MAX = 1 << 20
 ROLES = frozenset({"engine", "standby"})
 
 
@@ -100,9 +102,10 @@ def asked_of(request: DeployRequest, package: Package, signers_sha256: str | Non
 def read_object(path: Path) -> Mapping[str, Any]:
     """A JSON object; what is in it is never shown, it may hold a password."""
     try:
-        found = parse(path.read_bytes())
+        found = parse(read_bounded(path, CONFIG_SIZE_MAX))
     except (OSError, ValueError) as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read as JSON: {error}") from error
+        said = getattr(error, "strerror", None) or error
+        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read as JSON: {said}") from error
     if not isinstance(found, dict):
         raise HftError(Exit.BAD_INPUT, f"{path}: expected a JSON object")
     return found

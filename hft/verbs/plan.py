@@ -8,6 +8,7 @@ that it answers at once on any Linux machine.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from hft.errors import Exit, HftError
 from hft.files import Report
 from hft.tree_capture import capture_tree
 from hft.views.topology import draw
+from inventory.bounded import read_bounded
 from transport.hint import command
 from transport.show import one_line, tell, tell_document
 from tuning.compliance.diff import Changes, diff
@@ -342,11 +344,10 @@ def _read(path: str) -> str:
     try:
         if path == "-":
             data = sys.stdin.buffer.read(FILE_SIZE_MAX + 1)
+            if len(data) > FILE_SIZE_MAX:
+                raise OSError(errno.EFBIG, f"larger than {FILE_SIZE_MAX >> 10} KiB")
         else:
-            with Path(path).open("rb") as stream:
-                data = stream.read(FILE_SIZE_MAX + 1)
-        if len(data) > FILE_SIZE_MAX:
-            raise HftError(Exit.BAD_INPUT, f"{path}: larger than {FILE_SIZE_MAX >> 20} MiB, not a snapshot")
+            data = read_bounded(Path(path), FILE_SIZE_MAX)
         return data.decode("utf-8-sig")
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the path
         said = getattr(error, "strerror", None) or error

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from deploys.errors import RefusedError
-from deploys.tune.changes import engine_units
+from deploys.tune.changes import STANDINS, engine_units
 from deploys.tune.host_changes import check_identity
 from deploys.tune.host_state import HostState
 from deploys.tune.observe import look_at
@@ -68,9 +68,12 @@ def committed_txn(host: Host, seen: HostState) -> str:
 
 
 def refuse_revert(host: Host, seen: HostState, *, drain: bool) -> None:
-    """Another machine, a running engine, or one that stands on the plan that would go."""
+    """Another machine, a running engine, or one that stands on the plan that would go.
+
+    The lab's stand-ins trade nothing and come with the plan: they are stopped for it without a word.
+    """
     check_identity(host, seen)
-    if seen.engine_active and not drain:
+    if not drain and any(not unit.startswith(STANDINS) for unit in seen.engine_units):
         raise RefusedError(
             host.name, "the engine slice is active", hint="run with --drain to stop the engine first"
         )

@@ -50,6 +50,7 @@ def findings() -> dict[str, dict[str, dict[str, Any]]]:
 
 def settled(name: str) -> dict[str, Any]:
     """How the half undone host stands once its own recovery unit has tried in vain, too."""
+    standing: dict[str, Any] = {}
     for _ in range(60):
         done = hft("status", "--json", name, codes=(0, 10))
         (standing,) = json.loads(done.stdout)["hosts"]

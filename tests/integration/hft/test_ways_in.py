@@ -82,16 +82,14 @@ def test_without_ssh_the_controller_says_so(
     assert (said.code, "ssh cannot be started here" in said.err) == (2, True)
 
 
-def test_a_state_directory_that_cannot_be_is_bad_input(
+def test_a_state_directory_that_cannot_be_is_bad_input_of_a_change_and_said_by_a_look(
     hft: Callable[..., Any], loopback: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HFT_STATE", "/dev/null/x")
     host = pinned(loopback)
-    for words in (
-        ("check", "--config-only"),
-        ("apply", "--yes"),
-        ("host", "acknowledge", "e1", "--reason", "x"),
-    ):
+    said = hft("check", "--config-only", "--inventory", host.inventory)
+    assert (said.code, "goes on without its record" in said.err, "Traceback" in said.err) == (4, True, False)
+    for words in (("apply", "--yes"), ("host", "acknowledge", "e1", "--reason", "x")):
         said = hft(*words, "--inventory", host.inventory)
         assert (said.code, "Traceback" in said.err) == (2, False), said.err
 
