@@ -104,6 +104,16 @@ class Facts:
         found = self.text(path)
         return None if found is None else cpus_of_list(found)
 
+    @cached_property
+    def sharing_cpus(self) -> dict[int, Cpus]:
+        """For each CPU that is known, all CPUs of its frequency policy."""
+        seen = self.under("/sys/devices/system/cpu/cpu", "/cpufreq/related_cpus")
+        return {
+            int(cpu): frozenset(int(one) for one in text.split() if one.isdecimal())
+            for cpu, text in seen.items()
+            if cpu.isdecimal()
+        }
+
     def under(self, prefix: str, suffix: str) -> dict[str, str]:
         """For each path that was read and is what it is taken for: the part between -> the text."""
         found = {

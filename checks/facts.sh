@@ -60,6 +60,7 @@ done
 for path in /proc/irq/[0-9]*/smp_affinity_list /proc/irq/[0-9]*/effective_affinity_list /sys/kernel/irq/[0-9]*/actions \
     /sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list \
     /sys/devices/system/cpu/cpu[0-9]*/topology/physical_package_id \
+    /sys/devices/system/cpu/cpu[0-9]*/cpufreq/related_cpus \
     /sys/devices/system/node/node[0-9]*/cpulist /sys/devices/system/node/node[0-9]*/hugepages/*/nr_hugepages \
     /sys/fs/cgroup/*.slice/cpuset.cpus.effective /sys/fs/cgroup/*.scope/cpuset.cpus.effective /sys/fs/cgroup/*.slice/*.slice/cpuset.cpus.effective \
     /sys/class/net/*/operstate /sys/class/net/*/carrier /sys/class/net/*/address /sys/class/net/*/device/uevent \
@@ -69,7 +70,8 @@ for path in /proc/irq/[0-9]*/smp_affinity_list /proc/irq/[0-9]*/effective_affini
     [ -e "$path" ] && present="$present $path"
 done
 
-# What systemd reads at a boot. Comments are left out, and so is what tmpfiles does outside of /sys and /proc.
+# What systemd reads at a boot. Comments are left out, and so are lines of tmpfiles.d that write and block nothing:
+# a pattern can stand for a file of the kernel without naming /sys or /proc.
 # A name with a blank or a folder that cannot be listed is reported as unreadable: systemd reads it, and we did not.
 config='' rules='' unseen=''
 keep() {
@@ -104,7 +106,7 @@ section files
 { refused=$({
     printf '%s\0' $present | xargs -0 grep -aHZ ''
     [ "$config" ] && printf '%s\0' $config | xargs -0 grep -aHZE '^[[:space:]]*[^#;[:space:]]'
-    [ "$rules" ] && printf '%s\0' $rules | xargs -0 grep -aHZE '/(sys|proc)/'
+    [ "$rules" ] && printf '%s\0' $rules | xargs -0 grep -aHZE '^[[:space:]]*["'\''wexXrRfF]'
 } 2>&1 >&3); } 3>&1
 section unreadable
 printf '%s\n' "$refused$unseen"

@@ -1,16 +1,20 @@
-"""Hugepages: every pool of the host against what the plan's command line reserves."""
+"""Hugepages: every pool of the host against what the plan reserves, and the files that change a pool."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from checks.errors import CheckError
 from checks.expected import Expected
 from checks.facts import Facts
+from checks.kernel_line import words_of_line
 from checks.verdict import Finding, not_applicable, ok, unverifiable, violated
+from tuning.plan.setting import KernelArg, Setting, SysfsValue
 
 _POOL = re.compile(r"([0-9]{1,5})/hugepages/hugepages-([0-9]{1,9})kB")
 _SIZE = re.compile(r"([0-9]{1,9})([kKmMgG])")
+_FILE = re.compile(r"/sys/devices/system/node/node([0-9]+)/hugepages/hugepages-([0-9]+)kB/nr_hugepages")
 _UNITS = {"k": 1, "m": 1024, "g": 1024 * 1024}
 
 
@@ -77,3 +81,42 @@ def _pages_wanted(args: list[tuple[str, str]]) -> dict[tuple[int, str | None], i
                     raise CheckError(f"not a number of pages: {part[:20]!r}")
                 wanted[(size_kb, node if colon else None)] = int(count)
     return wanted
+
+
+def counts_pages(setting: Setting) -> bool:
+    """Whether a setting reserves hugepages: by a boot argument, or on older kernels by a file."""
+    match setting:
+        case KernelArg():
+            return setting.name == "hugepages"
+        case SysfsValue():
+            return _FILE.fullmatch(setting.path) is not None
+        case _:
+            return False
+
+
+def pool_files(expected: Expected, facts: Facts) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Every file of the kernel that changes a pool, by its names, and the pages that the plan wants by it."""
+    args = [(one.name, one.value) for one, _ in expected.settings if isinstance(one, KernelArg)]
+    wanted = _pages_wanted(args)
+    for one, _ in expected.settings:
+        if isinstance(one, SysfsValue) and (file := _FILE.fullmatch(one.path)):
+            wanted[int(file[2]), file[1]] = int(one.value)
+    pools = {(int(file[2]), file[1]) for path in facts.files if (file := _FILE.fullmatch(path))}
+    pools |= {(size, node or "0") for size, node in wanted}
+    total = {size: sum(n for (kb, _), n in wanted.items() if kb == size) for size, _ in pools}
+    for size, node in sorted(pools):
+        count = wanted.get((size, node), wanted.get((size, None), 0))
+        yield (f"/sys/devices/system/node/node{node}/hugepages/hugepages-{size}kB/nr_hugepages",), count
+    for size, count in sorted(total.items()):
+        folder = f"/sys/kernel/mm/hugepages/hugepages-{size}kB"
+        yield (f"{folder}/nr_hugepages", f"{folder}/nr_hugepages_mempolicy"), count
+    default = _default_kb([*words_of_line(facts.text("/proc/cmdline") or ""), *args])
+    names = ("/proc/sys/vm/nr_hugepages", "/proc/sys/vm/nr_hugepages_mempolicy")
+    yield names, total.get(default, -1)  # a size of which no pool is known: any number is another one
+
+
+def _default_kb(args: list[tuple[str, str]]) -> int:
+    sizes = [
+        size for name, value in args if name == "default_hugepagesz" and (size := _SIZE.fullmatch(value))
+    ]
+    return int(sizes[-1][1]) * _UNITS[sizes[-1][2].lower()] if sizes else 2048

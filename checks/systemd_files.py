@@ -4,10 +4,8 @@ A configuration folder exists below /etc, /run, /usr/local/lib and /usr/lib. Fil
 their names, whatever folder they are in; of two with one name only that of the first folder counts, and an
 empty file or a link to /dev/null there hides the others (sysctl.d(5), tmpfiles.d(5), systemd-system.conf(5)).
 
-- sysctl.d: the last assignment of a key counts; a key with a dash and no value takes an assignment away;
-  patterns never overrule a key that is named in full.
-- tmpfiles.d: of the lines for one path the *first* counts; a pattern is a path of its own, written in turn.
-- drop-ins: CPU lists add up (`CPUAffinity=`, `AllowedCPUs=`), and an empty one begins anew.
+In drop-ins CPU lists add up (`CPUAffinity=`, `AllowedCPUs=`), and an empty one begins anew. What sysctl.d and
+tmpfiles.d write is read by checks/boot_writes.py.
 
 Nothing here is shared with what plans or renders.
 """
@@ -15,10 +13,7 @@ Nothing here is shared with what plans or renders.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from checks.errors import CheckError
 from checks.reading import Cpus, cpus_of_list
@@ -35,22 +30,6 @@ UNIT_FOLDERS = (
     "/usr/local/lib/systemd/system",
     "/usr/lib/systemd/system",
 )
-# Types of tmpfiles.d that share one table by path, so that the first of them keeps the others out.
-ONE_LINE_A_PATH = frozenset("wexXrR")
-# Writing the first sets the second, too (Documentation/admin-guide/sysctl): order decides between them.
-ALSO_SETS: Mapping[str, tuple[str, ...]] = {
-    "vm.dirty_bytes": ("vm.dirty_ratio",),
-    "vm.dirty_background_bytes": ("vm.dirty_background_ratio",),
-    "kernel.watchdog": ("kernel.nmi_watchdog",),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Winner:
-    """What a boot would set, and the file that says so; a value of None takes an earlier one away."""
-
-    path: str
-    value: str | None
 
 
 def in_order(files: Files, folder: str) -> list[str]:
@@ -71,92 +50,6 @@ def _named(files: Files, folders: Iterable[str]) -> list[str]:
 def without_run(files: Files) -> dict[str, str]:
     """The files that are there after a boot whatever writes below /run."""
     return {path: text for path, text in files.items() if not path.startswith("/run/")}
-
-
-def sysctl_winner(files: Files, key: str) -> Winner | None:
-    """What systemd-sysctl would write last to a key; None when no file names it."""
-    named: dict[str, Winner] = {}
-    patterns: list[tuple[str, Winner]] = []
-    for path in in_order(files, "sysctl.d"):
-        for name, value in _assignments(files[path]):
-            one = Winner(path=path, value=value)
-            if re.search(r"[*?\[]", name):
-                patterns.append((name, one))
-            else:
-                named.pop(name, None)  # it moves to the end
-                named[name] = one
-    found = named.get(key)
-    if found is None:
-        matching = [one for name, one in patterns if fnmatchcase(key, name) and one.value is not None]
-        found = matching[-1] if matching else None
-    order = list(named)
-    for name, also in ALSO_SETS.items():
-        other = named.get(name) if key in also else None
-        if other is None or other.value in (None, "0"):
-            continue
-        if key not in named or order.index(name) > order.index(key):
-            found = Winner(path=other.path, value=f"{name} = {other.value}")
-    return found
-
-
-def _assignments(text: str) -> Iterator[tuple[str, str | None]]:
-    """(dotted key, value) of each line; None for `-key`, which takes an assignment away."""
-    for raw in text.splitlines():
-        line = raw.strip()
-        if not line or line[0] in "#;":
-            continue
-        name, equals, value = line.partition("=")
-        if not equals and not line.startswith("-"):
-            continue
-        yield _dotted(name.strip().removeprefix("-").strip()), value.strip() if equals else None
-
-
-def _dotted(name: str) -> str:
-    """A key with dots between its parts: the first of `/` and `.` is the separator (sysctl.d(5))."""
-    name = re.sub("/+", "/", name).strip("/")
-    first = re.search(r"[./]", name)
-    return name.translate(str.maketrans("/.", "./")) if first and first[0] == "/" else name
-
-
-def tmpfiles_winner(files: Files, wanted: str) -> Winner | None:
-    """What systemd-tmpfiles would write last to a path at a boot; None when no line writes it."""
-    lines: dict[str, tuple[str, Winner]] = {}
-    for path in in_order(files, "tmpfiles.d"):
-        for kind, target, value in _lines(files[path]):
-            if kind in ONE_LINE_A_PATH and (kind != "w" or value):
-                lines.setdefault(target, (kind, Winner(path=path, value=value if kind == "w" else None)))
-    found, same = None, lines.get(wanted)
-    for target, (kind, one) in lines.items():
-        if target == wanted or (kind == "w" and _matches(wanted, target)):
-            found = one if kind == "w" else found
-    return found if found is not None or same is None else same[1]
-
-
-def _lines(text: str) -> Iterator[tuple[str, str, str]]:
-    """(type letter, path, argument) of each line of tmpfiles.d(5)."""
-    for raw in text.splitlines():
-        line = raw.strip()
-        if not line or line.startswith("#"):
-            continue
-        fields = re.match(r"(\S+)\s+(\"[^\"]*\"|'[^']*'|\S+)((?:\s+\S+){0,4})(?:\s+(.*))?$", line)
-        if fields is None:
-            continue
-        kind = fields[1].strip("\"'")[:1]
-        path = re.sub("/+", "/", " ".join(shlex.split(fields[2])))
-        yield kind, _plain(path), _plain((fields[4] or "").strip())
-
-
-def _plain(text: str) -> str:
-    """Specifiers resolved; only `%%` is known here."""
-    if re.search(r"%(?!%)", text.replace("%%", "")):
-        return f"(unknown: {text})"
-    return text.replace("%%", "%")
-
-
-def _matches(path: str, pattern: str) -> bool:
-    """glob(7): a star never matches a slash."""
-    here, there = path.split("/"), pattern.split("/")
-    return len(here) == len(there) and all(map(fnmatchcase, here, there))
 
 
 def cpus_of_manager(files: Files) -> tuple[Cpus, list[str]]:
@@ -201,8 +94,8 @@ def _added_up(files: Files, order: Iterable[str], section: str, name: str) -> tu
 
 def _values(text: str, section: str, name: str) -> Iterator[str]:
     inside = ""
-    joined = re.sub(r"\\\n", " ", text)
-    for raw in joined.splitlines():
+    told = (line for line in re.split(r"[\n\r]", text) if line.strip()[:1] not in ("#", ";"))
+    for raw in re.sub(r"\\\n", " ", "\n".join(told)).split("\n"):
         line = raw.strip()
         if line.startswith("[") and line.endswith("]"):
             inside = line[1:-1]

@@ -2,8 +2,9 @@
 
 Pure, over the files of a snapshot. Our own files count as if they were written: what is missing of them is
 pending anyway. systemd reads files by name across its folders (/etc before /run, /usr/local/lib and /usr/lib
-for one name; a link to /dev/null hides the others). In sysctl.d and in drop-ins the last word counts, in
-tmpfiles.d the first. What is below /run counts twice, as it is and as if it were gone: a boot empties it.
+for one name; a link to /dev/null hides the others). In drop-ins the last word counts; for the files of the
+kernel see tuning/compliance/foreign_writes.py. What is below /run counts twice, as it is and as if it were
+gone: a boot empties it.
 """
 
 from __future__ import annotations
@@ -11,27 +12,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import translate
 
+from tuning.compliance.foreign_writes import BootFile, Said, Wish, foreign_sysctl, foreign_tmpfiles
 from tuning.compliance.live import same_value
-from tuning.cpuset import CpuSet
+from tuning.compliance.pool_files import is_pool, pool_files
+from tuning.cpuset import CPU_DIR, CpuSet
 from tuning.errors import CpuListError
 from tuning.plan.plan import Plan
-from tuning.plan.setting import Pid1Affinity, Setting, SliceCpus, Sysctl, SysfsValue
+from tuning.plan.setting import KernelArg, Pid1Affinity, Setting, SliceCpus, Sysctl, SysfsValue
 from tuning.snapshot.capture import UNIT_FOLDERS
 from tuning.snapshot.files import Snapshot
 from tuning.units import ENGINE_SLICE, MONITORING_SLICE
 
 OURS = "90-hft.conf"
 ROOTS = ("/etc", "/run", "/usr/local/lib", "/usr/lib")
+MANAGER = tuple("/".join((root, "systemd/system.conf.d")) for root in ROOTS)
+SYSCTL = tuple("/".join((root, "sysctl.d")) for root in ROOTS)
 UNITS = tuple(f"/{folder}" for folder in UNIT_FOLDERS)
 TMPFILES = tuple("/".join((root, "tmpfiles.d")) for root in ROOTS)
-BLOCKS = "wexXrR"  # types of tmpfiles.d of which a path has one line
-WRITES_TOO = {
-    "vm.dirty_ratio": "vm.dirty_bytes",
-    "vm.dirty_background_ratio": "vm.dirty_background_bytes",
-    "kernel.nmi_watchdog": "kernel.watchdog",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,45 +51,74 @@ class Overruled:
         return f"remove that from {self.path}, or the file"
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    name: str
-    path: str
-    lines: tuple[str, ...]
-
-    @property
-    def is_ours(self) -> bool:
-        return self.path.startswith("/etc/") and self.name == OURS
-
-
 def overruled(plan: Plan, snapshot: Snapshot) -> tuple[Overruled, ...]:
     """Every setting of a plan that a foreign file would win at the next boot."""
     found: dict[str, Overruled] = {}
     for skip in ("", "/run/"):
         folders = _Folders(snapshot, skip)
         for setting in plan.settings:
-            if setting.key not in found and (one := _winner(setting, folders)):
+            if setting.key not in found and (one := _winner(setting, plan, snapshot, folders)):
                 found[setting.key] = one
     return tuple(found.values())
 
 
-def _winner(setting: Setting, folders: _Folders) -> Overruled | None:
+def _winner(setting: Setting, plan: Plan, snapshot: Snapshot, folders: _Folders) -> Overruled | None:
     match setting:
-        case Sysctl():
-            seen = _sysctl(setting, folders.of([f"{root}/sysctl.d" for root in ROOTS]))
-        case SysfsValue():
-            seen = _tmpfiles(setting, folders.of(TMPFILES))
+        case Sysctl() | SysfsValue() | KernelArg():
+            seen = _written(setting, snapshot, folders) or _pool(setting, plan, snapshot, folders)
         case Pid1Affinity():
-            files = folders.of([f"{root}/systemd/system.conf.d" for root in ROOTS])
+            files = folders.of(MANAGER, "/etc/systemd/system.conf.d")
             seen = _cpus(files, "Manager", "CPUAffinity", setting.cpus, whole=False)
         case SliceCpus():
             whole = setting.slice in (ENGINE_SLICE, MONITORING_SLICE)
             kind = "Scope" if setting.slice.endswith(".scope") else "Slice"
-            files = folders.of(_drop_ins(setting.slice))
+            own = "" if whole else f"/etc/systemd/system/{setting.slice}.d"
+            files = folders.of(_drop_ins(setting.slice), own)
             seen = _cpus(files, kind, "AllowedCPUs", setting.cpus, whole=whole)
         case _:
             return None
     return Overruled(setting=setting, path=seen[0], seen=seen[1]) if seen else None
+
+
+def _written(setting: Setting, snapshot: Snapshot, folders: _Folders) -> Said | None:
+    """The foreign line that a value of ours loses to, in the folder that we use or in the other one."""
+    if not isinstance(setting, Sysctl | SysfsValue):
+        return None
+    wish = Wish(
+        names=_names(setting.path, snapshot),
+        is_same=lambda seen: same_value(seen, setting.value, setting.compare),
+    )
+    is_sysctl = isinstance(setting, Sysctl)
+    by_sysctl = foreign_sysctl(wish, folders.of(SYSCTL, SYSCTL[0]), is_ours=is_sysctl)
+    return by_sysctl or foreign_tmpfiles(wish, folders.of(TMPFILES, TMPFILES[0]), is_ours=not is_sysctl)
+
+
+def _names(path: str, snapshot: Snapshot) -> tuple[str, ...]:
+    """A frequency policy is shown below each CPU it covers, as cpuN/cpufreq and as cpufreq/policyN."""
+    above, cpu, leaf = path.partition("/cpufreq/")
+    root, _, name = above.rpartition("/")
+    if not cpu or root != CPU_DIR:
+        return (path,)
+    others = (snapshot.text(f"{above}/cpufreq/related_cpus") or "").split()
+    numbers = [name.removeprefix("cpu"), *others]
+    return (
+        path,
+        *(f"{root}/{one}/{leaf}" for n in numbers for one in (f"cpu{n}/cpufreq", f"cpufreq/policy{n}")),
+    )
+
+
+def _pool(setting: Setting, plan: Plan, snapshot: Snapshot, folders: _Folders) -> Said | None:
+    """The foreign line that changes the pages which a setting reserves."""
+    if not is_pool(setting):
+        return None
+    for names, count in pool_files(plan, snapshot):
+        if getattr(setting, "path", None) in names:
+            continue
+        wish = Wish(names=names, is_same=lambda seen, count=count: seen == str(count))  # type: ignore[misc]
+        found = foreign_sysctl(wish, folders.of(SYSCTL, SYSCTL[0]), is_ours=False)
+        if found := found or foreign_tmpfiles(wish, folders.of(TMPFILES, TMPFILES[0]), is_ours=False):
+            return found
+    return None
 
 
 class _Folders:
@@ -108,84 +135,29 @@ class _Folders:
         if skip:
             self.texts = {path: text for path, text in self.texts.items() if not path.startswith(skip)}
 
-    def of(self, folders: Sequence[str]) -> list[_File]:
-        """The files that count, by name; ours stands where it would be, whether it is there or not."""
+    def of(self, folders: Sequence[str], own: str) -> list[BootFile]:
+        """The files that count, by name; ours stands in the folder OWN, whether it is there or not.
+
+        It is not among them where a file of its name in an earlier folder hides it, or where OWN is empty.
+        """
         rank = {folder: place for place, folder in enumerate(folders)}
         best: dict[str, tuple[int, str]] = {}
         for path in self.texts:
             folder, _, name = path.rpartition("/")
             if folder in rank and not name.startswith("."):
                 best[name] = min(best.get(name, (len(rank), "")), (rank[folder], path))
-        best[OURS] = (0, f"/etc/{OURS}")
+        ours = f"{own}/{OURS}"
+        if own:
+            best[OURS] = min(best.get(OURS, (len(rank), "")), (rank[own], ours))
         return [
-            _File(name, path, tuple(self.texts.get(path, "").replace("\\\n", " ").splitlines()))
+            BootFile(
+                name,
+                path,
+                tuple(re.split(r"[\n\r]", self.texts.get(path, ""))),
+                is_ours=path == ours,
+            )
             for name, (_, path) in sorted(best.items(), key=lambda one: one[0].encode())
         ]
-
-
-def _sysctl(setting: Sysctl, files: list[_File]) -> tuple[str, str] | None:
-    """From the last file back to ours: whoever names the key there has the last word."""
-    names = {setting.key, WRITES_TOO.get(setting.key, setting.key)}
-    for file in reversed(files):
-        if file.is_ours:
-            return None
-        for line in reversed(file.lines):
-            word, equals, value = line.strip().lstrip("-").partition("=")
-            is_said = equals or line.strip().startswith("-")
-            key = _key(word.strip())
-            if line.strip()[:1] in ("#", ";") or not is_said or key not in names:
-                continue
-            if key != setting.key and (not equals or value.strip() == "0"):
-                continue
-            if key == setting.key and equals and same_value(value.strip(), setting.value, setting.compare):
-                return None
-            return file.path, " ".join(line.split())[:80]
-    return None
-
-
-def _key(word: str) -> str:
-    parts = [part for part in word.split("/") if part]
-    slash, dot = word.find("/"), word.find(".")
-    if slash >= 0 and (dot < 0 or slash < dot):
-        return ".".join(part.replace(".", "/") for part in parts)
-    return word
-
-
-def _tmpfiles(setting: SysfsValue, files: list[_File]) -> tuple[str, str] | None:
-    """Before ours, any line for the path keeps ours out; after it, only a pattern is written once more."""
-    after, seen, patterns = False, None, set[str]()
-    for file in files:
-        if file.is_ours:
-            after = True
-            continue
-        for line in file.lines:
-            kind, path, value = _rule(line)
-            if not kind or kind not in BLOCKS or (kind == "w" and not value):
-                continue
-            if path == setting.path:
-                if not after and not (kind == "w" and same_value(value, setting.value, setting.compare)):
-                    return file.path, " ".join(line.split())[:80]
-                after = True  # written here, in the place of the first line for it: ours adds nothing
-            elif kind == "w" and path not in patterns and _covers(path, setting.path):
-                patterns.add(path)
-                same = same_value(value, setting.value, setting.compare)
-                seen = (None if same else (file.path, " ".join(line.split())[:80])) if after else seen
-    return seen
-
-
-def _rule(line: str) -> tuple[str, str, str]:
-    words = line.split(maxsplit=6)
-    if len(words) < 2 or words[0].startswith("#"):
-        return "", "", ""
-    path = re.sub("/+", "/", words[1].strip("\"'")).replace("%%", "%")
-    return words[0].strip("\"'")[:1], path, words[6].strip() if len(words) > 6 else ""
-
-
-def _covers(pattern: str, path: str) -> bool:
-    here, there = pattern.split("/"), path.split("/")
-    if not re.search(r"[*?\[]", pattern) or len(here) != len(there):
-        return False
-    return all(re.fullmatch(translate(one), other) for one, other in zip(here, there, strict=True))
 
 
 def _drop_ins(unit: str) -> list[str]:
@@ -198,10 +170,11 @@ def _drop_ins(unit: str) -> list[str]:
 
 
 def _cpus(
-    files: list[_File], section: str, name: str, planned: CpuSet, *, whole: bool
+    files: list[BootFile], section: str, name: str, planned: CpuSet, *, whole: bool
 ) -> tuple[str, str] | None:
     """Lists add up, an empty one begins anew. Ours does so in its place; a WHOLE unit of ours comes first."""
-    bits, givers, counts = planned, list[tuple[str, str]](), whole
+    counts = whole or not any(file.is_ours for file in files)
+    bits, givers = planned if whole or not counts else CpuSet(), list[tuple[str, str]]()
     for file in files:
         if file.is_ours:
             counts = True
@@ -222,7 +195,8 @@ def _cpus(
 
 def _values(lines: Sequence[str], section: str, name: str) -> Iterator[str]:
     here = ""
-    for raw in lines:
+    told = "\n".join(line for line in lines if line.strip()[:1] not in ("#", ";"))
+    for raw in told.replace("\\\n", " ").split("\n"):
         line = raw.strip()
         if line.startswith("["):
             here = line.strip("[]")

@@ -123,6 +123,7 @@ PATTERNS: tuple[str, ...] = (
     "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor",
     "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_available_governors",
     "sys/devices/system/cpu/cpu[0-9]*/cpufreq/cpuinfo_max_freq",
+    "sys/devices/system/cpu/cpu[0-9]*/cpufreq/related_cpus",
     "sys/devices/system/cpu/cpu0/cpuidle/state*/name",
     "sys/devices/system/cpu/cpu0/cpuidle/state*/latency",
     "sys/devices/system/cpu/cpu0/cpuidle/state*/disable",

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from checks.boot_writes import last_write, sysctl_writes, tmpfiles_writes
 from checks.expected import Expected
 from checks.facts import Facts
 from checks.persist import persist_findings
-from checks.systemd_files import cpus_of_manager, cpus_of_slice, sysctl_winner, tmpfiles_winner
+from checks.systemd_files import cpus_of_manager, cpus_of_slice
 from checks.verdict import Finding, Verdict
-from tests.support.boot_files import KINDS, KSM, ROOTS
+from tests.support.boot_files import DOUBTFUL, KINDS, KSM, PLACES
 from tests.support.own_files import WANTS, with_own_files
 
 Change = Callable[[Facts], Facts]
@@ -54,8 +55,7 @@ def test_the_files_of_the_plan_set_every_setting_at_the_next_boot(host: Facts, e
     assert len(persist_findings(expected, host)) > 25
 
 
-@pytest.mark.parametrize("root", ROOTS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("root", "kind"), PLACES)
 @pytest.mark.parametrize("name", ["10-local.conf", "99-local.conf"])
 def test_a_foreign_file_before_and_after_ours_in_each_folder(
     root: str, kind: str, name: str, host: Facts, expected: Expected
@@ -68,6 +68,24 @@ def test_a_foreign_file_before_and_after_ours_in_each_folder(
     for one in found.values():
         assert (one.verdict, one.reason) == (Verdict.VIOLATED, "next_boot_differs")
         assert path in one.message
+
+
+@pytest.mark.parametrize("kind", DOUBTFUL)
+def test_a_line_that_may_reach_our_file_is_not_judged(kind: str, host: Facts, expected: Expected) -> None:
+    folder, text, key = DOUBTFUL[kind]
+    found = bad(expected, put(f"/etc/{folder}/99-x.conf", text)(host))
+    assert {check: one.verdict for check, one in found.items()} == {f"persist.{key}": Verdict.UNVERIFIABLE}
+    same = text.replace("- 1\n", "- 0\n").replace("= 1\n", "= 0\n").replace("= 60", "= 10")
+    assert not bad(expected, put(f"/etc/{folder}/99-x.conf", same)(host)), (
+        "the value is the plan's, either way"
+    )
+
+
+def test_only_our_own_file_is_cured_by_apply(host: Facts, expected: Expected) -> None:
+    text = "[Slice]\nAllowedCPUs=0-3\n"
+    path = "/etc/systemd/system.control/system.slice.d/90-hft.conf"
+    found = bad(expected, put(path, text)(host))
+    assert "remove its line" in found["persist.slice.system.slice"].message
 
 
 @pytest.mark.parametrize("root", ["/etc", "/usr/local/lib"])
@@ -196,5 +214,6 @@ def test_a_drop_in_is_found_for_the_unit_its_prefix_and_its_type() -> None:
 
 
 def test_nobody_who_says_a_thing_is_no_winner() -> None:
-    assert sysctl_winner({}, "vm.swappiness") is None
-    assert tmpfiles_winner({"/etc/tmpfiles.d/a.conf": "d /tmp 1777 root root\n"}, KSM) is None
+    assert last_write(sysctl_writes({}, ("/proc/sys/vm/swappiness",))) is None
+    other = {"/etc/tmpfiles.d/a.conf": "d /tmp 1777 root root\n"}
+    assert last_write(tmpfiles_writes(other, (KSM,))) is None
