@@ -1,45 +1,32 @@
 """GRUB's script language, as much of it as decides what boots: words, blocks, conditions, menu entries.
 
-`parse` reads a script into commands, `Grub` runs them without touching anything: it keeps variables, collects
+`Grub` runs a parsed script without touching anything: it keeps variables, collects
 menu entries in order and, inside an entry, remembers what `linux` and `initrd` were given. Sources: the GRUB
 manual, "Writing full configuration files directly" and "The list of commands"; grub-core/script and
 grub-core/normal/menu.c.
 
-What cannot be known here (is this firmware EFI? did that module load?) is a `World`: a caller runs the same
-script in several and believes only an answer that all of them give. A construct that is not understood raises
-CheckError, so that nothing is ever taken for the menu that GRUB does not show.
+What cannot be known here (is this firmware EFI? did that font load?) is a `World`: a caller runs the same
+script in every one that the script asks about, and believes only an answer that all of them give. What could
+set a variable or end the walk, and is not understood, raises CheckError, so that nothing is ever taken for
+the menu that GRUB does not show.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from checks.errors import CheckError
+from checks.grub_parse import Command, parse
 
 DEPTH_MAX = 20  # files and functions inside of each other
-_TOKEN = re.compile(
-    r"""(?P<blank>[ \t\r]+|\\\n) | (?P<comment>\#[^\n]*) | (?P<end>\n|;;?|&&|\|\||[|&]) |
-    (?P<word>(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|\$\{[^}\n]*\}|[^\s;&|'"\\])+)""",
-    re.VERBOSE | re.DOTALL,
-)
 _PART = re.compile(
     r"""'(?P<plain>[^']*)' | "(?P<quoted>(?:\\.|[^"\\])*)" | \\(?P<escaped>.) |
     \$\{(?P<braced>[^}]*)\} | \$(?P<name>[A-Za-z_][A-Za-z0-9_]*|[0-9?@*\#]) | (?P<text>[^'"\\$]+|\$)""",
     re.VERBOSE | re.DOTALL,
 )
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
-_OPENS = {"if": "fi", "while": "done", "until": "done", "for": "done"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """One command: its words as written, the blocks behind it, and what joins it to the one before."""
-
-    words: tuple[str, ...]
-    blocks: tuple[tuple[Command, ...], ...] = ()
-    joined: str = ";"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,116 +38,56 @@ class Entry:
     is_submenu: bool
     body: tuple[Command, ...]
     arguments: tuple[str, ...] = ()
+    is_unrestricted: bool = True
+
+
+class UndecidedError(CheckError):
+    """A branch depends on something that is not known: WHAT. The walk has to be run with either answer."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"grub.cfg: whether {what[:60]} succeeds is not known")
+        self.what = what
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What the text does not tell: the platform, and whether commands that we do not know succeed."""
+    """What the text does not tell: the platform, and for each question that the script asks, its answer."""
 
     platform: str
-    others_succeed: bool
+    answers: tuple[tuple[str, bool], ...] = ()
+
+    def answer(self, what: str) -> bool:
+        """Whether a command succeeds, or a file exists; UndecidedError where this world does not say."""
+        for known, answer in self.answers:
+            if known == what:
+                return answer
+        raise UndecidedError(what)
+
+    def where(self, what: str, *, answer: bool) -> World:
+        """This world with one more answer."""
+        return replace(self, answers=(*self.answers, (what, answer)))
 
 
-WORLDS = tuple(World(platform=name, others_succeed=well) for name in ("pc", "efi") for well in (True, False))
-
-
-def parse(text: str) -> tuple[Command, ...]:
-    """The commands of a script; CheckError when it ends inside of something."""
-    tokens = _Tokens(list(_tokens(text)))
-    found = tokens.commands(())
-    if tokens.here is not None:
-        raise CheckError(f"grub.cfg: {tokens.here[:40]!r} stands where a command should")
-    return found
-
-
-def _tokens(text: str) -> Iterator[str]:
-    place = 0
-    while place < len(text):
-        match = _TOKEN.match(text, place)
-        if match is None:
-            raise CheckError(f"grub.cfg: a quote is not closed at {text[place : place + 40]!r}")
-        place = match.end()
-        if match.lastgroup == "end":
-            yield ";" if match[0] in ("\n", ";") else match[0]
-        elif match.lastgroup == "word":
-            yield match[0]
-
-
-class _Tokens:
-    """A cursor over the words of a script; the methods are its grammar."""
-
-    def __init__(self, words: list[str]) -> None:
-        self.words, self.place = words, 0
-
-    @property
-    def here(self) -> str | None:
-        return self.words[self.place] if self.place < len(self.words) else None
-
-    def take(self) -> str:
-        word = self.here
-        if word is None:
-            raise CheckError("grub.cfg ends inside of a block")
-        self.place += 1
-        return word
-
-    def skip(self) -> None:
-        while self.here == ";":
-            self.place += 1
-
-    def commands(self, closing: tuple[str, ...]) -> tuple[Command, ...]:
-        """Commands up to one of the CLOSING words, which is left there."""
-        found: list[Command] = []
-        joined = ";"
-        self.skip()
-        while self.here is not None and self.here not in closing:
-            found.append(self.command(joined))
-            joined = self.here if self.here in ("&&", "||") else ";"
-            if self.here in ("&&", "||"):
-                self.take()
-            elif self.here not in (None, ";", *closing):
-                raise CheckError(f"grub.cfg: {self.here[:40]!r} is not understood")
-            self.skip()
-        return tuple(found)
-
-    def command(self, joined: str) -> Command:
-        word = self.take()
-        if word == "if":
-            return self.condition(joined)
-        if word in _OPENS:
-            raise CheckError(f"grub.cfg: a loop ({word}) is not understood")
-        words = [word]
-        while self.here is not None and self.here not in (";", "&&", "||", "|", "&", ";;"):
-            if self.here == "{" and words[0] in ("menuentry", "submenu", "function"):
-                return Command(words=tuple(words), blocks=(self.block(),), joined=joined)
-            if self.here == "}" and len(words) > 0:
-                break
-            words.append(self.take())
-        if words[0] == "function":
-            self.skip()
-            return Command(words=tuple(words), blocks=(self.block(),), joined=joined)
-        return Command(words=tuple(words), joined=joined)
-
-    def block(self) -> tuple[Command, ...]:
-        if self.take() != "{":
-            raise CheckError("grub.cfg: a block does not begin with {")
-        inside = self.commands(("}",))
-        self.take()
-        return inside
-
-    def condition(self, joined: str) -> Command:
-        """`if A; then B; elif C; then D; else E; fi` as blocks A B C D E."""
-        blocks = [self.commands(("then",))]
-        while True:
-            self.take()
-            blocks.append(self.commands(("elif", "else", "fi")))
-            word = self.take()
-            if word == "elif":
-                blocks.append(self.commands(("then",)))
-                continue
-            if word == "else":
-                blocks.append(self.commands(("fi",)))
-                self.take()
-            return Command(words=("if",), blocks=tuple(blocks), joined=joined)
+WORLDS = (World(platform="pc"), World(platform="efi"))
+WORLDS_MAX = 128
+# Commands that set nothing and end nothing; whether they succeed is not known.
+HARMLESS = frozenset(
+    (
+        "background_color",
+        "background_image",
+        "clear",
+        "cpuid",
+        "keystatus",
+        "loadfont",
+        "play",
+        "serial",
+        "sleep",
+    )
+)
+SET_NOTHING = frozenset(
+    ("echo", "export", "insmod", "load_video", "rmmod", "terminal_input", "terminal_output", "true", ":")
+)
+SET_VARIABLES = frozenset({"hwmatch", "probe", "regexp", "search", "smbios"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -180,22 +107,31 @@ class Grub:
     initrds: tuple[str, ...] = ()
     ended: str = ""
     depth: int = 0
+    root_uuid: str | None = None
+    not_known: set[str] = field(default_factory=set)  # variables that a command has set to we know not what
+    untold: bool = False  # whether the outcome of the last command is not known
+    deciding: int = 0  # how many branches wait for what runs now
 
     def run(self, commands: Sequence[Command]) -> bool:
         """Whether the last command succeeded."""
         well = True
-        for one in commands:
+        joins = [one.joined != ";" for one in commands[1:]] + [False]
+        for one, is_asked in zip(commands, joins, strict=False):
             if self.ended:
                 return well
             if (one.joined == "&&" and not well) or (one.joined == "||" and well):
                 continue
+            self.deciding += is_asked
             well = self.one(one)
+            self.deciding -= is_asked
         return well
 
     def one(self, command: Command) -> bool:
         """Run one command, and keep its outcome in `$?`."""
+        self.untold = False
         well = self.step(command)
         self.variables["?"] = "0" if well else "1"
+        self.not_known = self.not_known | {"?"} if self.untold else self.not_known - {"?"}
         return well
 
     def step(self, command: Command) -> bool:
@@ -209,7 +145,10 @@ class Grub:
         if not words:
             return True
         if words[0] == "!":
-            return not self.call(words[1:])
+            self.deciding += 1
+            well = self.call(words[1:])
+            self.deciding -= 1
+            return not well
         if words[0] in ("menuentry", "submenu"):
             if command.blocks:
                 self.entries.append(_entry(words, command.blocks[0]))
@@ -219,7 +158,10 @@ class Grub:
     def choose(self, blocks: Sequence[tuple[Command, ...]]) -> bool:
         """The first branch whose condition holds."""
         for place in range(0, len(blocks) - 1, 2):
-            if self.run(blocks[place]):
+            self.deciding += 1
+            holds = self.run(blocks[place])
+            self.deciding -= 1
+            if holds:
                 return self.run(blocks[place + 1])
         return self.run(blocks[-1]) if len(blocks) % 2 else True
 
@@ -227,12 +169,16 @@ class Grub:
         """Run a command by its name."""
         name, rest = (words[0], words[1:]) if words else ("true", ())
         if name in self.functions:
-            return self.deeper(self.functions[name])
+            return self.function(name, rest)
         if _ASSIGNMENT.match(name) and not rest:
             return self.assign([name])
+        if name in SET_NOTHING:
+            return True
+        if name in HARMLESS:
+            return self.outcome(words)
+        if name in SET_VARIABLES:
+            return self.sets(name, rest)
         match name:
-            case "true" | ":":
-                return True
             case "false":
                 return False
             case "[" | "test":
@@ -242,14 +188,11 @@ class Grub:
             case "unset":
                 for one in rest:
                     self.variables.pop(one, None)
+                    self.not_known.discard(one)
                 return True
-            case "load_env":
-                self.variables |= self.saved
-                return True
-            case "save_env":
-                self.saved |= {one: self.variables.get(one, "") for one in rest}
-                return True
-            case "source" | "." | "configfile":
+            case "load_env" | "save_env":
+                return self.environment(name, rest)
+            case "source" | ".":
                 return self.source(rest)
             case "linux" | "linux16" | "linuxefi":
                 return self.load(rest)
@@ -259,17 +202,63 @@ class Grub:
                     return False
                 self.initrds = paths
                 return bool(paths)
-            case "reboot" | "halt" | "exit" | "chainloader" | "multiboot" | "multiboot2" | "boot":
+            case "fwsetup" if "--is-supported" in rest:
+                return self.outcome(words)
+            case "reboot" | "halt" | "exit" | "chainloader" | "multiboot" | "multiboot2" | "boot" | "fwsetup":
                 self.ended = name
                 return True
-            case "return" | "break" | "eval" | "extract_entries_source" | "normal":
-                raise CheckError(f"grub.cfg: {name} is not understood")
-            case (
-                "insmod" | "export" | "echo" | "search" | "load_video" | "terminal_input" | "terminal_output"
-            ):
-                return True
             case _:
-                return self.world.others_succeed
+                raise CheckError(f"grub.cfg: {name[:60]} is not understood")
+
+    def outcome(self, words: Sequence[str]) -> bool:
+        """Whether a command succeeds: asked of the world only where something hangs on it."""
+        if self.deciding:
+            return self.world.answer(" ".join(words))
+        self.untold = True
+        return True
+
+    def function(self, name: str, arguments: Sequence[str]) -> bool:
+        """Run a function with its arguments as `$1` and so on."""
+        kept = dict(self.variables)
+        given = {str(place): word for place, word in enumerate(arguments, 1)}
+        given |= {"#": str(len(arguments)), "@": " ".join(arguments), "*": " ".join(arguments)}
+        own = [one for one in self.variables if one.isdecimal()]
+        for one in own:
+            del self.variables[one]
+        self.variables |= given
+        well = self.deeper(self.functions[name])
+        for one in given:
+            self.variables.pop(one, None)
+        self.variables |= {one: kept[one] for one in (*own, *(set("#@*") & kept.keys()))}
+        return well
+
+    def sets(self, name: str, words: Sequence[str]) -> bool:
+        """A command that sets variables to what is not known here; of `search` the file system is kept."""
+        names = {"match"} if name == "hwmatch" else set()
+        for place, word in enumerate(words):
+            if found := re.fullmatch(r"(?:--set|-s)(?:=(?:[0-9]+:)?(.+))?", word):
+                after = words[place + 1] if place + 1 < len(words) else ""
+                names.add(found[1] or ("root" if name == "search" else after.rpartition(":")[2]))
+        if name == "search" and names <= {"root"}:
+            self.root_uuid = words[-1] if {"--fs-uuid", "-u"} & set(words) else None
+            names = set()
+        self.not_known |= names
+        return self.outcome([name, *words])
+
+    def environment(self, name: str, words: Sequence[str]) -> bool:
+        """load_env and save_env on the block of the host; any other block is not known."""
+        if any(one.startswith(("-f", "--file")) for one in words):
+            if name == "save_env":
+                return self.outcome([name, *words])
+            raise CheckError("grub.cfg: load_env reads a block that is not known")
+        wanted = [one for one in words if not one.startswith("-")]
+        if name == "save_env":
+            self.saved |= {one: self.value(one) for one in wanted}
+            return True
+        loaded = {one: text for one, text in self.saved.items() if not wanted or one in wanted}
+        self.variables |= loaded
+        self.not_known -= loaded.keys()
+        return True
 
     def load(self, words: Sequence[str]) -> bool:
         if not words or self.read(words[0]) is None:
@@ -294,6 +283,7 @@ class Grub:
             name, equals, value = one.partition("=")
             if equals:
                 self.variables[name] = value
+                self.not_known.discard(name)
         return True
 
     def test(self, words: Sequence[str]) -> bool:  # noqa: PLR0911  # one line for each form of a condition
@@ -327,7 +317,7 @@ class Grub:
         try:
             text = self.read(path)
         except CheckError:
-            return self.world.others_succeed
+            return self.world.answer(f"the file {path}")
         return text is not None and (text != "" or not filled)
 
     def expand(self, raw: str) -> list[str]:
@@ -352,6 +342,10 @@ class Grub:
         """A variable or an escaped character between double quotes."""
         return one["escaped"] if one["escaped"] is not None else self.value(one["braced"] or one["name"])
 
+    def variable(self, name: str) -> str | None:
+        """A variable as GRUB's own code asks for it; None when it is not set."""
+        return self.value(name) if name in self.variables or name in self.not_known else None
+
     def value(self, name: str) -> str:
         """A variable; those that GRUB itself sets are known from the world."""
         given = {
@@ -360,6 +354,8 @@ class Grub:
             "config_directory": "/boot/grub",
             "root": "hd0",
         }
+        if name in self.not_known:
+            raise CheckError(f"grub.cfg: what {name[:60]} is set to is not known")
         if name.startswith("feature_"):
             return self.variables.get(name, "y")
         return self.variables.get(name, given.get(name, ""))
@@ -391,4 +387,5 @@ def _entry(words: Sequence[str], body: tuple[Command, ...]) -> Entry:
         is_submenu=words[0] == "submenu",
         body=body,
         arguments=tuple(positional),
+        is_unrestricted="--unrestricted" in words,
     )

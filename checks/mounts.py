@@ -1,8 +1,9 @@
 """The mount table: whether a file that a finding rests on is the one it is taken for.
 
 A file below /proc or /sys is the kernel's own only where the kernel's file system is mounted, as a whole, and
-nothing is mounted over any directory on its way. Any other file must not be a mount of its own, nor lie on a
-file system in memory that hides the real directory (except below /run, which is one). proc_pid_mountinfo(5).
+nothing is mounted over any directory on its way. Any other file must not be a mount of its own, and must lie
+on a file system of a disk (below /run on one in memory): what a program makes up, or what is gone at the next
+boot, proves nothing. proc_pid_mountinfo(5).
 """
 
 from __future__ import annotations
@@ -19,7 +20,24 @@ KERNEL = {
     "/sys": frozenset({"sysfs"}),
     "/proc": frozenset({"proc"}),
 }
-IN_MEMORY = frozenset({"tmpfs", "ramfs", "overlay", "devtmpfs"})
+ON_DISK = frozenset(
+    (
+        "bcachefs",
+        "btrfs",
+        "erofs",
+        "exfat",
+        "ext2",
+        "ext3",
+        "ext4",
+        "f2fs",
+        "jfs",
+        "reiserfs",
+        "vfat",
+        "xfs",
+        "zfs",
+    )
+)
+IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +99,9 @@ class Mounts:
         point, kind = there[-1] if there else ("/", "")
         if point == path:
             return f"something is mounted over {path}"
-        if kind in IN_MEMORY and not path.startswith("/run/"):
-            return f"a file system in memory is mounted over {point}"
-        return None
+        if not there or kind in ON_DISK or (path.startswith("/run/") and kind in IN_MEMORY):
+            return None
+        return f"a file system of the type {kind} is mounted over {point}, which is not a disk's"
 
 
 def _way_to(path: str) -> tuple[str, ...]:

@@ -10,14 +10,15 @@ one-shot is gone after the first. A menu that is not understood, or reads otherw
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from checks.errors import CheckError
 from checks.expected import Expected
 from checks.facts import Facts
-from checks.grub_script import WORLDS, Entry, Grub, World, parse
-from checks.kernel_line import LINE_MAX, problem_of_argument, words_of_line
+from checks.grub_parse import parse
+from checks.grub_script import WORLDS, WORLDS_MAX, Entry, Grub, UndecidedError, World
+from checks.kernel_line import LINE_MAX, Word, problem_of_argument, words_of_line
 from checks.taken_back import taken_back
 from checks.verdict import Finding, not_applicable, ok, unverifiable, violated
 from transport.hint import command
@@ -33,6 +34,11 @@ ORDER = (
 )
 DEFAULT = "run on the host: grub-set-default hft-good"
 STATIC = "set GRUB_DEFAULT=saved behind every other file in /etc/default/grub.d, then run update-grub"
+LOCKED = "it asks for a password"
+WAIT_MAX_S = 600
+TIMEOUT = "set GRUB_TIMEOUT behind every other file in /etc/default/grub.d, then run update-grub"
+SEARCH = r"^\s*search\b[^#\n]*--fs-uuid[^#\n]*--set=root\s[^#\n]*?(\S+)\s*$"
+HEADER = "# GRUB Environment Block\n"
 ONCE = "run on the host: grub-editenv - unset next_entry"
 
 
@@ -46,6 +52,8 @@ class Booted:
     reason: str = ""
     is_first: bool = False
     falls_back_to: tuple[str, ...] = ()
+    wait: str | None = None  # the menu's timeout, as set
+    root_uuid: str | None = None  # of the file system that the kernel is read from
 
 
 def _cure() -> str:
@@ -76,6 +84,8 @@ def environment(facts: Facts) -> dict[str, str]:
         if GRUBENV in facts.absent:
             return {}
         raise CheckError(f"{GRUBENV} is not in the host's answer, so the default entry is not known")
+    if not text.startswith(HEADER):
+        raise CheckError(f"{GRUBENV} has no header, so GRUB does not read it; run: grub-editenv - create")
     lines = text.replace("\\\n", "\0").split("\n")
     pairs = (line.partition("=") for line in lines if not line.startswith("#"))
     plain = re.compile(r"\\(.)")
@@ -85,10 +95,17 @@ def environment(facts: Facts) -> dict[str, str]:
 def boots(facts: Facts, saved: Mapping[str, str], which: str) -> Booted:
     """The boot that every world agrees on; CheckError when they do not."""
     seen: list[Booted] = []
-    for world in WORLDS:
+    left = list(WORLDS)
+    while left:
+        world = left.pop()
         kept = dict(saved)
-        found = _boot(facts, kept, world)
-        seen.append(_boot(facts, kept, world) if which == "after" else found)
+        try:
+            found = _boot(facts, kept, world)
+            seen.append(_boot(facts, kept, world) if which == "after" else found)
+        except UndecidedError as error:
+            left += [world.where(error.what, answer=answer) for answer in (True, False)]
+        if len(left) + len(seen) > WORLDS_MAX:
+            raise CheckError(f"{GRUB_CFG} asks more than can be tried out")
     if any(one != seen[0] for one in seen):
         raise CheckError(f"{GRUB_CFG} boots another entry on another firmware")
     return seen[0]
@@ -98,17 +115,20 @@ def _boot(facts: Facts, saved: dict[str, str], world: World) -> Booted:
     """Run the menu; SAVED is the environment block, and is changed as GRUB changes it."""
     grub = Grub(world=world, read=lambda path: _file(facts, path), saved=saved)
     grub.run(parse(facts.files[GRUB_CFG]))
-    default, entries = grub.variables.get("default"), grub.entries
+    default, entries = grub.variable("default"), grub.entries
+    wait, users = grub.variable("timeout"), grub.variable("superusers")
     falls_back = tuple(_fallback(grub))
     first = bool(entries) and entries[0].ident == GOOD
     for _ in range(SUBMENUS_MAX):
         if not entries:
             return Booted(ident="", title="", line=None, reason="the menu is empty")
         entry = entries[chosen(entries, default)]
+        if users and not entry.is_unrestricted:
+            return Booted(ident=entry.ident, title=entry.title, line=None, reason=LOCKED, is_first=first)
         grub.entries = []
         grub.run(entry.body)
         if not entry.is_submenu:
-            return _loaded(entry, grub, is_first=first, falls_back_to=falls_back)
+            return replace(_loaded(entry, grub, is_first=first, falls_back_to=falls_back), wait=wait)
         entries, default = grub.entries, below(default)
     raise CheckError(f"{GRUB_CFG}: submenus inside of submenus")
 
@@ -138,7 +158,7 @@ def below(default: str | None) -> str | None:
 def _fallback(grub: Grub) -> list[str]:
     """The entries of `fallback`, which GRUB counts by number."""
     found = []
-    for word in grub.variables.get("fallback", "").split():
+    for word in (grub.variable("fallback") or "").split():
         if not word.isdecimal():
             break  # upstream's GRUB forgets the rest
         if int(word) < len(grub.entries):
@@ -163,6 +183,7 @@ def _loaded(entry: Entry, grub: Grub, *, is_first: bool, falls_back_to: tuple[st
         reason=reason,
         is_first=is_first,
         falls_back_to=falls_back_to,
+        root_uuid=grub.root_uuid,
     )
 
 
@@ -207,19 +228,46 @@ def _problem(  # noqa: PLR0911, PLR0913  # one boot against one plan, a line for
     if CANDIDATE in boot.falls_back_to:
         return f"GRUB would fall back to the candidate of a trial; {_cure()}"
     if boot.line is None:
-        return f"{name} cannot be loaded: {boot.reason}; install its linux-image package again"
+        cure = _cure() if boot.reason == LOCKED else "install its linux-image package again"
+        return f"{name} cannot be loaded: {boot.reason}; {cure}"
     if len(boot.line) > LINE_MAX:
         return (
             f"the line of {name} has {len(boot.line)} characters, and the kernel reads {LINE_MAX}; {_cure()}"
         )
     words, highest = words_of_line(boot.line), facts.highest
+    if problem := _wrong_disk(boot, words, facts) or _waits(boot):
+        return problem
     for one in planned:
         if found := problem_of_argument(one, planned, words, highest):
             return f"the entry {name} lacks {one.text} ({found[1][:120]}); {_cure()}"
-    if against := taken_back(expected, words):
+    if against := taken_back(expected, words, facts):
         word, keys = against[0].word, ", ".join(against[0].keys)
         return f"the entry {name} has {word}, which takes back {keys}; {_cure()}"
     return None
+
+
+def _wrong_disk(boot: Booted, words: Sequence[Word], facts: Facts) -> str | None:
+    """The entry reads its kernel where grub.cfg reads others, and mounts the root that is mounted now."""
+    running = dict(words_of_line(facts.text("/proc/cmdline") or "")).get("root")
+    root = dict(words).get("root")
+    if root is None or (running is not None and root != running):
+        return f"the entry {boot.ident} has root={root or ''}, and root={running} runs; {_cure()}"
+    known = set(re.findall(SEARCH, facts.files[GRUB_CFG], re.MULTILINE))
+    if known and boot.root_uuid not in known:
+        return (
+            f"the entry {boot.ident} takes its kernel from the file system {boot.root_uuid}, "
+            f"and grub.cfg from {', '.join(sorted(known))}; {_cure()}"
+        )
+    return None
+
+
+def _waits(boot: Booted) -> str | None:
+    """A menu that waits for a key starts nothing; grub_menu_get_timeout() reads a number as C does."""
+    number = re.match(r"[ \t]*(0[xX][0-9a-fA-F]+|[0-9]+)", boot.wait or "")
+    seconds = int(number[1], 16 if number[1][:2] in ("0x", "0X") else 10) if number else -1
+    if 0 <= seconds <= WAIT_MAX_S:
+        return None
+    return f"the menu waits for a key: its timeout is {(boot.wait or 'not set')[:40]}; {TIMEOUT}"
 
 
 def _way_out(boot: Booted, facts: Facts, saved: Mapping[str, str], *, one_shot: bool) -> str:

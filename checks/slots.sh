@@ -11,8 +11,11 @@ mark=${mark:?the controller sends it} window=$1
 shift
 section() { printf '%s %s/%s\n' "$mark" "$slot" "$1"; }
 pid_of() { systemctl show --property=MainPID --value "hft-engine-$1.service"; }
-page_of() { grep -o '"metrics_page":"[^"]*"' "/etc/hft/engine/$1/config.json" | cut -d'"' -f4; }
-
+plain() { # a regular file, in time: a pipe in its place would wait for a writer
+    [ -f "$1" ] && timeout --kill-after=2 5 head -c "$2" "$1"
+}
+config_of() { plain "/etc/hft/engine/$1/config.json" 65536 2>/dev/null; }
+page_of() { config_of "$1" | grep -o '"metrics_page":"[^"]*"' | cut -d'"' -f4; }
 
 whole() { # $1 section, $2 bytes at most, then the command
     name=$1 most=$2
@@ -53,9 +56,10 @@ for slot; do
     section link
     readlink -f "/opt/hft/slots/$slot"
     section cpus
-    grep -o '"cpus":{[^}]*}' "/etc/hft/engine/$slot/config.json"
+    config_of "$slot" | grep -o '"cpus":{[^}]*}'
     release=$(readlink -f "/opt/hft/slots/$slot")
-    whole manifest 524288 cat "$release/engine.json"
+    # shellcheck disable=SC2016 # the inner shell expands it
+    whole manifest 524288 sh -c '[ -f "$1" ] && cat "$1"' sh "$release/engine.json"
     # shellcheck disable=SC2016 # the inner shell expands it
     [ -d "$release" ] && whole files 524288 sh -c \
         'cd "$1" && { find . ! -type d ! -name engine.json -type f -exec sha256sum {} +; find . ! -type d ! -type f; }' sh "$release"

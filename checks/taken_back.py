@@ -18,10 +18,13 @@ CHECK = "arguments.taken_back"
 WHY = "a word that no plan has can undo one that it has, and every planned word still reads right"
 
 
-def taken_back(expected: Expected, words: Sequence[Word]) -> tuple[TakenBack, ...]:
+def taken_back(expected: Expected, words: Sequence[Word], facts: Facts) -> tuple[TakenBack, ...]:
     """The words of a line that take back something this plan wants."""
     keys = {setting.key for setting, _ in expected.settings}
-    return words_that_take_back(words, keys, max(expected.roles, default=-1) + 1)
+    planned = frozenset(expected.roles)
+    shares = any(len(facts.cores.get(cpu, frozenset()) & planned) > 1 for cpu in planned)
+    has_siblings = shares or bool(planned - facts.online)  # one that does not run may be a sibling
+    return words_that_take_back(words, keys, max(planned, default=-1) + 1, has_siblings=has_siblings)
 
 
 def arguments_taken_back(expected: Expected, facts: Facts) -> Finding:
@@ -33,7 +36,7 @@ def arguments_taken_back(expected: Expected, facts: Facts) -> Finding:
         return unverifiable(CHECK, "not_procfs", covered, why=WHY)
     if text is None:
         return unverifiable(CHECK, "not_read", "the command line is not known", why=WHY)
-    found = taken_back(expected, words_of_line(text))
+    found = taken_back(expected, words_of_line(text), facts)
     if found:
         said = "; ".join(f"{one.word} takes back {', '.join(one.keys[:4])}: {one.why}" for one in found)
         words = " ".join(one.word for one in found)

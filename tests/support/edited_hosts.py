@@ -48,6 +48,9 @@ class Edit:
     needed: bool = False
 
 
+ROOT_UUID = "6b79561a-c79e-578f-99b2-65bb9c00b856"  # as in tuned.facts
+
+
 def recorded() -> Recorded:
     """The tuned host with the boot menu that conftest.py adds."""
     raw = (HERE / "tuned.facts").read_bytes().decode()
@@ -55,8 +58,8 @@ def recorded() -> Recorded:
     words = " ".join(f"'{word}'" for word in plan.kernel_args())
     menu = [
         "menuentry 'hft good: t' --id hft-good --unrestricted {",
-        "  search --no-floppy --fs-uuid --set=root 6b79561a",
-        f"  linux /boot/vmlinuz-6.1.0-56-rt-amd64 'root=UUID=6b79561a' 'ro' {words} 'hft.good=t'",
+        f"  search --no-floppy --fs-uuid --set=root {ROOT_UUID}",
+        f"  linux /boot/vmlinuz-6.1.0-56-rt-amd64 'root=UUID={ROOT_UUID}' 'ro' {words} 'hft.good=t'",
         "  initrd /boot/initrd.img-6.1.0-56-rt-amd64",
         "}",
     ]

@@ -69,6 +69,8 @@ def _architecture(source: Source, cpuinfo: dict[str, str]) -> str | None:
     """What the kernel says (from 6.1), else told by the first CPU's lines; None for any other than these."""
     marks = {"flags": "x86_64", "CPU implementer": "aarch64", "# processors": "s390x", "isa": "riscv64"}
     guessed = next((name for mark, name in marks.items() if mark in cpuinfo), None)
+    if guessed == "aarch64" and cpuinfo.get("CPU architecture", "8") not in ("8", "9", "AArch64"):
+        guessed = None  # 32-bit ARM prints the same lines, with 7 or less
     if guessed is None and cpuinfo.get("cpu", "").upper().startswith("POWER"):
         guessed = "ppc64"
     return source.word("/proc/sys/kernel/arch") or guessed

@@ -74,3 +74,15 @@ def test_text_that_reaches_its_bound_counts_as_not_read(page: Path) -> None:
     assert look(page.parent).sections["manifest"].strip() == "{}"
     manifest.write_text("[" * 600_000)
     assert "manifest" not in look(page.parent).sections
+
+
+@pytest.mark.parametrize("name", ["config.json", "engine.json"])
+def test_pipe_in_the_place_of_a_document_costs_no_time(name: str, page: Path) -> None:
+    page.write_bytes(b"HFTM")
+    document = page.parent / "a" / name
+    document.unlink(missing_ok=True)
+    os.mkfifo(document)
+    began_s = time.monotonic()
+    seen = look(page.parent)
+    assert time.monotonic() - began_s < 15
+    assert "before.stat" in seen.sections, "the rest was read"

@@ -15,10 +15,11 @@ from checks.expected import Expected, read_plan
 from checks.facts import PLAN, Facts, parse_facts
 
 HERE = Path(__file__).parent
+ROOT_UUID = "6b79561a-c79e-578f-99b2-65bb9c00b856"
 MENU = """\
 menuentry 'hft good: t, Linux 6.1.0-56-rt-amd64' --id hft-good --unrestricted {
-  search --no-floppy --fs-uuid --set=root 6b79561a
-  linux /boot/vmlinuz-6.1.0-56-rt-amd64 'root=UUID=6b79561a' 'ro' ARGS 'hft.good=t'
+  search --no-floppy --fs-uuid --set=root ROOT
+  linux /boot/vmlinuz-6.1.0-56-rt-amd64 'root=UUID=ROOT' 'ro' ARGS 'hft.good=t'
   initrd /boot/initrd.img-6.1.0-56-rt-amd64
 }
 """
@@ -35,7 +36,7 @@ def tuned(recorded: str) -> Facts:
     """A tuned host; its boot menu is added, because the recorded host was tuned by hand."""
     facts = parse_facts(recorded, "@mark")
     args = " ".join(f"'{word}'" for word in read_plan(facts.files[PLAN]).plan.kernel_args())
-    menu = {"/boot/grub/hft.cfg": MENU.replace("ARGS", args)}
+    menu = {"/boot/grub/hft.cfg": MENU.replace("ARGS", args).replace("ROOT", ROOT_UUID)}
     menu["/boot/grub/grubenv"] = "# GRUB Environment Block\nsaved_entry=hft-good\n" + "#" * 900
     menu["/boot/grub/grub.cfg"] = f"source /boot/grub/hft.cfg\n{facts.files['/boot/grub/grub.cfg']}"
     return replace(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+
+import pytest
 
 from checks.baseline import Baseline
 from checks.expected import Expected
 from checks.facts import Facts
+from checks.mounts import ON_DISK
 from checks.verdict import Verdict, worst
 from tests.support.host_edits import (
     edit,
@@ -39,3 +43,33 @@ def test_no_finding_passes_on_a_covered_file(tuned: Facts, expected: Expected, l
         found = everything(mounted(point)(tuned), expected, lab_class)
         assert worst(found.values()) in {Verdict.UNVERIFIABLE, Verdict.VIOLATED}, point
         assert {one.reason for one in found.values() if one.verdict is Verdict.VIOLATED} <= {"not_procfs"}
+
+
+FOREIGN = (
+    "fuse.sshfs",
+    "fuse.lxcfs",
+    "fuseblk",
+    "overlay",
+    "tmpfs",
+    "ramfs",
+    "nfs4",
+    "9p",
+    "virtiofs",
+    "squashfs",
+    "new",
+)
+
+
+@pytest.mark.parametrize("path", ["/boot/grub/grub.cfg", "/etc/sysctl.d/99-x.conf", "/var/lib/hft/plan.json"])
+def test_only_a_file_system_of_a_disk_holds_what_outlives_a_boot(path: str, tuned: Facts) -> None:
+    folder = path.rpartition("/")[0]
+    for kind in FOREIGN:
+        assert over(folder, kind, tuned).covered(path), kind
+    for kind in ON_DISK:
+        assert not over(folder, kind, tuned).covered(path), kind
+
+
+def over(point: str, kind: str, facts: Facts) -> Facts:
+    line = f"99 26 0:77 / {point} rw - {kind} x rw\n"
+    table = facts.files["/proc/self/mountinfo"]
+    return replace(facts, files={**facts.files, "/proc/self/mountinfo": f"{table.rstrip()}\n{line}"})

@@ -96,6 +96,8 @@ def test_tuned_window_passes(measured: Measurement, assignment: Assignment, lab_
         ("effect.control", "no_positive_control", idle_control(1)),
         ("effect.cpu2.timer_interrupts", "engine_started", lambda d: d.update(aborted="engine_task")),
         ("effect.cpu2.timer_interrupts", "meter_failed", lambda d: d.update(window_ns=5_000_000_000)),
+        ("effect.cpu2.timer_interrupts", "meter_failed", lambda d: d.update(window_ns=400_000_000_000)),
+        ("effect.cpu2.softirqs", "meter_failed", lambda d: d.update(window_ns=d["window_ns"] * 10**6)),
         ("effect.cpu2.device_interrupts", "not_procfs", evidence("/proc/interrupts")),
         ("effect.cpu2.timer_interrupts", "not_procfs", evidence("/proc/cmdline")),
         (

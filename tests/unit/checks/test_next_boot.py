@@ -12,12 +12,14 @@ from agent.boot import grub
 from checks.errors import CheckError
 from checks.expected import Expected
 from checks.facts import Facts
-from checks.grub_script import WORLDS, Entry, Grub, parse
+from checks.grub_parse import parse
+from checks.grub_script import WORLDS, Entry, Grub
 from checks.next_boot import GRUB_CFG, GRUBENV, HFT_CFG, below, boots, chosen, environment, next_boot
 from checks.verdict import Verdict
 from tuning.snapshot.boot_menu import HOOK
 
 Change = Callable[[Facts], Facts]
+UUID = "6b79561a-c79e-578f-99b2-65bb9c00b856"
 BLOCK = "# GRUB Environment Block\n"
 SAVED = 'set default="${saved_entry}"'
 
@@ -107,10 +109,28 @@ BAD: list[tuple[str, Change, str]] = [
     ("kernel is gone", without("vmlinuz"), "kernel"),
     ("too long", edit(HFT_CFG, "'hft.good=t'", f"'x={'y' * 2000}' 'hft.good=t'"), "2047"),
     ("falls back to a candidate", edit(HFT_CFG, r"\A", "set fallback=1\n"), "fall back to the candidate"),
+    ("the menu waits", edit(GRUB_CFG, r"\Z", "\nset timeout=-1\n"), "GRUB_TIMEOUT"),
+    ("the menu waits for what is no number", edit(GRUB_CFG, r"\Z", "\nset timeout=soon\n"), "GRUB_TIMEOUT"),
+    ("the menu has no timeout", edit(GRUB_CFG, r"\Z", "\nunset timeout\n"), "GRUB_TIMEOUT"),
+    ("the menu waits for days", edit(GRUB_CFG, r"\Z", "\nset timeout=99999\n"), "GRUB_TIMEOUT"),
+    (
+        "a function's argument",
+        edit(GRUB_CFG, r"\Z", '\nfunction pick {\n set default="$1"\n}\npick 1\n'),
+        "not hft-good",
+    ),
+    (
+        "a password",
+        both(edit(GRUB_CFG, r"\A", "set superusers=root\n"), edit(HFT_CFG, " --unrestricted", "")),
+        "password",
+    ),
+    ("another root", edit(HFT_CFG, "'root=UUID=6", "'root=UUID=7"), "root="),
+    ("no root", edit(HFT_CFG, f"'root=UUID={UUID}' ", ""), "root="),
+    ("another disk", edit(HFT_CFG, f"--set=root {UUID}", "--set=root 7-8"), "file system 7-8"),
+    ("no search", edit(HFT_CFG, r"  search.*\n", ""), "file system None"),
     ("the entry restarts", edit(HFT_CFG, r"\n  linux", r"\n  reboot\n  linux"), "reboot"),
 ]
 CANDIDATE = OTHER.replace("'bare' --id bare", "'hft candidate' --id hft-candidate")
-BAD[-2] = (BAD[-2][0], both(BAD[-2][1], edit(HFT_CFG, r"\Z", CANDIDATE)), BAD[-2][2])
+BAD[-12] = (BAD[-12][0], both(BAD[-12][1], edit(HFT_CFG, r"\Z", CANDIDATE)), BAD[-12][2])
 
 
 @pytest.mark.parametrize(("change", "said"), [one[1:] for one in BAD], ids=[one[0] for one in BAD])
@@ -140,6 +160,11 @@ GOOD: list[tuple[str, Change]] = [
     ("the hook as ours", edit(GRUB_CFG, STRAY, HOOK + "\n")),
     ("entries behind ours", custom(OTHER + SUBMENU)),
     ("a default in a branch not taken", custom('if [ "$x" = 1 ]; then\n set default=bare\nfi\n' + OTHER)),
+    (
+        "modules that decide nothing",
+        edit(GRUB_CFG, r"\Z", "\nif loadfont a; then set x=1; fi\nif cpuid -l; then set y=2; fi\n"),
+    ),
+    ("a password that ours is free of", edit(GRUB_CFG, r"\A", "set superusers=root\n")),
     ("a quoted hash", edit(HFT_CFG, "'ro'", "'ro' 'x=#1'")),
     ("our fallback to what stands behind", edit(HFT_CFG, r"\A", 'set fallback="1"\n')),
 ]
@@ -167,6 +192,39 @@ UNKNOWN: list[tuple[str, Change]] = [
     ("an open block", edit(GRUB_CFG, r"\Z", "\nmenuentry x {\n")),
     ("firmware decides", edit(GRUB_CFG, r"\Z", '\nif [ "$grub_platform" = efi ]; then set default=1; fi\n')),
     ("a module decides", edit(GRUB_CFG, r"\Z", "\nif loadfont x; then set default=1; fi\n")),
+    (
+        "two modules decide",
+        edit(GRUB_CFG, r"\Z", "\nif cpuid -l; then if cpuid -p; then true; else set default=1; fi; fi\n"),
+    ),
+    (
+        "one module twice is one answer, another one",
+        edit(GRUB_CFG, r"\Z", "\ncpuid -l && ! cpuid -p && set default=1\n"),
+    ),
+    (
+        "search decides, fails",
+        edit(GRUB_CFG, r"\Z", "\nif search --file /x --set=y; then true; else set default=1; fi\n"),
+    ),
+    ("search decides", edit(GRUB_CFG, r"\Z", "\nif search --file /x --set=y; then set default=1; fi\n")),
+    ("search sets the default", edit(GRUB_CFG, r"\Z", "\nsearch --file /x --set=default\n")),
+    ("another block", edit(GRUB_CFG, r"\Z", "\nload_env --file $prefix/site.env default\n")),
+    (
+        "smbios decides",
+        edit(
+            GRUB_CFG,
+            r"\Z",
+            "\nsmbios --type 1 -s 5 --set product\nif [ $product = R7 ]; then set default=1; fi\n",
+        ),
+    ),
+    ("regexp sets", edit(GRUB_CFG, r"\Z", "\nregexp --set=1:default '(.*)' '1'\n")),
+    ("probe sets", edit(GRUB_CFG, r"\Z", "\nprobe --set=default -u $root\n")),
+    ("loader specification", edit(GRUB_CFG, r"\Z", "\nblscfg\n")),
+    ("an old menu", edit(GRUB_CFG, r"\Z", "\nlegacy_source /boot/grub/menu.lst\n")),
+    ("another menu at once", edit(GRUB_CFG, r"\Z", "\nconfigfile $prefix/custom.cfg\n")),
+    ("what was typed", edit(GRUB_CFG, r"\Z", "\nread default\n")),
+    ("an outcome", edit(GRUB_CFG, r"\Z", "\ncpuid -l; if [ $? = 0 ]; then set default=1; fi\n")),
+    ("a stranger", edit(GRUB_CFG, r"\Z", "\nfrobnicate\n")),
+    ("a file decides", edit(GRUB_CFG, r"\Z", "\nif [ -f /etc/marker ]; then set default=1; fi\n")),
+    ("a block without its header", put(GRUBENV, "saved_entry=hft-good\n")),
     ("another menu", edit(HFT_CFG, r"\n  linux", r"\n  configfile /boot/grub/other.cfg\n  linux")),
     ("source without end", edit(GRUB_CFG, r"\A", "source /boot/grub/grub.cfg\n")),
 ]
@@ -186,9 +244,9 @@ def test_the_candidate_may_be_booted_once_and_not_twice(tuned: Facts, expected: 
         for word in re.findall(r"'[^']*'", tuned.files[HFT_CFG].split("linux", 1)[1])
         if "good" not in word
     ]
-    entry = grub.Entry(txn="adopted", release="6.1.0-56-rt-amd64", args=("root=UUID=6b79561a", "ro", *args))
+    entry = grub.Entry(txn="adopted", release="6.1.0-56-rt-amd64", args=(f"root=UUID={UUID}", "ro", *args))
     trial = grub.Candidate(txn="t1", release=entry.release, args=entry.args, watchdog_s=9, overlay=None)
-    menu = grub.Menu(fs_uuid="6b79561a", directory="/boot", base=(), good=entry, candidate=trial)
+    menu = grub.Menu(fs_uuid=UUID, directory="/boot", base=(), good=entry, candidate=trial)
     facts = both(saved_default, put(HFT_CFG, grub.render(menu)))(tuned)
     assert (
         next_boot(expected, env(saved_entry="hft-good", next_entry="hft-candidate")(facts)).verdict

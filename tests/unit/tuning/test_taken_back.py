@@ -11,6 +11,7 @@ from agent.boot import grub
 from agent.document import Document
 from agent.parsing import encode, parse_boot
 from checks.expected import read_plan
+from checks.facts import Facts
 from checks.kernel_line import words_of_line
 from checks.taken_back import taken_back as seen_by_checks
 from deploys.tune.document import boot_part
@@ -19,7 +20,7 @@ from tests.cases.machines import CASES, machine, tuned
 from tests.unit.agent.boot_tree import WANTED
 from tuning.compliance.diff import diff
 from tuning.compliance.hazards import diagnose
-from tuning.compliance.taken_back import words_to_leave_out
+from tuning.compliance.taken_back import taken_back, words_to_leave_out
 from tuning.plan.plan import Plan
 from tuning.plan.planner import plan
 from tuning.plan.profile import ENGINE
@@ -30,18 +31,31 @@ from tuning.topology.reader import read_topology
 BEFORE = machine(CASES["lab-generic"])
 PLAN: Plan = plan(read_topology(BEFORE), ENGINE)
 AFTER = tuned(BEFORE, PLAN)
+FACTS = Facts(
+    files={
+        "/sys/devices/system/cpu/online": "0-3\n",
+        "/proc/self/mountinfo": "1 0 0:1 / /proc rw - proc proc rw\n2 0 0:2 / /sys rw - sysfs sysfs rw\n",
+    }
+)
 
 BAD = (
     "nohz=off", "nohz=0", "highres=off", "clocksource=hpet", "notsc", "maxcpus=2", "nr_cpus=1",
-    "possible_cpus=3", "nosmp", "noapic", "nolapic", "cgroup_disable=cpuset", "cgroup_disable=memory,cpuset",
-    "systemd.cpu_affinity=0-3",
-    "systemd.unified_cgroup_hierarchy=0", "systemd.unified_cgroup_hierarchy=no", "numa=off",
+    "possible_cpus=3", "nosmp", "noapic", "nolapic", "cgroup_disable=cpuset",
+    "cgroup_disable=memory,cpuset", "systemd.cpu_affinity=0-3", "systemd.unified_cgroup_hierarchy=0",
+    "systemd.unified_cgroup_hierarchy=no", "numa=off", "numa=fake=2", "maxcpus=0x2", "nr_cpus=2,",
+    "acpi=off", "pci=nomsi", "mem=2G", "hugetlb=off", "systemd.unit=rescue.target",
+    "systemd.mask=hft-irqs.service", "systemd.mask=systemd-sysctl.service",
+    "systemd.mask=systemd-tmpfiles-setup", "single", "emergency", "rescue", "1", "s", "S", "-b",
+    "init=/bin/sh",
 )  # fmt: skip
 ELSEWHERE = ("intel_pstate=disable", "amd_pstate=disable", "cpufreq.off=1", "amd_iommu=off")
+OF_SIBLINGS = ("nosmt", "nosmt=force", "mitigations=auto,nosmt")
 HARMLESS = (
-    "nohz=on", "highres=on", "clocksource=tsc", "maxcpus=4", "nr_cpus=64", "cgroup_disable=memory", "numa=on",
-    "intel_pstate=passive", "systemd.unified_cgroup_hierarchy=1", "quiet", "xnohz=off", "nohz=off nohz=on",
-    "-- nohz=off", 'x="a nohz=off"',
+    "nohz=on", "highres=on", "clocksource=tsc", "maxcpus=4", "nr_cpus=64", "cgroup_disable=memory",
+    "numa=on", "intel_pstate=passive", "systemd.unified_cgroup_hierarchy=1", "quiet", "xnohz=off",
+    "nohz=off nohz=on", "-- nohz=off", 'x="a nohz=off"', "maxcpus=0x4", "maxcpus=010", "mitigations=auto",
+    "init=/sbin/init", "2", "5", "systemd.unit=multi-user.target", "systemd.mask=other.service",
+    "pci=noaer", "acpi=force", "numa=on", *OF_SIBLINGS,
 )  # fmt: skip
 
 
@@ -62,7 +76,7 @@ def named(seen: Snapshot) -> dict[str, set[str]]:
             for one in diagnose(seen, read_topology(seen), PLAN).hazards
             if one.name == "kernel argument"
         },
-        "checks": {one.word for one in seen_by_checks(read_plan(PLAN.to_json()), words_of_line(line))},
+        "checks": {one.word for one in seen_by_checks(read_plan(PLAN.to_json()), words_of_line(line), FACTS)},
     }
 
 
@@ -77,7 +91,7 @@ def test_a_word_that_takes_nothing_back_is_not_named(words: str) -> None:
 
 
 def test_every_row_of_the_table_is_tried() -> None:
-    tried = {word.partition("=")[0] for word in (*BAD, *ELSEWHERE)}
+    tried = {word.partition("=")[0] for word in (*BAD, *ELSEWHERE, *OF_SIBLINGS)}
     assert tried == {row.name for row in TABLE}
 
 
@@ -87,6 +101,19 @@ def test_what_this_plan_has_not_is_not_taken_back(word: str) -> None:
     assert not words_that_take_back([(name, value)], {one.key for one in PLAN.settings}, 4)
     assert words_that_take_back([(name, value)], {"power.governor.cpu2", "cmdline.iommu"}, 4)
     assert words_that_take_back([(name, value)], None, None)
+
+
+@pytest.mark.parametrize("word", OF_SIBLINGS)
+def test_a_word_against_siblings_counts_where_the_plan_uses_two_of_a_core(word: str) -> None:
+    shared = {f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list": "2-3\n" for cpu in (2, 3)}
+    seen = booted(word)
+    seen = replace(seen, files={**seen.files, **shared})
+    line = words_of_line(seen.text("/proc/cmdline") or "")
+    facts = replace(FACTS, files={**FACTS.files, **shared})
+    assert [one.word for one in taken_back(PLAN, seen)] == [word]
+    assert [one.word for one in seen_by_checks(read_plan(PLAN.to_json()), line, facts)] == [word]
+    off = replace(FACTS, files={**FACTS.files, "/sys/devices/system/cpu/online": "0-2\n"})
+    assert [one.word for one in seen_by_checks(read_plan(PLAN.to_json()), line, off)] == [word]
 
 
 def test_what_takes_back_is_left_out_of_the_next_entry_and_of_every_later_one() -> None:
@@ -105,7 +132,7 @@ def test_what_takes_back_is_left_out_of_the_next_entry_and_of_every_later_one() 
     boot = parse_boot(json.loads(json.dumps(boot_part(PLAN, Trial(), without))))
     line = grub.merged(menu.base, boot.args, boot.without)
     assert line[:2] == ("ro", "cgroup_disable=memory")
-    assert not seen_by_checks(read_plan(PLAN.to_json()), words_of_line(" ".join(line)))
+    assert not seen_by_checks(read_plan(PLAN.to_json()), words_of_line(" ".join(line)), FACTS)
 
 
 def test_a_boot_part_without_the_key_leaves_nothing_out_and_one_with_it_reads_back() -> None:

@@ -73,6 +73,8 @@ def test_a_kernel_of_unknown_release_is_planned_and_says_so() -> None:
     [
         ("processor\t: 0\nflags\t\t: fpu tsc\n", "x86_64"),
         ("processor\t: 0\nCPU implementer\t: 0x41\n", "aarch64"),
+        ("processor\t: 0\nCPU implementer\t: 0x41\nCPU architecture: 8\n", "aarch64"),
+        ("processor\t: 0\nCPU implementer\t: 0x41\nCPU architecture: 7\n", None),
         ("processor\t: 0\ncpu\t\t: POWER9 (raw), altivec supported\n", "ppc64"),
         ("processor\t: 0\nhart\t\t: 1\nisa\t\t: rv64imafdc\n", "riscv64"),
         ("processor\t: 0\ncpu\t\t: something\n", None),
