@@ -14,10 +14,10 @@ import os
 import time
 from collections.abc import Iterator
 
-from agent import durable
+from agent import durable, obstacles
 from agent.errors import RefusedError
 from agent.host import HostRoot
-from agent.paths import LOCK_FILE, VAR_DIR
+from agent.paths import JOURNAL_DIR, LOCK_FILE, STATE_FILE, VAR_DIR
 from agent.record import holder_of
 
 POLL_S = 0.02
@@ -30,6 +30,7 @@ def held(host: HostRoot, holder: str, *, wait_s: float | None, brief: bool = Fal
 
     BRIEF: it is held for moments, so that others wait for it.
     """
+    obstacles.check(host, files=(LOCK_FILE, STATE_FILE), folders=(JOURNAL_DIR,))
     durable.private_dir(host, VAR_DIR)
     fd = os.open(host.path(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:

@@ -41,6 +41,7 @@ def save(host: HostRoot, trial: Trial) -> Trial:
 
 def preflight(host: HostRoot, boot: Boot) -> Ready:
     """Everything a trial boot needs, or the refusal; nothing is written."""
+    grub_adopt.check_places(host, f"/boot/{OVERLAY}")
     return check(host, boot)
 
 

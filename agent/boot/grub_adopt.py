@@ -14,7 +14,7 @@ import os
 import struct
 import subprocess
 
-from agent import durable
+from agent import durable, obstacles
 from agent.boot import grub, grubenv, menu_wait
 from agent.boot.preflight import GRUB_MKCONFIG, BootDisk, current_menu
 from agent.errors import StepFailedError
@@ -77,6 +77,10 @@ OOMScoreAdjust=-900
 WantedBy=multi-user.target
 """,
 }
+HEALTH_LINKS = {
+    unit: f"{UNIT_DIR}/{text.rpartition('WantedBy=')[2].strip()}.wants/{unit}"
+    for unit, text in HEALTH_UNITS.items()
+}
 # _IOW('f', 43, __u32): Documentation/filesystems/ext4/journal.rst, "Journal Checkpoint"
 EXT4_IOC_CHECKPOINT = 0x4004662B
 
@@ -118,6 +122,14 @@ def check_script(host: HostRoot, text: str) -> None:
         )
 
 
+def check_places(host: HostRoot, *more: str) -> None:
+    """RefusedError where something stands in the way of a file or link that is written here, or of MORE."""
+    files = (HFT_CFG, DEFAULTS, GRUB_D, *(f"{UNIT_DIR}/{unit}" for unit in HEALTH_UNITS), *more)
+    obstacles.check(host, files=files, links=HEALTH_LINKS.values())
+    if obstacles.kind_of(host, GRUB_CFG) not in {None, "a symbolic link"}:
+        obstacles.check(host, files=(GRUB_CFG,))
+
+
 def adopt(host: HostRoot, disk: BootDisk, release: str) -> grub.Menu:
     """The host's menu, once GRUB reads it; the good entry of a new one is RELEASE as it runs."""
     menu = current_menu(host)
@@ -143,7 +155,7 @@ def install_health(host: HostRoot) -> None:
     """The two services that decide a trial, enabled; they do nothing on a boot without one."""
     changed = False
     for unit, text in HEALTH_UNITS.items():
-        path, wants = f"{UNIT_DIR}/{unit}", f"{UNIT_DIR}/{text.rpartition('WantedBy=')[2].strip()}.wants"
+        path, wants = f"{UNIT_DIR}/{unit}", durable.split(HEALTH_LINKS[unit])[0]
         if host.read(path) != text:
             durable.write_file(host, path, text.encode(), 0o644)
             changed = True

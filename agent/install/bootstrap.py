@@ -18,23 +18,30 @@ if hashlib.sha256(data).hexdigest() != digest:
     print(json.dumps({"schema": 1, "result": "refused", "code": "truncated", "message": message}))
     sys.exit(2)
 place = root.rstrip("/")
-for name in ("usr", "local", "lib", "hft"):
-    above, place = place or "/", place + "/" + name
-    if not os.path.isdir(place):
-        os.mkdir(place, 0o755)
-        fd = os.open(above, os.O_RDONLY)
-        os.fsync(fd)
-        os.close(fd)
 staged = ".agent.pyz.hft-%d" % os.getpid()
-for name in os.listdir(place):
-    if name.startswith(".agent.pyz.hft-"):
-        os.unlink(place + "/" + name)
-fd = os.open(place + "/" + staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755)
-with os.fdopen(fd, "wb") as stream:
-    stream.write(data)
-    stream.flush()
-    os.fchmod(fd, 0o755)
-    os.fsync(fd)
+try:
+    for name in ("usr", "local", "lib", "hft"):
+        above, place = place or "/", place + "/" + name
+        if os.path.lexists(place) and not os.path.isdir(place):
+            raise NotADirectoryError(20, "it has to be a folder; move it away, then apply again", place)
+        if not os.path.isdir(place):
+            os.mkdir(place, 0o755)
+            fd = os.open(above, os.O_RDONLY)
+            os.fsync(fd)
+            os.close(fd)
+    for name in os.listdir(place):
+        if name.startswith(".agent.pyz.hft-"):
+            os.unlink(place + "/" + name)
+    fd = os.open(place + "/" + staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o755)
+    with os.fdopen(fd, "wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fchmod(fd, 0o755)
+        os.fsync(fd)
+except OSError as error:
+    message = "the agent was not installed: %s: %s" % (error.filename or place, error.strerror)
+    print(json.dumps({"schema": 1, "result": "refused", "code": "preflight", "message": message}))
+    sys.exit(2)
 sys.path.insert(0, place + "/" + staged)
 from agent.host import HostRoot
 from agent.install.install import install

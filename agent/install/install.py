@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from agent import durable, lock
+from agent import durable, lock, obstacles
 from agent.errors import AgentError, RefusedError
 from agent.host import HostRoot, agent_version
 from agent.install.units import ENABLED, UNITS
@@ -45,6 +45,8 @@ def install(host: HostRoot, staged: str) -> dict[str, Any]:
     version = agent_version()
     answer: dict[str, Any] = {"schema": 1, "version": version, "result": "installed", "code": "ok"}
     try:
+        files = (path for path in CHANGED if path not in WANTS.values())
+        obstacles.check(host, files=files, links=WANTS.values(), folders=(VAR_DIR,))
         durable.private_dir(host, VAR_DIR)
         with lock.held(host, f"recover: install of {version}", wait_s=LOCK_WAIT_S, brief=True):
             refuse_older(host, version)

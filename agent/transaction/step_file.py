@@ -15,7 +15,7 @@ import stat
 from dataclasses import dataclass
 from typing import Any
 
-from agent import durable
+from agent import durable, obstacles
 from agent.document import FileStep
 from agent.errors import RefusedError, StepFailedError
 from agent.host import HostRoot
@@ -62,6 +62,7 @@ class FileActor(Plainly):
 
     def observe(self) -> Before:
         """Content, mode and owner of the file now, and which of its directories do not exist yet."""
+        obstacles.check(self.host, files=(self.step.path,))
         found = durable.read_regular(self.host, self.step.path, FILE_BYTES_MAX)
         missing = self.missing_dirs()
         if found is None:

@@ -18,10 +18,11 @@ from agent import durable
 from agent.document import UnitStep
 from agent.errors import StepFailedError
 from agent.host import HostRoot
+from agent.transaction import unit_places
 from agent.transaction.step_handler import Before, Plainly
+from agent.transaction.unit_places import MASK
 from tuning.units import UNIT_DIR
 
-MASK = "/dev/null"
 SYSTEMCTL_TIMEOUT_S = 90
 
 
@@ -132,7 +133,8 @@ class UnitActor(Plainly):
         return self.step.unit
 
     def observe(self) -> Before:
-        """Its links, and whether it runs."""
+        """Its links, and whether it runs; refused where something stands in their way or outranks them."""
+        unit_places.check(self.host, self.step)
         links = links_of(self.host, self.step.unit)
         if self.step.links is not None:
             enabled_ok = links == dict(self.step.links)
@@ -171,8 +173,8 @@ class UnitActor(Plainly):
         unit, own = self.step.unit, f"{UNIT_DIR}/{self.step.unit}"
         rest = {path: target for path, target in links.items() if path != own}
         if self.step.enabled == "masked":
-            if os.path.lexists(self.host.path(own)) and links.get(own) is None:
-                raise StepFailedError("step_failed", f"{unit} cannot be masked: {own} is a file")
+            if os.path.lexists(self.host.path(own)) and links.get(own) is None:  # it came after the look
+                raise StepFailedError("step_failed", f"{unit} cannot be masked: {own} is no link")
             set_links(self.host, unit, rest | {own: MASK})
             return
         keep_own = {own: links[own]} if links.get(own, MASK) != MASK else {}

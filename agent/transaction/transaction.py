@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agent import state
+from agent import obstacles, state
 from agent.document import KIND_BY_TYPE, Document, FileStep, target_of
 from agent.errors import AgentError, RefusedError, StepFailedError, explain_os_error
 from agent.host import HostRoot
@@ -32,6 +32,7 @@ from agent.transaction.outcome import Outcome, StepResult
 from agent.transaction.step_handler import Actor, Before
 from agent.transaction.step_handlers import actors_of
 from agent.transaction.step_unit import reload
+from tuning.held_irqs import HELD_IRQS_FILE
 from tuning.units import UNIT_DIR
 
 
@@ -53,6 +54,7 @@ def run(host: HostRoot, document: Document, moment: Moment) -> Outcome:
     if document.txn in journals.transactions(host):
         raise RefusedError("bad_document", f"transaction {document.txn} has already run here; plan again")
     refuse_out_of_order(host, document.txn)
+    obstacles.check(host, files=(HELD_IRQS_FILE,))
     whole = with_state(host, document, moment.committed)
     actors = actors_of(host, whole)
     befores = [actor.observe() for actor in actors]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,32 @@ def test_one_call_installs_the_agent_its_units_and_its_version(tmp_path: Path) -
     assert (lib / "agent.version").read_text().strip() == boot.version
     wants = tmp_path / "etc/systemd/system/sysinit.target.wants/hft-recover.service"
     assert wants.is_symlink()
+
+
+@pytest.mark.parametrize("place", ["usr", "usr/local", "usr/local/lib", "usr/local/lib/hft"])
+@pytest.mark.parametrize("kind", ["a file", "a pipe", "a link to nothing"])
+def test_what_is_no_folder_on_the_agents_way_is_named(tmp_path: Path, place: str, kind: str) -> None:
+    (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+    if kind == "a file":
+        (tmp_path / place).write_text("theirs")
+    elif kind == "a pipe":
+        os.mkfifo(tmp_path / place)
+    else:
+        (tmp_path / place).symlink_to("/nowhere/at/all")
+    before = sorted(tmp_path.rglob("*"))
+    boot = bootstrap_script(str(tmp_path))
+    done = subprocess.run(boot.argv, input=boot.stdin, capture_output=True, check=False)
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["result"], answer["code"]) == (2, "refused", "preflight")
+    assert f"{tmp_path / place}: it has to be a folder; move it away" in answer["message"]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_that_looks_like_a_staged_agent_is_named(tmp_path: Path) -> None:
+    (tmp_path / "usr/local/lib/hft/.agent.pyz.hft-x").mkdir(parents=True)
+    boot = bootstrap_script(str(tmp_path))
+    done = subprocess.run(boot.argv, input=boot.stdin, capture_output=True, check=False)
+    assert ".agent.pyz.hft-x" in json.loads(done.stdout)["message"]
 
 
 def test_an_upgrade_keeps_the_agent_before_and_a_cut_one_changes_nothing(tmp_path: Path) -> None:
