@@ -53,6 +53,7 @@ class Booted:
     is_first: bool = False
     falls_back_to: tuple[str, ...] = ()
     wait: str | None = None  # the menu's timeout, as set
+    named: str = ""  # a default that names no entry
     root_uuid: str | None = None  # of the file system that the kernel is read from
 
 
@@ -118,30 +119,36 @@ def _boot(facts: Facts, saved: dict[str, str], world: World) -> Booted:
     default, entries = grub.variable("default"), grub.entries
     wait, users = grub.variable("timeout"), grub.variable("superusers")
     falls_back = tuple(_fallback(grub))
-    first = bool(entries) and entries[0].ident == GOOD
+    first, named = bool(entries) and entries[0].ident == GOOD, ""
     for _ in range(SUBMENUS_MAX):
         if not entries:
             return Booted(ident="", title="", line=None, reason="the menu is empty")
-        entry = entries[chosen(entries, default)]
+        place = chosen(entries, default)
+        named = named or ("" if place is not None else _head(default or ""))
+        entry = entries[place or 0]
         if users and not entry.is_unrestricted:
             return Booted(ident=entry.ident, title=entry.title, line=None, reason=LOCKED, is_first=first)
         grub.entries = []
         grub.run(entry.body)
         if not entry.is_submenu:
-            return replace(_loaded(entry, grub, is_first=first, falls_back_to=falls_back), wait=wait)
+            loaded = _loaded(entry, grub, is_first=first, falls_back_to=falls_back)
+            return replace(loaded, wait=wait, named=named)
         entries, default = grub.entries, below(default)
     raise CheckError(f"{GRUB_CFG}: submenus inside of submenus")
 
 
-def chosen(entries: list[Entry], default: str | None) -> int:
-    """The entry that `default` names (menu.c of GRUB): a number, else a title or an id, else the first."""
-    if default is None:
+def chosen(entries: list[Entry], default: str | None) -> int | None:
+    """The entry that `default` names (menu.c of GRUB): a number, else a title or an id.
+
+    None where it names no entry, and GRUB starts the first.
+    """
+    if not default:
         return 0
     if number := re.match(r"[ \t]*(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)", default):
         place = int(number[1], 16 if number[1][:2].lower() == "0x" else 8 if number[1][0] == "0" else 10)
         return place if place < len(entries) else 0
     name = _head(default)
-    return next((place for place, one in enumerate(entries) if name in (one.title, one.ident)), 0)
+    return next((place for place, one in enumerate(entries) if name in (one.title, one.ident)), None)
 
 
 def _head(default: str) -> str:
@@ -223,6 +230,11 @@ def _problem(  # noqa: PLR0911, PLR0913  # one boot against one plan, a line for
         return (
             f"GRUB would start {name[:80]!r}, not {GOOD}; {_way_out(boot, facts, saved, one_shot=one_shot)}"
         )
+    if boot.named:
+        return (
+            f"the default {boot.named[:60]!r} names no entry, so GRUB starts the first until one of that "
+            f"name comes; {_way_out(boot, facts, saved, one_shot=one_shot)}"
+        )
     if not boot.is_first:
         return f"another menu entry precedes ours, and GRUB falls back to the first; {ORDER}"
     if CANDIDATE in boot.falls_back_to:
@@ -235,30 +247,38 @@ def _problem(  # noqa: PLR0911, PLR0913  # one boot against one plan, a line for
             f"the line of {name} has {len(boot.line)} characters, and the kernel reads {LINE_MAX}; {_cure()}"
         )
     words, highest = words_of_line(boot.line), facts.highest
-    if problem := _wrong_disk(boot, words, facts) or _waits(boot):
-        return problem
     for one in planned:
         if found := problem_of_argument(one, planned, words, highest):
             return f"the entry {name} lacks {one.text} ({found[1][:120]}); {_cure()}"
     if against := taken_back(expected, words, facts):
         word, keys = against[0].word, ", ".join(against[0].keys)
         return f"the entry {name} has {word}, which takes back {keys}; {_cure()}"
-    return None
+    return _waits(boot) or _wrong_disk(boot, words, facts)  # the last one may not be known
 
 
 def _wrong_disk(boot: Booted, words: Sequence[Word], facts: Facts) -> str | None:
     """The entry reads its kernel where grub.cfg reads others, and mounts the root that is mounted now."""
     running = dict(words_of_line(facts.text("/proc/cmdline") or "")).get("root")
     root = dict(words).get("root")
-    if root is None or (running is not None and root != running):
+    if root is None or (running is not None and not _may_be_one(root, running)):
         return f"the entry {boot.ident} has root={root or ''}, and root={running} runs; {_cure()}"
     known = set(re.findall(SEARCH, facts.files[GRUB_CFG], re.MULTILINE))
-    if known and boot.root_uuid not in known:
+    if known and not any(_may_be_one(boot.root_uuid or "none", one) for one in known):
         return (
             f"the entry {boot.ident} takes its kernel from the file system {boot.root_uuid}, "
             f"and grub.cfg from {', '.join(sorted(known))}; {_cure()}"
         )
     return None
+
+
+def _may_be_one(one: str, other: str) -> bool:
+    """Whether both may name one file system: the same word, or the front part of the same UUID.
+
+    CheckError where one name is a UUID and the other is not: that may be one disk or two.
+    """
+    if one.rpartition("=")[0] != other.rpartition("=")[0]:
+        raise CheckError(f"whether {one[:60]} and {other[:60]} are one file system is not known")
+    return one.startswith(other) or other.startswith(one)
 
 
 def _waits(boot: Booted) -> str | None:
