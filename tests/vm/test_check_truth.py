@@ -6,6 +6,7 @@ No boot: the next boot is read, not tried. The hosts are tuned by the module bef
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -113,12 +114,23 @@ SYSCTLS, UNIT = "/etc/sysctl.d/90-hft.conf", "irqbalance.service"
 MASK = f"/etc/systemd/system/{UNIT}"
 # An irqbalance that somebody started again, and a program that takes its mask away as soon as it is there, so
 # that the change fails, and makes a file that was changed before unchangeable, so that it cannot be undone.
+# It starts no process between mask and end: a starved machine would come too late for the agent's own look.
+STUBBORN_PROGRAM = f"""
+import fcntl, os, struct, time
+GET_FLAGS, SET_FLAGS, IMMUTABLE = 0x80086601, 0x40086602, 0x10  # ioctl_iflags(2)
+while not os.path.islink({MASK!r}):
+    time.sleep(0.002)
+held = os.open({SYSCTLS!r}, os.O_RDONLY)
+flags = struct.unpack("l", fcntl.ioctl(held, GET_FLAGS, struct.pack("l", 0)))[0]
+fcntl.ioctl(held, SET_FLAGS, struct.pack("l", flags | IMMUTABLE))
+os.unlink({MASK!r})
+"""
 STUBBORN = f"""
 echo '# changed by hand' >>{SYSCTLS}
 rm -f {MASK}
 systemctl daemon-reload
 systemctl start {UNIT}
-systemd-run --unit=stubborn sh -c 'until [ -h {MASK} ]; do sleep 0.1; done; chattr +i {SYSCTLS}; rm -f {MASK}'
+systemd-run --unit=stubborn python3 -c {shlex.quote(STUBBORN_PROGRAM)}
 """
 FREED = f"systemctl stop stubborn || true; chattr -i {SYSCTLS}"
 
