@@ -23,6 +23,7 @@ import os
 import secrets
 import signal
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ __all__ = [
 ]
 
 RECORD_MAX = 64 << 20
+LOCK_WAIT_S = 10.0  # a line takes milliseconds
 # Results after which a host has the plan that it had before (deploys/rollout/outcome.py).
 LEFT_AS_IT_WAS = ("no_change", "rolled_back", "refused", "unreachable", "busy", "not_run")
 
@@ -168,7 +170,7 @@ def append(site: str, event: Mapping[str, Any]) -> str:
     try:
         descriptor = open_shared(path, os.O_RDWR | os.O_APPEND)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _lock(descriptor)
             line = _append_locked(descriptor, path, site, event)
         finally:
             os.close(descriptor)
@@ -179,6 +181,19 @@ def append(site: str, event: Mapping[str, Any]) -> str:
             Exit.BAD_INPUT,
             f"{path}: cannot write the run record: {error.strerror}; hint: free space, or set HFT_STATE",
         ) from error
+
+
+def _lock(descriptor: int) -> None:
+    """Take the record's lock; OSError when somebody holds it for longer than any of us needs it."""
+    end_s = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end_s:
+                held = f"another process has held it for {LOCK_WAIT_S:g} s"
+                raise BlockingIOError(errno.EWOULDBLOCK, held) from None
+            time.sleep(0.02)
 
 
 def _append_locked(descriptor: int, path: Path, site: str, event: Mapping[str, Any]) -> dict[str, Any]:

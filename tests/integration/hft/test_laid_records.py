@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hft import run_log
 from hft.run_log import RECORD_MAX, records_path
 from tests.integration.hft.conftest import pinned
 
@@ -85,3 +87,17 @@ def test_a_verdict_that_cannot_be_kept_is_told(
     assert (said.code, "e1" in said.out) == (want, True), said
     assert "its verdict is not kept" in said.err
     assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_a_record_that_somebody_holds_is_waited_for_within_a_bound(
+    hft: Callable[..., Any], loopback: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_log, "LOCK_WAIT_S", 0.3)
+    at = ("--inventory", pinned(loopback).inventory)
+    want = hft("check", "--config-only", *at).code
+    with records_path("loop").open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        said = hft("check", "--config-only", *at)
+        assert (said.code, "another process has held it" in said.err) == (want, True), said
+        assert hft("status", *at).code == 0
+        assert hft("apply", "--yes", *at).code == 2
