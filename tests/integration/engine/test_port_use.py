@@ -47,9 +47,9 @@ def namespace() -> None:
         pytest.skip(reason)
 
 
-def seen(setup: str) -> Port:
-    """Port d1 as it is read after SETUP."""
-    script = f"{SETUP}{setup}\nexec {sys.executable} -c '{READ}'"
+def seen(setup: str, holding: str = "") -> Port:
+    """Port d1 as it is read after SETUP, in a process that first did what HOLDING says."""
+    script = f"{SETUP}{setup}\nexec {sys.executable} -c '{holding}{READ}'"
     done = subprocess.run(
         ["unshare", "-n", "sh", "-c", script], capture_output=True, text=True, check=True, cwd=TOP, timeout=60
     )
@@ -64,8 +64,12 @@ def seen(setup: str) -> Port:
     )
 
 
-LISTEN = f'{sys.executable} -c "import socket, time; s = socket.socket(socket.AF_INET, socket.KIND)\n'
-LISTEN += 's.bind((\'10.0.1.5\', 2222)); MORE; time.sleep(20)" & PID=$!; sleep 1; trap "kill $PID" EXIT; '
+LISTEN = """
+import socket
+s = socket.socket(socket.AF_INET, socket.KIND)
+s.bind(("10.0.1.5", 2222))
+MORE
+"""
 
 
 @pytest.mark.parametrize(
@@ -111,8 +115,7 @@ def test_a_way_through_the_port_is_found_in_every_table_and_is_no_address_to_giv
     [("SOCK_STREAM", "s.listen()", "TCP session or listener"), ("SOCK_DGRAM", "pass", "UDP socket")],
 )
 def test_a_socket_on_its_address_keeps_it(kind: str, more: str, why: str) -> None:
-    start = LISTEN.replace("KIND", kind).replace("MORE", more).replace("'", "'\"'\"'")
-    port = seen(f"{ADDRESS}{start}".replace("'\"'\"'", "'").replace("exec ", ""))
+    port = seen(ADDRESS, LISTEN.replace("KIND", kind).replace("MORE", more))
     assert why in str(why_not_bind(port, Words(give_up=frozenset({"10.0.1.5"}))))
 
 
