@@ -10,8 +10,9 @@
 // Anybody can send a datagram, so what one says by itself is a claim. The session is pinned once several datagrams of
 // it made progress, and changes only behind its end on every line that lives; a number far ahead is forgotten when its
 // own line goes on below it; nothing is given up for lost beyond what several datagrams of a line say was published;
-// lines that all go back are another stream under the same name. While another session speaks and ours does not, or
-// after such a restart, the feed is `contested`. Only `current_ns` says that the feed lives. What the sink hears:
+// lines that all go back are another stream under the same name. Before that proof, while another session speaks and
+// ours does not, or after such a restart, the feed is `contested`. Only `current_ns` says that the feed lives. What the
+// sink hears:
 //
 //   void deliver(const mold::Packet& run)              messages in order, without a hole to those before
 //   void lost(std::uint64_t first, std::uint64_t count)  will never come; books built so far are wrong now
@@ -68,13 +69,15 @@ class Arbiter {
   // When the session in force last delivered, or said that there is nothing newer; 0 until it is proven.
   std::uint64_t current_ns() const { return current_ns_; }
   // Whose stream this is cannot be told: no orders.
-  bool contested() const { return restarted_ || session_votes_ >= config_.confirm; }
-  // Several datagrams of the session in force were the newest there was; before that anybody may have begun it.
-  bool proven() const { return proof_ >= config_.confirm; }
+  bool contested() const {
+    return restarted_ || session_votes_ >= config_.confirm || (phase_ != Phase::joining && !proven());
+  }
   std::size_t kept() const { return window_.used(); }
 
  private:
   static constexpr std::size_t at(Line line) { return static_cast<std::size_t>(line); }
+  // Several datagrams of the session in force were the newest there was; before that anybody may have begun it.
+  bool proven() const { return proof_ >= config_.confirm; }
 
   // What one line has said in this session.
   struct Said {

@@ -123,8 +123,7 @@ bool EventLoop::receive_feed(feed::Line line) {
 
 void EventLoop::after_feed() {
   if (const auto request = arbiter_.poll(now_ns_, *this)) parts_.feed.request(*request);
-  const bool doubted = arbiter_.contested() || (arbiter_.phase() != feed::Phase::joining && !arbiter_.proven());
-  const bool gapped = arbiter_.phase() == feed::Phase::gapped || doubted;
+  const bool gapped = arbiter_.phase() == feed::Phase::gapped || arbiter_.contested();
   if (gapped != gapped_) set_gapped(gapped);
 }
 

@@ -47,7 +47,9 @@ TEST_F(ArbiterProven, AStrangersSessionIsNeverTakenAndContestsUntilOursSpeaks) {
 
 TEST_F(ArbiterTest, ASessionThatAStrangerPushedAsideBeforeItsProofComesBack) {
   std::uint64_t now_ns = kMs;
+  EXPECT_FALSE(arbiter_.contested()) << "nothing was heard";
   take(Line::a, datagram(1, 1), ++now_ns);
+  EXPECT_TRUE(arbiter_.contested()) << "one datagram proves nothing";
   sink_.next = 1;
   for (std::uint64_t i = 1; i <= 3; ++i) take(Line::b, datagram(1, 1, "EVIL"), ++now_ns);
   EXPECT_EQ(sink_.sessions.size(), 2U) << "nothing is proven yet, and three datagrams in a row agree";

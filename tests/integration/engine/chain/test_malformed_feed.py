@@ -68,6 +68,7 @@ class Trading:
         engine = self.seat.launch()
         engine.wait_up()
         self.step(engine, steps[0])
+        assert engine.state() == "SYNCING", "one datagram makes no feed to trade on"
         self.prove(session=steps[0][-1][1][:10])
         engine.wait_state("STANDBY")
         engine.must("promote", epoch=1)
