@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Literal, TypeAlias
 
 from agent.errors import RefusedError
 from agent.host import HostRoot
 
-_KINDS = (
+# What can be at a place, in the words that a refusal says.
+Kind: TypeAlias = Literal["a folder", "a file", "a pipe", "a socket", "a device", "a symbolic link"]
+_KINDS: tuple[tuple[Callable[[int], bool], Kind], ...] = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISREG, "a file"),
     (stat.S_ISFIFO, "a pipe"),
@@ -28,14 +31,14 @@ def check(
     host: HostRoot, *, files: Iterable[str] = (), links: Iterable[str] = (), folders: Iterable[str] = ()
 ) -> None:
     """RefusedError (preflight) unless each place is free or holds what is written there, in real folders."""
-    wanted = {"a file": files, "a symbolic link": links, "a folder": folders}
+    wanted: dict[Kind, Iterable[str]] = {"a file": files, "a symbolic link": links, "a folder": folders}
     for kind, paths in wanted.items():
         for path in paths:
             if why := obstacle(host, path, kind):
                 raise RefusedError("preflight", why)
 
 
-def obstacle(host: HostRoot, path: str, kind: str) -> str | None:
+def obstacle(host: HostRoot, path: str, kind: Kind) -> str | None:
     """What stands in the way of a KIND at PATH, with the way out; None when nothing does."""
     parts = path.strip("/").split("/")
     for depth in range(1, len(parts)):
@@ -47,7 +50,7 @@ def obstacle(host: HostRoot, path: str, kind: str) -> str | None:
     return None
 
 
-def kind_of(host: HostRoot, path: str) -> str | None:
+def kind_of(host: HostRoot, path: str) -> Kind | None:
     """What is at PATH, itself and not where it leads to; None for nothing."""
     try:
         mode = os.lstat(host.path(path)).st_mode
