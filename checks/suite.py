@@ -30,7 +30,7 @@ from checks.settings import setting_findings
 from checks.slots import slot_findings
 from checks.topics import topic_findings
 from checks.verdict import Finding, Verdict, unverifiable, worst
-from inventory.bounded import read_bounded
+from inventory.bounded import FILE_MAX, read_bounded
 from inventory.model import Host, Site
 from transport.at_once import at_once
 from transport.errors import SlowError, UnreachableError
@@ -38,7 +38,6 @@ from transport.hint import enrol
 
 FACTS_TIMEOUT_S = 180.0
 LOOKS_AT_EMULATED = 3
-PLAN_MAX = 32 << 20
 
 Say = Callable[[str], None]
 
@@ -104,22 +103,34 @@ def given_plans(plan: Path | None, hosts: Sequence[Host]) -> dict[str, Expected]
         )
     files = {host.name: plan / f"{host.name}.json" if plan.is_dir() else plan for host in hosts}
     try:
-        return {name: read_plan(read_bounded(path, PLAN_MAX).decode("utf-8")) for name, path in files.items()}
+        return {name: read_plan(read_bounded(path, FILE_MAX).decode("utf-8")) for name, path in files.items()}
     except OSError as error:
         raise SelectionError(f"--plan: {error.filename}: {error.strerror}") from error
     except (CheckError, UnicodeDecodeError) as error:
         raise SelectionError(f"--plan {plan}: {error}") from error
 
 
-def check_hosts(site: Site, hosts: Sequence[Host], options: Options, say: Say) -> tuple[HostResult, ...]:
-    """Check these hosts in parallel."""
+def check_hosts(
+    site: Site,
+    hosts: Sequence[Host],
+    options: Options,
+    say: Say,
+    came: Callable[[HostResult], None] = lambda _: None,
+) -> tuple[HostResult, ...]:
+    """Check these hosts in parallel; CAME gets each result as it comes, from the thread of that host."""
     chosen = targets(hosts)
     if not options.config and not options.effect:
         raise SelectionError("zero checks: --effect-only and --config-only exclude each other")
     uuids = (host.identity.dmi_uuid for host in site.hosts if host.identity is not None)
     options = replace(options, vms=frozenset(uuid for uuid in uuids if uuid))
+
+    def one(host: Host) -> HostResult:
+        result = check_host(host, links.get(host.name), options, say)
+        came(result)
+        return result
+
     with open_links(chosen) as links:
-        return tuple(at_once(lambda host: check_host(host, links.get(host.name), options, say), chosen))
+        return tuple(at_once(one, chosen))
 
 
 def check_host(host: Host, link: Connection | None, options: Options, say: Say) -> HostResult:

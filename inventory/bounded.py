@@ -8,6 +8,7 @@ import stat
 import time
 from pathlib import Path
 
+FILE_MAX = 32 << 20  # of a plan or a snapshot
 WRITER_S = 5.0
 _MOMENT_S = 0.05
 _CHUNK = 1 << 20
@@ -33,6 +34,11 @@ def read_bounded(path: Path, size_max: int) -> bytes:
     if len(data) > size_max:
         raise OSError(errno.EFBIG, f"larger than {size_max >> 10} KiB", str(path))
     return bytes(data)
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """Why a file that was named cannot be used: the system's words without the path, or the reader's."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _first(descriptor: int, path: Path) -> bytes:

@@ -12,7 +12,7 @@ from deploys.slot.slot_changes import Asked
 from deploys.slot.slot_state import Seen
 from engine.host import places
 from engine.ticket import signing
-from inventory.bounded import read_bounded
+from inventory.bounded import read_bounded, reason_of
 from inventory.model import Host
 
 SIZE_MAX = 1 << 20
@@ -68,5 +68,4 @@ def _text(path: Path) -> str:
     try:
         return read_bounded(path, SIZE_MAX).decode("utf-8")
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the path
-        said = getattr(error, "strerror", None) or error
-        raise RefusedError("", f"{path}: cannot be read: {said}") from error
+        raise RefusedError("", f"{path}: cannot be read: {reason_of(error)}") from error

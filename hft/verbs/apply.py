@@ -26,7 +26,7 @@ from hft.changing import Change, ask, carry_out, roll_out, rolled_out
 from hft.errors import Exit, HftError, HostsError, exit_code_of
 from hft.locks import SiteLock, site_lock
 from hft.views.apply import as_planned, reboot_order, show_pending
-from inventory.bounded import read_bounded
+from inventory.bounded import FILE_MAX, read_bounded, reason_of
 from inventory.errors import InventoryError
 from inventory.load import load_site
 from inventory.model import Host, Site
@@ -36,8 +36,6 @@ from transport.errors import HostError, UnreachableError, sentence
 from transport.show import tell
 from tuning.plan.profile import Profile
 from tuning.plan.refusal import Code
-
-PLAN_SIZE_MAX = 32 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,10 +138,9 @@ def plan_texts(plan_file: str | None, hosts: Sequence[Host]) -> dict[str, str]:
     if len(hosts) != 1:
         raise InventoryError(f"--plan-file is for one host, and {len(hosts)} are selected; add --limit HOST")
     try:
-        return {hosts[0].name: read_bounded(Path(plan_file), PLAN_SIZE_MAX).decode("utf-8")}
+        return {hosts[0].name: read_bounded(Path(plan_file), FILE_MAX).decode("utf-8")}
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the path
-        said = getattr(error, "strerror", None) or error
-        raise InventoryError(f"{plan_file}: cannot read the plan: {said}") from error
+        raise InventoryError(f"{plan_file}: cannot read the plan: {reason_of(error)}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,6 @@ from inventory.errors import StateError
 from inventory.load import load_site
 from inventory.model import Host, Site
 from inventory.selection import select
-from transport.at_once import at_once
 from transport.show import Style, Styled, tell, tell_document
 
 MESSAGE_MAX = 500
@@ -140,7 +139,7 @@ def _reported(code: Exit, reports: Mapping[Report, Callable[[], str]]) -> Exit:
     return code
 
 
-def _run(site: Site, limit: str | None, plan: Path | None, how: Options) -> tuple[list[HostResult], bool]:
+def _run(site: Site, limit: str | None, plan: Path | None, how: Options) -> tuple[Sequence[HostResult], bool]:
     """The result of each host, and whether an interrupt came before all were judged."""
     try:
         chosen = targets(select(site, limit))
@@ -158,7 +157,7 @@ def _run(site: Site, limit: str | None, plan: Path | None, how: Options) -> tupl
         with run_log.recorded(site.name, "check", hosts=names, is_look=True) as run:
             came = Came(site=site.name, run=run)
             try:
-                at_once(lambda host: came.add(_judge(site, host, judged)), chosen)
+                results = check_hosts(site, chosen, judged, lambda line: tell(line, err=True), came.add)
             except KeyboardInterrupt:
                 left = [name for name in names if name not in came.results]
                 run.exit_code = Exit.INTERRUPTED
@@ -166,16 +165,10 @@ def _run(site: Site, limit: str | None, plan: Path | None, how: Options) -> tupl
                     f"interrupted; not judged: {', '.join(left)}"[:MESSAGE_MAX] if left else "interrupted"
                 )
                 return [came.results.get(name) or not_judged(name) for name in names], True
-            results = [came.results[name] for name in names]
             run.exit_code = exit_code_of(results)
     except SelectionError as error:
         raise HftError(Exit.BAD_INPUT, str(error)) from error
     return results, False
-
-
-def _judge(site: Site, host: Host, how: Options) -> HostResult:
-    (result,) = check_hosts(site, [host], how, lambda line: tell(line, err=True))
-    return result
 
 
 @dataclass(slots=True, kw_only=True)

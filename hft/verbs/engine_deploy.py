@@ -24,7 +24,7 @@ from engine.ticket.signing import TICKET_NAMESPACE
 from hft.changing import Change, ask, carry_out, rolled_out
 from hft.errors import Exit, HftError, HostsError
 from hft.locks import SiteLock, site_lock
-from inventory.bounded import read_bounded
+from inventory.bounded import read_bounded, reason_of
 from inventory.errors import InventoryError
 from inventory.load import load_site
 from inventory.model import Host, Site
@@ -104,8 +104,7 @@ def read_object(path: Path) -> Mapping[str, Any]:
     try:
         found = parse(read_bounded(path, CONFIG_SIZE_MAX))
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or error
-        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read as JSON: {said}") from error
+        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read as JSON: {reason_of(error)}") from error
     if not isinstance(found, dict):
         raise HftError(Exit.BAD_INPUT, f"{path}: expected a JSON object")
     return found

@@ -26,7 +26,7 @@ from hft.errors import Exit, HftError
 from hft.files import Report
 from hft.tree_capture import capture_tree
 from hft.views.topology import draw
-from inventory.bounded import read_bounded
+from inventory.bounded import FILE_MAX, read_bounded, reason_of
 from transport.hint import command
 from transport.show import one_line, tell, tell_document
 from tuning.compliance.diff import Changes, diff
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from inventory.model import Host, Site
 
 CAPTURE_TIMEOUT_S = 60.0
-FILE_SIZE_MAX = 32 * 1024 * 1024
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -343,12 +342,11 @@ def _read(path: str) -> str:
     """The text of a snapshot: a file, a pipe such as <(...), or - for standard input; never without end."""
     try:
         if path == "-":
-            data = sys.stdin.buffer.read(FILE_SIZE_MAX + 1)
-            if len(data) > FILE_SIZE_MAX:
-                raise OSError(errno.EFBIG, f"larger than {FILE_SIZE_MAX >> 10} KiB")
+            data = sys.stdin.buffer.read(FILE_MAX + 1)
+            if len(data) > FILE_MAX:
+                raise OSError(errno.EFBIG, f"larger than {FILE_MAX >> 10} KiB")
         else:
-            data = read_bounded(Path(path), FILE_SIZE_MAX)
+            data = read_bounded(Path(path), FILE_MAX)
         return data.decode("utf-8-sig")
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a NUL in the path
-        said = getattr(error, "strerror", None) or error
-        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read: {said}") from error
+        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read: {reason_of(error)}") from error
