@@ -87,9 +87,10 @@ complete at the first `H`."""
 FEED_RULES = """MoldUDP64 1.00 with ITCH 5.0 inside, on lines A and B with equal sequence numbers. A packet is
 session[10], sequence u64, count u16, then blocks of length u16 and message; count 0 is a heartbeat, 0xFFFF
 the end of the session. The request packet has the same 20 bytes and goes to `rerequest`, from the socket
-where the answer is wanted; answers are ordinary packets. The feed is fresh when a packet arrived on any line
-within `feed_stale_ms` and no
-number is missing. The first packet after start with a number above 1 is a gap from 1."""
+where the answer is wanted; answers are ordinary packets. The feed is fresh when the session in force made
+progress on any line within `feed_stale_ms` (`feed.progress`) and no number is missing; an engine may want
+several packets of a new session before it trusts it (the native one: three). The first packet after start
+with a number above 1 is a gap from 1."""
 
 LATCH_RULES = """The latch is the file `latch_file`, preallocated and written in place, so that a full disk
 cannot stop it. Its format is the engine's own; the suite overwrites it with noise to make it unreadable. A
