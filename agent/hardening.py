@@ -35,8 +35,8 @@ RestrictAddressFamilies=AF_UNIX
 IPAddressDeny=any
 CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_SYS_ADMIN CAP_SYS_NICE
 """
-# Interrupts are root's own files below /proc/irq; kernel threads are placed with CAP_SYS_NICE; links are
-# announced over netlink in the host's own network namespace.
+# Interrupts are root's own files below /proc/irq; kernel threads are placed with CAP_SYS_NICE; changes of
+# links, queues, CPUs and drivers are announced over netlink in the host's own network namespace.
 IRQS = f"""\
 {COMMON}ProtectKernelLogs=yes
 ProtectControlGroups=yes

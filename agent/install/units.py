@@ -37,7 +37,7 @@ OOMScoreAdjust=-900
 {UNDO}""",
     "hft-irqs.service": f"""\
 [Unit]
-Description=Places interrupts and kernel threads at boot and after each change of a link
+Description=Places interrupts and kernel threads at boot and whenever links, queues, CPUs or drivers change
 After=network-pre.target
 
 [Service]

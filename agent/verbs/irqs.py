@@ -1,9 +1,10 @@
-"""Interrupt affinity is lost at every link-up, ring or channel change; this service restores it.
+"""Interrupt affinity is lost when links, queues, CPUs or drivers change; this service restores it.
 
 The kernel resets a device's interrupts to their default at each ndo_open, so setting them once at boot is
-not enough. Each such change takes the link down and up, which rtnetlink(7) announces to the RTMGRP_LINK
-group. The service sleeps in recv(2), waits until the notifications pause (a driver requests its vectors one
-after another), and moves whatever is outside the planned CPUs. The plan is read again every time:
+not enough. agent/verbs/irq_events.py hears what can move them: links, ethtool's changes, CPUs and drivers
+that come and go. The service waits until that pauses (a driver requests its vectors one after another) and
+moves whatever is outside the planned CPUs. Some drivers tell nobody, so it sweeps every SWEEP_S seconds, too:
+that is the longest that an interrupt is served by a wrong CPU. The plan is read again every time:
 /var/lib/hft/plan.json is what was committed.
 
 Kernel threads are placed with them: at every boot the kernel starts kswapd and kcompactd of a node on all of
@@ -12,25 +13,20 @@ its CPUs, and interrupt threads come and go with their drivers.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from agent.errors import AgentError
 from agent.host import HostRoot
 from agent.paths import PLAN_FILE
 from agent.transaction.step_irqs import held_note, place
 from agent.transaction.step_kthreads import affinity, movable, move
+from agent.verbs.irq_events import IrqEvents
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
 
-RTMGRP_LINK = 1
-QUIET_S = 0.2
-PATIENCE_S = 2.0
-RECV_BYTES = 65536
+SWEEP_S = 4.0
 
 
 def placements(host: HostRoot, kind: str) -> tuple[tuple[CpuSet, str | None], ...]:
@@ -86,33 +82,28 @@ def place_threads(host: HostRoot) -> str:
     return f"{moved} of {len(outside)} kernel threads moved to CPUs {cpus.list_text()}" if outside else ""
 
 
-def drain(link_events: socket.socket) -> None:
-    """Drain notifications until they pause, or until patience runs out."""
-    deadline = time.monotonic() + PATIENCE_S
-    link_events.settimeout(QUIET_S)
-    while time.monotonic() < deadline:
-        try:
-            link_events.recv(RECV_BYTES)
-        except TimeoutError:
-            return
-        except OSError:
-            continue  # ENOBUFS: notifications were lost; that counts as one more
-
-
 def irqs(host: HostRoot, argv: Sequence[str]) -> int:
-    """Verb `irqs [--once]`: place now, then again after every link change."""
+    """Verb `irqs [--once]`: place now, then again after every change that is heard, and in each sweep."""
     say(place_once(host))
     if "--once" in argv:
         return 0
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as link_events:
-        link_events.bind((0, RTMGRP_LINK))
-        say(place_once(host))  # what changed before the socket listened
+    with IrqEvents() as events:
+        for source in events.deaf:
+            say(f"not heard, the sweep every {SWEEP_S:.0f} s covers it: {source}")
+        say(place_once(host))  # what changed before the sockets listened
         while True:
-            link_events.settimeout(None)
-            with contextlib.suppress(OSError):  # ENOBUFS, as above
-                link_events.recv(RECV_BYTES)
-            drain(link_events)
-            say(place_once(host))
+            say(place_after(host, events.wait(SWEEP_S)))
+
+
+def place_after(host: HostRoot, heard: Collection[str]) -> str:
+    """Place after a change that was heard, or in a sweep (nothing heard): then interrupts only.
+
+    A sweep reads one small file for each interrupt, a look at all threads several for each task.
+    """
+    if not heard:
+        said = place_interrupts(host)
+        return f"sweep: {said}" if said else ""
+    return place_once(host)
 
 
 def say(message: str) -> None:
