@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import selectors
 import socket
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from agent.verbs import irq_events
 from agent.verbs.irq_events import IrqEvents
 from tests.support import needs
 from tests.support.checkout import ROOT
-from tests.unit.agent.test_irq_events import CPU_BACK, DISK
+
+CPU_BACK = b"online@/devices/system/cpu/cpu3\0ACTION=online\0SUBSYSTEM=cpu\0DRIVER=processor\0SEQNUM=2207\0"
+DISK = b"change@/devices/virtual/block/loop0\0ACTION=change\0SUBSYSTEM=block\0DEVNAME=loop0\0SEQNUM=2262\0"
 
 
 def test_cpu_events_arrive_through_the_socket_and_others_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +24,7 @@ def test_cpu_events_arrive_through_the_socket_and_others_do_not(monkeypatch: pyt
     monkeypatch.setattr(irq_events, "QUIET_S", 0.01)
     with ours, kernel, IrqEvents() as events:
         ours.setblocking(False)
-        events._heard.register(ours, irq_events.selectors.EVENT_READ, "uevents")
+        events._heard.register(ours, selectors.EVENT_READ, "uevents")
         kernel.send(DISK)
         assert events.wait(0.02) == frozenset()
         kernel.send(DISK)
