@@ -25,6 +25,7 @@ from bench.engine.plot import draw
 from bench.engine.report import print_report
 from bench.engine.results import Results, goals, histograms, spans, to_dict
 from bench.engine.rig import Rig, open_rig
+from bench.engine.risk import Risk, bench_risk
 from bench.engine.sizes import FULL, QUICK, Sizes
 from bench.engine.sustained import Sustained, bench_sustained
 from bench.engine.verdict import BenchOutcome
@@ -33,7 +34,7 @@ from bench.measure import machine, machine_line
 from bench.program import run_to_exit_code, tell
 from engine.toolchain.build import BuildError, release_build
 
-PARTS = ("book", "latency", "hop", "sustained")
+PARTS = ("book", "risk", "latency", "hop", "sustained")
 DEFAULT_OUT = Path.home() / ".cache" / "hft" / "bench-engine"
 
 
@@ -50,12 +51,13 @@ DEFAULT_OUT = Path.home() / ".cache" / "hft" / "bench-engine"
 def bench(  # noqa: PLR0913  # one parameter for each option
     *, only: tuple[str, ...], quick: bool, as_json: bool, gate: bool, build: Path | None, out: Path
 ) -> int:
-    """Time the engine: decode and book, latency above a relay, the gateway's hop, a minute at a high rate.
+    """Time the engine: book, risk rules, latency above a relay, the gateway's hop, a minute at a high rate.
 
     \b
     Examples:
       python -m bench.engine
       python -m bench.engine --quick
+      python -m bench.engine --only risk
       python -m bench.engine --only latency --only hop --json >engine.json
     """
     before = machine()
@@ -90,6 +92,7 @@ def measure(parts: tuple[str, ...], sizes: Sizes, programs: Path) -> Results:
     """Run the parts, those that want a quiet machine before the one that heats it for minutes."""
     layout = lay_out(os.sched_getaffinity(0), spins=sizes.spins)
     books: Books | None = None
+    risk: Risk | None = None
     latency: Latency | None = None
     hop: Hop | None = None
     sustained: Sustained | None = None
@@ -97,12 +100,14 @@ def measure(parts: tuple[str, ...], sizes: Sizes, programs: Path) -> Results:
         if "book" in parts:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hft-bench-"))
             books = bench_books(programs, sizes, Path(folder), tell)
+        if "risk" in parts:
+            risk = bench_risk(programs, sizes.risk, tell)
         if set(parts) & {"latency", "hop", "sustained"}:
             rig: Rig = stack.enter_context(open_rig(programs, layout))
             latency = bench_latency(rig, sizes, tell) if "latency" in parts else None
             hop = bench_hop(rig, sizes, tell) if "hop" in parts else None
             sustained = bench_sustained(rig, sizes, tell) if "sustained" in parts else None
-    return Results(layout=layout, books=books, latency=latency, hop=hop, sustained=sustained)
+    return Results(layout=layout, books=books, risk=risk, latency=latency, hop=hop, sustained=sustained)
 
 
 def keep(results: Results, document: str, out: Path) -> None:

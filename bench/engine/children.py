@@ -22,7 +22,9 @@ from typing import IO, Any
 from bench.errors import BenchError
 
 PATIENCE_S = 60.0
-PROGRAMS = ("hft-book-bench", "hft-itch", "hft-load", "hft-relay", "hft-engine", "hft-gateway")
+PROGRAMS = (
+    "hft-book-bench", "hft-risk-bench", "hft-itch", "hft-load", "hft-relay", "hft-engine", "hft-gateway",
+)  # fmt: skip
 
 
 def programs_in(build: Path) -> Path:

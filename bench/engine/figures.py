@@ -26,5 +26,9 @@ class Spread:
         """`10.31 (9.80 to 10.52)`, in millions."""
         return f"{self.median / 1e6:.2f} ({self.least / 1e6:.2f} to {self.most / 1e6:.2f})"
 
+    def plain(self) -> str:
+        """`10.3 (9.8 to 10.5)`."""
+        return f"{self.median:.1f} ({self.least:.1f} to {self.most:.1f})"
+
     def to_dict(self) -> dict[str, float | int]:
         return asdict(self)

@@ -14,6 +14,7 @@ from bench.engine.load_report import Histogram, figures
 from bench.engine.results import SHARES, Results, goals
 from bench.engine.results import spans as spans_of
 from bench.engine.rig import Ran
+from bench.engine.risk import Risk
 from bench.engine.search import found
 from bench.engine.sustained import Sustained, arrived
 from bench.engine.verdict import BenchOutcome, Goal
@@ -27,6 +28,8 @@ def print_report(results: Results, console: Console) -> None:
         console.print(_rates_table(results.books))
         for line in _beside_lines(results.books):
             console.print(line, soft_wrap=True, highlight=False)
+    if results.risk:
+        console.print(_risk_table(results.risk))
     if results.sustained:
         for line in _sustained_lines(results.sustained):
             console.print(line, soft_wrap=True, highlight=False)
@@ -62,6 +65,16 @@ def _rates_table(books: Books) -> Table:
         how = f"{rates.mix}, hashed references, {'prefetch' if rates.prefetch else 'no prefetch'}"
         stages = [rates.stages[name].millions() for name in ("decode", "book", "decode+book")]
         table.add_row(how, str(rates.stages["book"].runs), *stages, f"{rates.stolen_max:.1%}")
+    return table
+
+
+def _risk_table(risk: Risk) -> Table:
+    table = _table(
+        f"Risk rules, {risk.size.calls:,} calls, none refused; ns a call, median (least to most)",
+        "open orders", "judge", "its p99", "into the tables and out",
+    )  # fmt: skip
+    for row in risk.rows:
+        table.add_row(f"{row.open:,}", row.judge_ns.plain(), f"{row.judge_p99_ns:.1f}", row.book_ns.plain())
     return table
 
 

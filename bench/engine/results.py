@@ -12,9 +12,17 @@ from bench.engine.latency import Hop, Latency, decision_of, pooled_by_label, rel
 from bench.engine.layout import Layout
 from bench.engine.load_report import Histogram, figures
 from bench.engine.rig import Ran
+from bench.engine.risk import Risk
 from bench.engine.search import found
 from bench.engine.sustained import Sustained, arrived
-from bench.engine.verdict import Goal, judge_above_relay, judge_book, judge_spans, judge_sustained
+from bench.engine.verdict import (
+    Goal,
+    judge_above_relay,
+    judge_book,
+    judge_risk,
+    judge_spans,
+    judge_sustained,
+)
 
 SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 
@@ -25,6 +33,7 @@ class Results:
 
     layout: Layout
     books: Books | None = None
+    risk: Risk | None = None
     sustained: Sustained | None = None
     latency: Latency | None = None
     hop: Hop | None = None
@@ -38,6 +47,9 @@ def goals(results: Results) -> tuple[Goal, ...]:
         main = books.rates[0]
         rates = main.stages["decode+book"]
         found_goals.append(judge_book(rates.median, main.size.messages, main.stolen_max))
+    if risk := results.risk:
+        most = risk.rows[-1]
+        found_goals.append(judge_risk(most.judge_ns.median, most.open, risk.size.calls, risk.stolen_max))
     if sustained := results.sustained:
         found_goals += judge_sustained(arrived(sustained.ran), is_alone=alone)
     if latency := results.latency:
@@ -75,6 +87,7 @@ def to_dict(results: Results, machine: Mapping[str, Any]) -> dict[str, Any]:
         "machine": dict(machine),
         "cpus": asdict(results.layout),
         "books": _books_dict(results.books) if results.books else None,
+        "risk": _risk_dict(results.risk) if results.risk else None,
         "sustained": _sustained_dict(results.sustained) if results.sustained else None,
         "latency": _latency_dict(results.latency) if results.latency else None,
         "hop": _hop_dict(results.hop) if results.hop else None,
@@ -105,6 +118,20 @@ def _rates_dict(rates: Rates) -> dict[str, Any]:
         "mix": rates.mix, "types": dict(rates.types), "prefetch": rates.prefetch, "digest": rates.digest,
         "digest_equal": True, "live_at_end": rates.live_at_end, "stolen_max": rates.stolen_max,
         "messages_per_s": {name: spread.to_dict() for name, spread in rates.stages.items()},
+    }  # fmt: skip
+
+
+def _risk_dict(risk: Risk) -> dict[str, Any]:
+    return {
+        "calls": risk.size.calls,
+        "stolen_max": risk.stolen_max,
+        "rows": [
+            {
+                "open": row.open, "judge_ns": row.judge_ns.to_dict(), "judge_p99_ns": row.judge_p99_ns,
+                "book_ns": row.book_ns.to_dict(),
+            }
+            for row in risk.rows
+        ],
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ RATE_GOAL_PER_S = 1_000_000
 ORDERS_GOAL_PER_S = 1_000
 SUSTAINED_GOAL_S = 60.0
 BOOK_MESSAGES_MIN = 8_000_000
+RISK_CALLS_MIN = 1 << 20
 DATAGRAM_BYTES_MAX = 1_400
 
 
@@ -27,6 +28,15 @@ class BookSize:
     symbols: int
     runs: int
     seed: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskSize:
+    """Calls of the risk rules beside each number of open orders."""
+
+    calls: int
+    runs: int
+    open: tuple[int, ...] = (0, 1_000, 10_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +65,7 @@ class Sizes:
 
     book: BookSize
     compared: BookSize  # the smaller stream, beside meatpy and itchfeed
+    risk: RiskSize
     latency: LoadSize
     pairs: int
     hop_pairs: int
@@ -67,6 +78,7 @@ class Sizes:
 FULL = Sizes(
     book=BookSize(messages=BOOK_MESSAGES_MIN, live=1_000_000, symbols=8_000, runs=5),
     compared=BookSize(messages=300_000, live=50_000, symbols=200, runs=3),
+    risk=RiskSize(calls=1 << 21, runs=5),
     latency=LoadSize(triggers=10_500, triggers_per_s=1_000, warmup=500),
     pairs=PAIRS_MIN,
     hop_pairs=4,
@@ -85,6 +97,7 @@ FULL = Sizes(
 QUICK = Sizes(
     book=BookSize(messages=60_000, live=5_000, symbols=100, runs=2),
     compared=BookSize(messages=4_000, live=1_000, symbols=20, runs=1),
+    risk=RiskSize(calls=1 << 13, runs=2),
     latency=LoadSize(triggers=300, triggers_per_s=200, warmup=50, trigger_symbols=300, grace_ms=20_000),
     pairs=2,
     hop_pairs=1,

@@ -19,10 +19,12 @@ from bench.engine.sizes import (
     DATAGRAM_BYTES_MAX,
     ORDERS_GOAL_PER_S,
     RATE_GOAL_PER_S,
+    RISK_CALLS_MIN,
     SUSTAINED_GOAL_S,
 )
 
 BOOK_GOAL_PER_S = 10_000_000
+RISK_GOAL_NS = 60
 DECISION_GOAL_NS = 2_000
 USER_SPAN_GOAL_NS = 10_000
 SAMPLES_MIN = 10_000  # a p99 of fewer rests on less than a hundred values
@@ -80,6 +82,19 @@ def judge_book(rate_per_s: float, messages: int, stolen: float) -> Goal:
         f"{rate_per_s / 1e6:.2f} M msg/s",
         is_met=rate_per_s >= BOOK_GOAL_PER_S,
         small="" if enough else f"{messages:,} messages, {BOOK_MESSAGES_MIN:,} are needed",
+        busy=busy_machine(stolen),
+    )
+
+
+def judge_risk(judge_ns: float, open_orders: int, calls: int, stolen: float) -> Goal:
+    """Judging one order beside the most open ones: the median over the runs."""
+    enough = calls >= RISK_CALLS_MIN
+    return judged(
+        f"risk rules, {open_orders:,} open orders",
+        f"<= {RISK_GOAL_NS} ns",
+        f"{judge_ns:.1f} ns",
+        is_met=judge_ns <= RISK_GOAL_NS,
+        small="" if enough else f"{calls:,} calls, {RISK_CALLS_MIN:,} are needed",
         busy=busy_machine(stolen),
     )
 

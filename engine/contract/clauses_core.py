@@ -233,6 +233,12 @@ LIMITS: tuple[Clause, ...] = (
         "write access to the file must not suffice to loosen it",
     ),
     core(
+        "limits.schema",
+        "A file with a value outside its schema is refused on reload and exits 64 at start, whoever "
+        "signed it.",
+        "a rate of 0 must not mean none, nor a window that cannot be remembered a shorter one",
+    ),
+    core(
         "limits.expired",
         "An expired file is refused on reload and exits 64 at start.",
         "yesterday's limits need today's signature",

@@ -10,15 +10,18 @@ unit (`_e4`), as on the wire.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from engine.contract.config import Symbol
 from engine.contract.versioning import Document, Part
 
 SIGNATURE_NAMESPACE = "hft-limits"
 SIGNATURE_IDENTITY = "limits"
+
+MESSAGES_PER_SECOND_MAX: Final = 1_000_000
+ORDERS_IN_WINDOW_MAX: Final = 1 << 20  # an engine remembers each of them
 
 
 class EngineLimits(Part):
@@ -37,16 +40,30 @@ class EngineLimits(Part):
     )
     position_max: int = Field(ge=0, description="absolute, per symbol, working orders counted at worst case")
     messages_per_second_max: int = Field(
-        ge=1, description="messages in any second; cancels count, but are never refused by it"
+        ge=1,
+        le=MESSAGES_PER_SECOND_MAX,
+        description="messages in any second; cancels count, but are never refused by it",
     )
     open_orders_max: int = Field(ge=1)
     duplicate_window_ms: int = Field(
-        ge=0, description="same side, quantity, symbol and price within it; 0: off"
+        ge=0,
+        description="same side, quantity, symbol and price within it; 0: off. messages_per_second_max times "
+        "the seconds that it touches (its whole seconds and one) is at most 2^20: all are remembered",
     )
     daily_loss_max_e4: int = Field(ge=0, description="realised loss since the trading day began")
     repeated_executions_max: int = Field(
         ge=1, description="executions before an operator must `resume` (RTS 6 article 15(3))"
     )
+
+    @model_validator(mode="after")
+    def _window_is_remembered(self) -> Self:
+        orders = self.messages_per_second_max * (self.duplicate_window_ms // 1000 + 1)
+        if self.duplicate_window_ms and orders > ORDERS_IN_WINDOW_MAX:
+            raise ValueError(
+                f"duplicate_window_ms: at messages_per_second_max {orders:,} orders leave within it, and "
+                f"{ORDERS_IN_WINDOW_MAX:,} are remembered at most"
+            )
+        return self
 
 
 class Limits(Document):

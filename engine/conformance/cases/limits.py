@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import signal
+from typing import Any
 
 from engine.conformance.bench import Bench, demand
 from engine.conformance.case import Register
@@ -62,6 +63,20 @@ def stranger_or_no_signature_is_refused(bench: Bench) -> None:
     engine = bench.standby()
     for serial, key in ((2, "stranger"), (3, None)):
         bench.limits(serial=serial, key=key)
+        refuses_reload(engine, 1)
+    bench.must_exit(ExitCode.CONFIGURATION)
+
+
+@case("limits.schema")
+def values_outside_their_schema_are_refused(bench: Bench) -> None:
+    engine = bench.standby()
+    wrong: list[dict[str, Any]] = [
+        {"messages_per_second_max": 0}, {"order_quantity_max": 0}, {"open_orders_max": -1},
+        {"repeated_executions_max": 0}, {"symbols": ["hfta"]}, {"symbols": []}, {"collar_bps": -1},
+        {"messages_per_second_max": 1_000_000, "duplicate_window_ms": 60_000},
+    ]  # fmt: skip
+    for serial, values in enumerate(wrong, 2):
+        bench.limits(serial=serial, **values)
         refuses_reload(engine, 1)
     bench.must_exit(ExitCode.CONFIGURATION)
 

@@ -179,6 +179,9 @@ bool Core::on_limits(std::span<const std::byte> json) {
     allowed_.resize(std::max<std::size_t>(allowed_.size(), id + 1));
     allowed_[id] = true;
   }
+  orders_.reserve(ledger_.all().size());
+  rate_.reserve(std::min(limits_->messages_per_second_max, kMessagesPerSecondMax));
+  recent_.reserve(std::min(orders_in_window(*limits_), kOrdersInWindowMax));
   market_.follow(ledger_.all().size(), [this](std::string_view stock) { return ledger_.find(stock); });
   if (state_ == State::init) move(latch_.set ? Trigger::kill : Trigger::start);
   return true;

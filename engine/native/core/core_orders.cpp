@@ -32,7 +32,7 @@ std::string_view Core::why_not(const OrderRequest& order) const {
   if (journal_broken_) return "journal";
   if (const auto refused = judge(order, risk_view(order.symbol)); !refused.empty()) return refused;
   if (state_ == State::reducing && !only_reduces(order, ledger_.of(order.symbol))) return "reducing";
-  if (!orders_.can_open(next_urn_)) return "risk.open_orders";
+  if (orders_.free_from(next_urn_) == 0) return "risk.open_orders";
   return {};
 }
 
@@ -60,7 +60,7 @@ void Core::send_enter(const OrderRequest& order) {
   if (!id) return;
   using Enter = ouch::EnterOrder;
   ouch::Encoder<Enter> enter(buffer, config_.profile);
-  enter.set(Enter::urn, next_urn_).set(Enter::side, order.side).set(Enter::quantity, order.quantity);
+  enter.set(Enter::urn, orders_.free_from(next_urn_)).set(Enter::side, order.side).set(Enter::quantity, order.quantity);
   enter.set(Enter::symbol, ledger_.of(order.symbol).symbol).set(Enter::price, order.price_e4);
   enter.set(Enter::time_in_force, order.time_in_force).set(Enter::display, 'Y').set(Enter::capacity, 'P');
   enter.set(Enter::sweep, 'N').set(Enter::cross_type, 'N').set(Enter::clordid, clordid::to_text(*id));
@@ -116,6 +116,7 @@ bool Core::commit_enter(std::span<const std::byte> bytes) {
   order->sent_ns = stamp_.monotonic_ns;
   order->bytes_length = static_cast<std::uint32_t>(bytes.size());
   std::copy(bytes.begin(), bytes.end(), order->bytes.begin());
+  orders_.price(*order);
   ledger_.work(order->symbol, order->side, order->leaves, order->price_e4);
   recent_.add({order->symbol, order->side, order->leaves, order->price_e4, '0'}, stamp_.monotonic_ns);
   next_urn_ = std::max(next_urn_, urn + 1);
@@ -169,6 +170,7 @@ Order* Core::adopt_foreign(View<M> view) {
   order->price_e4 = view[M::price];
   order->sent_ns = stamp_.monotonic_ns;
   order->status = Order::Status::live;
+  orders_.price(*order);
   ledger_.work(order->symbol, order->side, order->leaves, order->price_e4);
   return order;
 }
@@ -229,6 +231,7 @@ void Core::on_price(std::uint32_t urn, std::uint64_t price_e4) {
   if (order == nullptr) return;
   ledger_.unwork(order->symbol, order->side, order->leaves, order->price_e4);
   order->price_e4 = price_e4;
+  orders_.price(*order);
   ledger_.work(order->symbol, order->side, order->leaves, order->price_e4);
 }
 

@@ -28,12 +28,9 @@ bool beyond_position(const OrderRequest& order, const RiskView& view) {
 }
 
 bool trades_with_ourselves(const OrderRequest& order, const OrderTable& orders) {
-  bool crosses = false;
-  orders.for_each([&](const Order& ours) {
-    if (ours.symbol != order.symbol || ours.side == order.side) return;
-    crosses = crosses || (order.side == 'B' ? order.price_e4 >= ours.price_e4 : order.price_e4 <= ours.price_e4);
-  });
-  return crosses;
+  const bool buys = order.side == 'B';
+  const auto against = orders.best(order.symbol, buys ? 'S' : 'B');
+  return against && (buys ? order.price_e4 >= *against : order.price_e4 <= *against);
 }
 
 std::string_view judge_market(const OrderRequest& order, const RiskView& view) {

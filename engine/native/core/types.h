@@ -36,6 +36,18 @@ struct Limits {
   std::string digest;  // SHA-256 of the file's bytes, 64 hex digits
 };
 
+// What a limits file may ask for at most; an engine remembers every order of its duplicate window, 2^20 in 60 MiB.
+constexpr std::uint32_t kMessagesPerSecondMax = 1'000'000;
+constexpr std::uint64_t kOrdersInWindowMax = 1 << 20;
+
+// So many orders can leave within the duplicate window: the rate holds in every second of it.
+inline std::uint64_t orders_in_window(const Limits& limits) {
+  const std::uint64_t seconds = limits.duplicate_window_ms / 1000 + 1;
+  const std::uint64_t rate = limits.messages_per_second_max;
+  if (limits.duplicate_window_ms == 0) return 0;
+  return rate != 0 && seconds > UINT64_MAX / rate ? UINT64_MAX : rate * seconds;
+}
+
 struct StrategyConfig {
   std::string name = "none";
   std::uint32_t clip = 100;                // shares of one order

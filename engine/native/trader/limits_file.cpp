@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "base/signature.h"
 #include "core/documents.h"
+#include "core/limits_schema.h"
 
 namespace hft::trader {
 namespace {
@@ -25,7 +26,8 @@ std::variant<LimitsFile, std::string> judge_limits(const std::string& path, std:
   if (!is_signed) return path + ": no good signature of `limits`";
   std::string why;
   auto limits = core::parse_limits(bytes, &why);
-  if (!limits) return path + ": " + why;
+  if (limits) why = core::limits_fault(*limits);
+  if (!why.empty()) return path + ": " + why;
   if (limits->not_after_utc_ns <= utc_ns) return path + ": expired";
   const std::string serial = std::to_string(limits->serial);
   if (limits->serial < seen.serial) return path + ": serial " + serial + " is below " + std::to_string(seen.serial);

@@ -165,13 +165,30 @@ void Bench::accept(std::uint32_t urn) {
   respond(message.bytes());
 }
 
-void Bench::replace(std::uint32_t original, std::uint32_t urn, std::uint32_t quantity, std::uint64_t price_e4) {
+void Bench::replace(std::uint32_t original, std::uint32_t urn, std::uint32_t quantity, std::uint64_t price_e4,
+                    char side, std::string_view symbol) {
   using M = ouch::Replaced;
   std::array<std::uint8_t, 128> buffer{};
   ouch::Encoder<M> message(buffer, core.config().profile);
-  message.set(M::original_urn, original).set(M::urn, urn).set(M::state, 'L').set(M::side, 'B');
-  message.set(M::order_reference, ++reference_).set(M::quantity, quantity).set(M::symbol, "AAPL");
+  message.set(M::original_urn, original).set(M::urn, urn).set(M::state, 'L').set(M::side, side);
+  message.set(M::order_reference, ++reference_).set(M::quantity, quantity).set(M::symbol, symbol);
   message.set(M::price, price_e4).set(M::clordid, "");
+  respond(message.bytes());
+}
+
+void Bench::repriced(std::uint32_t urn, std::uint64_t price_e4) {
+  using M = ouch::PriorityUpdate;
+  std::array<std::uint8_t, 128> buffer{};
+  ouch::Encoder<M> message(buffer, core.config().profile);
+  message.set(M::urn, urn).set(M::price, price_e4).set(M::order_reference, ++reference_);
+  respond(message.bytes());
+}
+
+void Bench::modified(std::uint32_t urn, std::uint32_t left) {
+  using M = ouch::Modified;
+  std::array<std::uint8_t, 128> buffer{};
+  ouch::Encoder<M> message(buffer, core.config().profile);
+  message.set(M::urn, urn).set(M::side, 'B').set(M::quantity, left);
   respond(message.bytes());
 }
 

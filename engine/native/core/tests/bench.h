@@ -69,7 +69,10 @@ class Bench : public Sink {
 
   Answer order(char side, std::uint32_t quantity, std::string_view symbol, std::uint64_t price_e4);
   void accept(std::uint32_t urn);
-  void replace(std::uint32_t original, std::uint32_t urn, std::uint32_t quantity, std::uint64_t price_e4);
+  void replace(std::uint32_t original, std::uint32_t urn, std::uint32_t quantity, std::uint64_t price_e4,
+               char side = 'B', std::string_view symbol = "AAPL");
+  void repriced(std::uint32_t urn, std::uint64_t price_e4);  // Order Priority Update
+  void modified(std::uint32_t urn, std::uint32_t left);
   void execute(std::uint32_t urn, std::uint32_t quantity, std::uint64_t price_e4);
   void canceled(std::uint32_t urn, std::uint32_t quantity);
   void rejected(std::uint32_t urn);

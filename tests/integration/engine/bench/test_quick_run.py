@@ -35,6 +35,7 @@ def test_nothing_is_lost_every_trigger_is_answered_and_the_books_are_equal(
     document = json.loads(done.stdout)
     assert {rates["digest_equal"] for rates in document["books"]["rates"]} == {True}
     assert {one["name"] for one in document["books"]["beside"]} == {"itchfeed", "meatpy"}
+    assert [row["open"] for row in document["risk"]["rows"]] == [0, 1_000, 10_000]
     latency, hop, sustained = document["latency"], document["hop"], document["sustained"]
     assert [run["label"] for run in latency["runs"]] == ["relay", "engine", "engine", "relay"]
     runs = [*latency["runs"], *hop["runs"], sustained["run"]]

@@ -19,7 +19,8 @@ from tests.support.engine.journals import replayed, rewrite
 
 Make = Callable[..., Chain]
 MIDDLE_E4 = 1_000_000
-LIMITS = {"position_max": 100, "open_orders_max": 3, "duplicate_window_ms": 60_000}
+WINDOW = {"duplicate_window_ms": 60_000, "messages_per_second_max": 10_000}
+LIMITS = {"position_max": 100, "open_orders_max": 3, **WINDOW}
 REFUSED = {
     "risk.position": buy(46, BID_E4 - 200),
     "risk.duplicate": buy(30, BID_E4),

@@ -132,7 +132,7 @@ RULES = {
     ),
     "duplicate": Rule(
         code="risk.duplicate",
-        limits={"duplicate_window_ms": 60_000},
+        limits={"duplicate_window_ms": 60_000, "messages_per_second_max": 10_000},
         passing=(buy(10), buy(11), buy(10, BID_E4 - 100)),
         refused=buy(10),
     ),

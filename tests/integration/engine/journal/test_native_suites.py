@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-SUITES = [("base_test", 14), ("journal_test", 30), ("core_test", 50), ("trader_test", 3)]
+SUITES = [("base_test", 14), ("journal_test", 30), ("core_test", 60), ("trader_test", 3)]
 
 
 @pytest.mark.parametrize(("suite", "tests_min"), SUITES)

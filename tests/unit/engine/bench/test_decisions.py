@@ -16,9 +16,10 @@ from bench.engine.latency import Latency, decision_of, hop_ns, in_turn
 from bench.engine.load_report import ENGINE, PAIRS_MIN, RELAY, Decision, Outcome, decide
 from bench.engine.plot import curve
 from bench.engine.rig import MUST_BE_ZERO, EngineEnd, Ran
+from bench.engine.risk import risk_of
 from bench.engine.search import Probe, found, next_rate
 from bench.engine.settings import DIRECT, GATEWAY
-from bench.engine.sizes import QUICK, BookSize
+from bench.engine.sizes import QUICK, BookSize, RiskSize
 from bench.engine.sustained import feed_losses
 from bench.engine.verdict import (
     SAMPLES_MIN,
@@ -28,6 +29,7 @@ from bench.engine.verdict import (
     busy_machine,
     judge_above_relay,
     judge_book,
+    judge_risk,
     judge_spans,
     judge_sustained,
     judged,
@@ -113,6 +115,25 @@ def test_machine_is_an_excuse_only_when_it_was_busy() -> None:
     assert busy_machine(0.02) == ""
     assert "2.1%" in busy_machine(0.021)
     assert "one CPU" in busy_machine(0, is_alone=False)
+
+
+def test_risk_rules_are_judged_beside_the_most_open_orders() -> None:
+    assert judge_risk(60.0, 10_000, 1 << 20, 0.5).verdict is BenchOutcome.OK
+    assert judge_risk(60.1, 10_000, 1 << 20, 0.02).verdict is BenchOutcome.MISSED
+    assert judge_risk(60.1, 10_000, 1 << 20, 0.03).verdict is BenchOutcome.INCONCLUSIVE
+    assert judge_risk(1.0, 10_000, (1 << 20) - 1, 0.0).verdict is BenchOutcome.INCONCLUSIVE
+
+
+def test_risk_rows_are_those_that_were_asked_for() -> None:
+    size = RiskSize(calls=512, runs=2, open=(0, 9))
+
+    def run(*opens: int) -> dict[str, object]:
+        row = {"judge_ns": 20.0, "judge_p99_ns": 30.0, "book_ns": 50.0, "stolen": 0.01}
+        return {"rows": [{"open": count, **row} for count in opens]}
+
+    assert [row.open for row in risk_of([run(0, 9), run(0, 9)], size).rows] == [0, 9]
+    with pytest.raises(BenchError, match="open orders, not"):
+        risk_of([run(0, 9), run(0)], size)
 
 
 def test_book_goal_at_its_edge() -> None:

@@ -77,7 +77,7 @@ def test_manifest_that_does_not_add_up_is_refused(words: str) -> None:
     assert words in str(caught.value)
 
 
-def test_limits_that_are_negative_are_refused() -> None:
+def test_limits_outside_their_schema_are_refused() -> None:
     engine = {
         "symbols": ["AAPL"], "order_quantity_max": 1, "order_notional_max_e4": 1, "gross_notional_max_e4": 1,
         "collar_bps": 0, "position_max": 0, "messages_per_second_max": 1, "open_orders_max": 1,
@@ -89,3 +89,15 @@ def test_limits_that_are_negative_are_refused() -> None:
         worse = {**whole, "engine": {**engine, name: -1}}
         with pytest.raises(ValidationError):
             Limits.model_validate_json(json.dumps(worse))
+    for rate, window_ms, is_kept in (
+        (10_000, 103_999, True),
+        (10_000, 104_000, False),
+        (1_000_001, 0, False),
+    ):
+        window = {**engine, "messages_per_second_max": rate, "duplicate_window_ms": window_ms}
+        text = json.dumps({**whole, "engine": window})
+        if is_kept:
+            assert Limits.model_validate_json(text).engine.duplicate_window_ms == window_ms
+        else:
+            with pytest.raises(ValidationError):
+                Limits.model_validate_json(text)
