@@ -52,6 +52,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "gate": ("hft.verbs.gate", "gate", "The list for a key that reaches only a host's agent."),
     "host": ("hft.verbs.host", "host", "Enrol hosts: host key, machine identity."),
     "init": ("hft.verbs.host", "init", "Write an example inventory."),
+    "inventory": ("hft.verbs.inventory", "inventory", "Sign and verify inventories; hand them to Ansible."),
     "lab": ("hft.verbs.lab", "lab", "The lab: real kernels in VMs on this machine."),
     "plan": ("hft.verbs.plan", "plan", "Print the plan of a host or a captured tree."),
     "recover": ("hft.verbs.undo", "recover", "Undo what was cut off or left half undone on a host."),

@@ -95,17 +95,18 @@ def write_enrolled(inventory: Path, name: str, entry: Enrolled) -> Path:
     hosts = read_enrolled(inventory) | {name: entry}
     body = {"schema": 1, "hosts": {key: hosts[key].model_dump(mode="json") for key in sorted(hosts)}}
     try:
-        _replace(path, json.dumps(body, indent=1) + "\n")
+        write_whole(path, (json.dumps(body, indent=1) + "\n").encode())
     except OSError as error:
         raise InventoryError(f"{path}: cannot be written: {error.strerror}") from error
     return path
 
 
-def _replace(path: Path, text: str) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Put DATA at PATH, durably: readers see the old file or the new one; OSError leaves the old one."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
             stream.flush()
             os.fchmod(stream.fileno(), 0o644)
             os.fsync(stream.fileno())

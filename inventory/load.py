@@ -1,4 +1,4 @@
-"""Reads an inventory: a Python file that defines SITE, or TOML or JSON.
+"""Reads an inventory: a Python file that defines SITE, TOML, JSON, or a signed one (inventory/envelope.py).
 
 The file may be anywhere. Any fault in it becomes one InventoryError that names the file, the line when it is
 known, the key, what was expected and the closest known name. A Python inventory is a program: what it raises
@@ -12,12 +12,16 @@ import sys
 import tomllib
 import traceback
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from inventory.artifact import is_signed_name, read_artifact
 from inventory.bounded import read_bounded
 from inventory.enrolment import with_enrolled
+from inventory.envelope import SIZE_MAX as SIGNED_SIZE_MAX
+from inventory.envelope import SUFFIX
 from inventory.errors import InventoryError
 from inventory.model import Site
 from inventory.source_location import line_of
@@ -32,9 +36,16 @@ _SUFFIXES = (".py", ".toml", ".json")
 
 
 def load_site(path: str | os.PathLike[str] | None = None) -> Site:
-    """The site of an inventory file (default: the lab), with the identities enrolled beside it."""
+    """The site of an inventory file (default: the lab), with the identities enrolled beside it.
+
+    A file whose name ends in `.signed.json` has its identities inside and is verified: signature, time and
+    generation; StateError when the generation that is used cannot be kept.
+    """
     source = DEFAULT if path is None else Path(path).expanduser()
-    text = _read(source)
+    data = _read(source)
+    if is_signed_name(source):
+        return read_artifact(source, data, now=datetime.now(UTC)).envelope.site
+    text = _decoded(source, data)
     match source.suffix:
         case ".py":
             site = _run(source, text)
@@ -47,19 +58,24 @@ def load_site(path: str | os.PathLike[str] | None = None) -> Site:
     return with_enrolled(site, source)
 
 
-def _read(source: Path) -> str:
+def _read(source: Path) -> bytes:
     try:
         if source.is_dir():
             raise InventoryError(f"{source}: a directory, expected a file; hint: {_file_inside(source)}")
         if not source.exists():
             raise InventoryError(f"{source}: no such file{_file_beside(source)}")
-        return read_bounded(source, SIZE_MAX).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InventoryError(f"{source}: not UTF-8 text (byte {error.start})") from error
+        return read_bounded(source, SIGNED_SIZE_MAX if is_signed_name(source) else SIZE_MAX)
     except (OSError, ValueError) as error:
         raise InventoryError(
             f"{source}: cannot be read: {getattr(error, 'strerror', None) or error}"
         ) from error
+
+
+def _decoded(source: Path, data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InventoryError(f"{source}: not UTF-8 text (byte {error.start})") from error
 
 
 def _file_inside(folder: Path) -> str:
@@ -94,6 +110,8 @@ def _parse_json(source: Path, text: str) -> object:
 def _checked(source: Path, data: object, text: str) -> Site:
     if not isinstance(data, Mapping):
         raise InventoryError(f"{source}: expected a table with name and hosts, got {type(data).__name__}")
+    if "signature" in data and "site" in data:
+        raise InventoryError(f"{source}: a signed inventory, whose name has to end in {SUFFIX}")
     try:
         return Site.model_validate(data)
     except ValidationError as error:

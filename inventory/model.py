@@ -257,7 +257,7 @@ class Site(_Written):
     @model_validator(mode="after")
     def _adds_up(self) -> Self:
         _refuse_twice("host name", (host.name for host in self.hosts))
-        _refuse_twice("address and port", (f"{host.address} port {host.ssh_port}" for host in self.hosts))
+        _refuse_twice("address and port", (_endpoint(host) for host in self.hosts))
         for host in self.hosts:
             if host.profile is not None and host.profile not in self.known_profiles:
                 hint = nearest(host.profile, self.known_profiles)
@@ -286,6 +286,17 @@ class Site(_Written):
     def known_profiles(self) -> dict[str, Profile]:
         """Every profile that a host of this site may use."""
         return {**PROFILES, **self.profiles}
+
+
+def _endpoint(host: Host) -> str:
+    """Where a host is reached: DNS names have no case (RFC 4343), and ::ffff:192.0.2.1 is 192.0.2.1."""
+    address = host.address.lower()
+    try:
+        mapped = ipaddress.ip_address(address)
+        address = str(getattr(mapped, "ipv4_mapped", None) or mapped)
+    except ValueError:
+        pass
+    return f"{address} port {host.ssh_port}"
 
 
 def _refuse_twice(what: str, values: Iterable[str]) -> None:

@@ -16,6 +16,7 @@ from hft.errors import Exit, HftError
 from hft.host_status import look
 from hft.locks import site_lock
 from hft.views.table import show_table
+from inventory.artifact import is_signed_name
 from inventory.enrolment import Enrolled, check_enrolled, read_enrolled, write_enrolled
 from inventory.errors import IdentityError, InventoryError
 from inventory.identity import FINGERPRINT, READ_SCRIPT, differences, fingerprint, parse_identity
@@ -119,6 +120,11 @@ def enrol(name: str, expected: str, inventory: str | None) -> None:
     if inventory is None or Path(inventory).resolve() == DEFAULT.resolve():
         raise InventoryError(
             "the lab's hosts are enrolled by the lab itself; name your site with --inventory PATH"
+        )
+    if is_signed_name(Path(inventory)):
+        raise InventoryError(
+            f"{inventory}: signed, so nothing is added to it; enrol the host in the inventory that it was "
+            "signed from, then sign again"
         )
     site = load_site(inventory)
     target = select_one(site, name)
