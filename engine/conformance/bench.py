@@ -56,6 +56,7 @@ class Bench:
         # An address of 127.0.0.0/8 for this case alone: parallel cases cannot take each other's ports.
         number, pid = next(_numbers), os.getpid()
         self._address = f"127.{64 + (pid >> 8) % 64}.{pid % 256}.{1 + number % 250}"
+        self.address = self._address
         self.log = EventLog()
         self.feed = Feed(self._address, self.log)
         self.gateway = Gateway(self._address, profile, self.log)

@@ -43,10 +43,10 @@ def add_order(stock: tuple[int, str], reference: int, side: str, shares: int, pr
     return b"A" + struct.pack(">H8xQcI8sI", *fields)
 
 
-def packet(sequence: int, messages: list[bytes]) -> bytes:
+def packet(sequence: int, messages: list[bytes], session: bytes = SESSION) -> bytes:
     """One MoldUDP64 packet; a heartbeat without messages."""
     blocks = b"".join(struct.pack(">H", len(one)) + one for one in messages)
-    return SESSION + struct.pack(">QH", sequence, len(messages)) + blocks
+    return session + struct.pack(">QH", sequence, len(messages)) + blocks
 
 
 class Feed:
@@ -57,9 +57,12 @@ class Feed:
         self._ports = [_free_port(address), _free_port(address)]
         self._address = address
         self._sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sender.bind((address, 0))
         self._server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._server.bind((address, 0))
         self._server.settimeout(HEARTBEAT_S)
+        self.session = SESSION
+        self.answer_most = 1 << 16  # messages of one answer
         self.messages: list[bytes] = []
         # With history every heartbeat carries the session from its first message, so no start has to ask;
         # without it heartbeats are empty, and missed messages stay missed.
@@ -114,7 +117,27 @@ class Feed:
             ]
             self.messages += new
             for line in lines:
-                self._send(line, packet(first, new))
+                self._send(line, packet(first, new, self.session))
+
+    def new_session(self, session: bytes) -> None:
+        """Another day: the symbols are listed, and nobody offers anything yet."""
+        with self._one_at_a_time:
+            self.session = session
+            self.messages = [directory(locate, symbol) for symbol, locate in self._locates.items()]
+            for line in "AB":
+                self._send(line, packet(1, self.messages, session))
+
+    def offer(self, symbol: str, bid_e4: int = BID_E4, ask_e4: int = ASK_E4) -> None:
+        """1,000 shares on each side of a symbol that is listed."""
+        with self._one_at_a_time:
+            first, locate = self.next, self._locates[symbol]
+            new = [
+                add_order((locate, symbol), first + n, side, 1000, price_e4)
+                for n, (side, price_e4) in enumerate((("B", bid_e4), ("S", ask_e4)))
+            ]
+            self.messages += new
+            for line in "AB":
+                self._send(line, packet(first, new, self.session))
 
     def move_ask(self, ask_e4: int) -> None:
         """The first symbol's standing ask goes away and another one comes."""
@@ -124,7 +147,14 @@ class Feed:
             new = [gone, add_order((1, SYMBOLS[0]), first + 1, "S", 1000, ask_e4)]
             self.messages += new
             for line in "AB":
-                self._send(line, packet(first, new))
+                self._send(line, packet(first, new, self.session))
+
+    def stray_from(self, address: str, line: str, sequence: int, messages: list[bytes]) -> None:
+        """The session's own next packet, as it seems, from somebody else's address."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other, suppress(OSError):
+            other.bind((address, 0))
+            data = packet(sequence, messages, self.session)
+            other.sendto(data, (self._address, self._ports["AB".index(line)]))
 
     def stray(self, line: str, session: bytes, sequence: int, count: int = 0, blocks: bytes = b"") -> None:
         """A datagram that somebody else sends; a COUNT of 0xFFFF is an end of session."""
@@ -142,7 +172,11 @@ class Feed:
         while not self._closing:
             with self._one_at_a_time:
                 if self.running:
-                    again = packet(1, self.messages) if self.history else packet(self.next, [])
+                    again = (
+                        packet(1, self.messages, self.session)
+                        if self.history
+                        else packet(self.next, [], self.session)
+                    )
                     for line in "AB":
                         self._send(line, again)
             self._wake.wait(HEARTBEAT_S)
@@ -157,9 +191,9 @@ class Feed:
                 return
             sequence, count = struct.unpack_from(">QH", data, 10)
             self._log.add("request", (sequence, count))
-            wanted = self.messages[sequence - 1 : sequence - 1 + count]
+            wanted = self.messages[sequence - 1 : sequence - 1 + min(count, self.answer_most)]
             if self.answering and wanted:
-                self._server.sendto(packet(sequence, wanted), peer)
+                self._server.sendto(packet(sequence, wanted, self.session), peer)
 
 
 def _free_port(address: str) -> int:

@@ -32,9 +32,14 @@ class Knobs:
     answer_cancels: bool = True
     reject_orders: bool = False
     next_urn: int = 1
+    silent: bool = False  # connected, and says nothing at all: no heartbeat, no answer
+    closed: bool = False  # takes no connection
     replay_delay_s: float = 0.0  # between a login and the day's responses
     on_order: Callable[[ouch.Enter], None] | None = None
     copy_extra: list[bytes] = field(default_factory=list)  # shown by the drop copy alone
+
+
+BEAT_S = 0.5  # SoupBinTCP asks for a heartbeat a second
 
 
 class Gateway:
@@ -50,6 +55,7 @@ class Gateway:
         self._session: socket.socket | None = None
         self._closing = False
         self._listeners = [self._listen(address, self._serve), self._listen(address, self._serve_copy)]
+        threading.Thread(target=self._beat, daemon=True).start()
         self.port, self.copy_port = (int(one.getsockname()[1]) for one in self._listeners)
 
     def _listen(self, address: str, serve: Callable[[socket.socket], None]) -> socket.socket:
@@ -65,6 +71,14 @@ class Gateway:
                 return
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._guarded, args=(serve, peer), daemon=True).start()
+
+    def _beat(self) -> None:
+        while not self._closing:
+            time.sleep(BEAT_S)
+            with self._lock:
+                if self._session is not None and not self.knobs.silent:
+                    with suppress(OSError):
+                        self._session.sendall(frame("H"))
 
     def _guarded(self, serve: Callable[[socket.socket], None], peer: socket.socket) -> None:
         with peer, suppress(OSError):
@@ -118,6 +132,8 @@ class Gateway:
     # One connection of the engine.
 
     def _serve(self, peer: socket.socket) -> None:
+        if self.knobs.closed:
+            return
         with self._lock:
             self._connections += 1
             number = self._connections
@@ -193,7 +209,7 @@ class Gateway:
         if isinstance(message, ouch.Enter) and self.knobs.on_order is not None:
             self.knobs.on_order(message)
         stale = self.knobs.stale
-        if not stale:
+        if not stale and not self.knobs.silent:
             with self._lock:
                 self._answer(message)
         # Logged once its answer is sent or withheld: a case that has seen it may change the knobs.

@@ -67,6 +67,18 @@ LINK: tuple[Clause, ...] = (
         "an older epoch is another leader's past",
     ),
     trading(
+        "link.aged",
+        "After a reconnect an unanswered order older than `order_age_max_ms` is not sent again; its cancel "
+        "may be.",
+        "a price of a minute ago is not what anybody decided",
+    ),
+    trading(
+        "link.peer_dead",
+        "A gateway that says nothing for `link_silence_max_ms` is given up, and the next connection claims "
+        "anew.",
+        "a peer that hangs answers no cancel either, and TCP alone notices after minutes",
+    ),
+    trading(
         "link.heartbeat",
         "It sends something at least every second while logged in.",
         "SoupBinTCP peers drop a silent session",
@@ -214,6 +226,23 @@ FEED: tuple[Clause, ...] = (
         "one stray publisher must not take the feed away",
     ),
     trading(
+        "feed.sources",
+        "With `feed_sources`, what another address sends is counted and changes nothing: no book, no "
+        "freshness.",
+        "whoever reaches the group can send, and a test publisher knows the session's name",
+    ),
+    trading(
+        "feed.pinned",
+        "With `feed_session`, no other session is ever taken, however early and steadily it speaks.",
+        "on a cold start the first to speak need not be the venue",
+    ),
+    trading(
+        "feed.new_day",
+        "A session that follows the end of the one before begins with an empty book: no order leaves before "
+        "its own touch.",
+        "yesterday's best price is nobody's offer",
+    ),
+    trading(
         "feed.ended",
         "Behind an end of session no order leaves; what contradicts the end is taken.",
         "nothing in a book whose day is over can be traded, and one stray datagram ends no day",
@@ -287,6 +316,11 @@ RISK: tuple[Clause, ...] = (
         "risk.repeated",
         "After `repeated_executions_max` executions the state is REDUCING until a person says `resume`.",
         "RTS 6 article 15(3): repeated automated execution throttle",
+    ),
+    trading(
+        "risk.aged",
+        "Orders that waited while the process stood still for longer than `order_age_max_ms` are refused.",
+        "a paused process must not trade on what it had decided to look at before",
     ),
     trading(
         "risk.limits_expired",

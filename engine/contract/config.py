@@ -16,6 +16,7 @@ from engine.contract.versioning import Document, Part
 
 Port: TypeAlias = Annotated[int, Field(ge=1, le=65535)]
 AbsolutePath: TypeAlias = Annotated[str, StringConstraints(pattern=r"^/[^\x00]*$")]
+Address: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\d{1,3}(\.\d{1,3}){3}$")]
 Symbol: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9.]{1,8}$")]
 Egress: TypeAlias = Literal["live", "shadow", "test"]
 VenueProfile: TypeAlias = Literal["ouch5-2023-05", "ouch5-later"]
@@ -105,6 +106,25 @@ class Config(Document):
     dpdk: Dpdk | None = Field(default=None, description="for feeds with a `dpdk` device")
     rerequest: Endpoint | None = Field(description="MoldUDP64 request server (UDP)")
     feed_stale_ms: int = Field(ge=1, description="age of the last packet from which the feed counts as stale")
+    feed_sources: list[Address] = Field(
+        default_factory=list,
+        description="the venue's senders; datagrams of anybody else are dropped and counted; empty: any. "
+        "A document with senders lists the field in `critical`",
+    )
+    feed_session: Annotated[str, StringConstraints(min_length=1, max_length=10)] | None = Field(
+        default=None, description="the only MoldUDP64 session to take; null: the first one that is proven"
+    )
+    order_age_max_ms: int = Field(
+        default=5_000,
+        ge=1,
+        description="no order leaves that waited longer, nor one that waited while the process stood "
+        "still for longer",
+    )
+    link_silence_max_ms: int = Field(
+        default=15_000,
+        ge=1,
+        description="a gateway that says nothing for so long is given up (SoupBinTCP: 15 s)",
+    )
     gateway: Gateway | None = Field(description="null at level `core`")
     dropcopy: DropCopy | None = Field(
         default=None, description="SoupBinTCP copy of the account's responses, replayed from sequence 1"
@@ -123,6 +143,13 @@ class Config(Document):
     drain_timeout_ms: int = Field(ge=0)
     strategy: Strategy = Strategy()
 
+    @field_validator("feed_sources")
+    @classmethod
+    def _are_addresses(cls, value: list[str]) -> list[str]:
+        for one in value:
+            IPv4Address(one)
+        return value
+
     @field_validator("durability")
     @classmethod
     def _is_a_durability(cls, value: str) -> str:
@@ -138,6 +165,13 @@ class Config(Document):
             raise ValueError("a feed names a dpdk device: `critical` must list dpdk")
         if len({device.pci or str(device.vdev).partition(",")[0] for device in polled}) != len(polled):
             raise ValueError("feeds: both lines use the same dpdk device; each needs its own")
+        return self
+
+    @model_validator(mode="after")
+    def _senders_are_told(self) -> Self:
+        if self.feed_sources and "feed_sources" not in self.critical:
+            # An engine that does not know the field would trust every sender.
+            raise ValueError("feed_sources names senders: `critical` must list feed_sources")
         return self
 
     @model_validator(mode="after")

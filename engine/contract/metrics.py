@@ -76,6 +76,12 @@ CORE: tuple[Metric, ...] = (
 )
 TRADING: tuple[Metric, ...] = (
     Metric(name="engine_feed_messages_total", type=Type.COUNTER, unit="1", meaning="ITCH messages processed"),
+    Metric(
+        name="engine_feed_strays_total",
+        type=Type.COUNTER,
+        unit="1",
+        meaning="datagrams of senders that `feed_sources` does not name",
+    ),
     Metric(name="engine_feed_gaps_total", type=Type.COUNTER, unit="1", meaning="gaps seen after arbitration"),
     Metric(
         name="engine_orders_sent_total", type=Type.COUNTER, unit="1", meaning="orders written to the gateway"

@@ -35,5 +35,6 @@ RISK: dict[str, str] = {
     "risk.gapped_feed": "sequence numbers of the feed are missing",
     "risk.self_trade": "would trade against one of the engine's own orders",
     "risk.repeated": "`repeated_executions_max` executions since the last `resume` by an operator",
+    "risk.aged": "it waited longer than `order_age_max_ms`, or while the process stood still for longer",
     "risk.limits_expired": "the limits file has expired",
 }

@@ -20,7 +20,12 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "idle": str,
     "cpus": dict, "drain_timeout_ms": int,
 }  # fmt: skip
-KNOWN = {*FIELDS, "contract", "critical", "dropcopy", "ticket_socket", "strategy"}
+MAY_LACK: dict[str, type | tuple[type, ...]] = {
+    "feed_sources": list, "feed_session": (str, type(None)), "order_age_max_ms": int,
+    "link_silence_max_ms": int,
+}  # fmt: skip
+ORDER_AGE_MS, LINK_SILENCE_MS = 5_000, 15_000
+KNOWN = {*FIELDS, *MAY_LACK, "contract", "critical", "dropcopy", "ticket_socket", "strategy"}
 CHOICES = {
     "egress": ("live", "shadow", "test"),
     "venue_profile": ("ouch5-2023-05", "ouch5-later"),
@@ -57,11 +62,23 @@ def _wrong(values: dict[str, Any]) -> str:
         found = values.get(name, ...)
         if not isinstance(found, kind) or isinstance(found, bool):
             return f"{name} is missing or has a wrong type"
+    for name, kind in MAY_LACK.items():
+        if name in values and (not isinstance(values[name], kind) or isinstance(values[name], bool)):
+            return f"{name} has a wrong type"
     for name, known in CHOICES.items():
         if values[name] not in known:
             return f"{name} is {values[name]!r}, not one of {', '.join(known)}"
     if values["durability"] not in ("none", "durable"):
         return f"durability {values['durability']!r} is not offered by this engine"
+    return _unreachable(values)
+
+
+def _unreachable(values: dict[str, Any]) -> str:
+    for sender in values.get("feed_sources", []):
+        try:
+            socket.inet_aton(sender)
+        except (OSError, TypeError):
+            return f"feed_sources: {sender!r} is no address"
     for feed in values["feeds"]:
         try:
             socket.inet_aton(feed["group"] if isinstance(feed["port"], int) else "")

@@ -24,8 +24,10 @@ HOLDING = ("ACTIVE", "REDUCING")
 class DecisionCore:
     """State of one engine."""
 
-    def __init__(self, feed_stale_ms: int, profile: str) -> None:
+    def __init__(self, feed_stale_ms: int, profile: str, order_age_ms: int) -> None:
         self._stale_ns, self._profile = feed_stale_ms * 1_000_000, profile
+        self._age_ns, self.thawed_ns = order_age_ms * 1_000_000, -1
+        self.session = b""
         self.state, self.epoch, self.highest, self.pending = "INIT", 0, 0, 0
         self.latch: dict[str, Any] | None = None
         self.limit: dict[str, Any] = {}
@@ -116,6 +118,7 @@ class DecisionCore:
         sold_as_bought = wish.side == "S" and broken("order.enter")
         data = wire.enter(urn, wish._replace(side="B") if sold_as_bought else wish, clordid)
         self.orders[urn] = Order(urn, wish, self.epoch, data)
+        self.orders[urn].mono = self.mono
         self.sent_ns = [sent for sent in self.sent_ns if self.mono - sent < SECOND_NS] + [self.mono]
         self.last_sent[wish] = self.mono
         self.out("order", data)
@@ -127,7 +130,8 @@ class DecisionCore:
         """A process started: process state is reset, journaled state stays."""
         was_active = self.state == "ACTIVE"
         self.state, self.epoch, self.pending, self.linked = "INIT", 0, 0, False
-        self.latch, self.book = None, Book()
+        self.latch, self.book, self.session = None, Book(), b""
+        self.mono, self.thawed_ns = 0, -1
         self.feed_next = self.feed_seen = 1
         self.feed_ns = -1
         if self.positions and broken("order.restored"):
@@ -143,6 +147,8 @@ class DecisionCore:
     def apply(self, record: journal.Record) -> list[Output]:
         """Apply one input and return the resulting outputs."""
         self._out = []
+        if self.mono and max(record.mono - self.mono, record.utc - self.utc) > self._age_ns:
+            self.thawed_ns = record.mono  # no tick for so long: the process stood still
         self.input_seq, self.mono, self.utc = record.input_seq, record.mono, record.utc
         match record.kind:
             case journal.MARKET:
@@ -167,6 +173,10 @@ class DecisionCore:
         if packet is None:
             return
         self.feed_ns = self.mono
+        if self.session not in (b"", packet.session):
+            self.book = self.book if broken("feed.new_day") else Book()
+            self.feed_next = self.feed_seen = 1
+        self.session = packet.session
         for message in packet.messages:
             self.book.apply(message)
         self.feed_next += len(packet.messages)
@@ -213,7 +223,11 @@ class DecisionCore:
             self.move("ACTIVE", "promote")
             return
         for order in self.open_orders():
-            if not order.answered and order.epoch == self.epoch and not broken("link.resend"):
+            if order.answered or order.epoch != self.epoch or broken("link.resend"):
+                continue
+            if self.mono - order.mono > self._age_ns and not broken("link.aged"):
+                self.cancel(order)
+            else:
                 self.out("resend", order.data)
         if self.state in ("HALTED", "DRAINING"):
             self.cancel_all()
@@ -264,9 +278,11 @@ class DecisionCore:
         return "sha256:" + self._decisions.copy().hexdigest()
 
 
-def replay(records: list[journal.Record], feed_stale_ms: int, profile: str) -> DecisionCore:
+def replay(
+    records: list[journal.Record], feed_stale_ms: int, profile: str, order_age_ms: int
+) -> DecisionCore:
     """A core that has seen RECORDS."""
-    core = DecisionCore(feed_stale_ms, profile)
+    core = DecisionCore(feed_stale_ms, profile, order_age_ms)
     for record in records:
         if record.kind == journal.START:
             core.restart()

@@ -33,7 +33,8 @@ class Engine:
         self.config: Config = parts.config
         self.shadow = self.config.values["egress"] == "shadow" and not broken("egress.shadow")
         self.has_gateway = not self.shadow and self.config.values["gateway"] is not None
-        self.notifier, self.feed = Notifier(), Feed()
+        self.notifier, self.feed = Notifier(), Feed(self.config.values.get("feed_session"))
+        self._senders = set() if broken("feed.sources") else set(self.config.values.get("feed_sources", ()))
         self.ready = self.forced = self.given_up = False
         self.signals: list[str] = []
         self.cancels_sent = self.turns = self.limits_refused = 0
@@ -107,9 +108,12 @@ class Engine:
     def _market(self, source: socket.socket, line: str) -> None:
         while True:
             try:
-                data = source.recv(65536)
+                data, sender = source.recvfrom(65536)
             except OSError:
                 return
+            if self._senders and source is not self.requests and sender[0] not in self._senders:
+                self.page.add("engine_feed_strays_total", 1)
+                continue
             line = "A" if source is self.requests or len(self.sockets) == 1 else line
             for packet in self.feed.take(data, line):
                 found = wire.mold(packet)

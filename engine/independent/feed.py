@@ -40,12 +40,14 @@ class Claim:
 
 
 class Feed:
-    """Arbitration of one session: the first that is heard, until the process ends."""
+    """Arbitration of one session: the configured one, or the first that is heard until all lines end it."""
 
-    def __init__(self) -> None:
+    def __init__(self, pinned: str | None = None) -> None:
         self.next = 1
         self.gaps = 0
-        self._session: bytes | None = None
+        self._pinned = pinned is not None and not broken("feed.pinned")
+        self._session = pinned.ljust(10).encode() if pinned is not None and self._pinned else None
+        self._past: set[bytes | None] = set()
         self._early: dict[int, bytes] = {}
         self._lines = {"A": Claim(), "B": Claim()}
         self._asked_ns = self._told_ns = 0
@@ -60,6 +62,10 @@ class Feed:
         packet = wire.mold(data)
         if packet is None or (line == "B" and packet.messages and broken("feed.arbitration")):
             return self._note() if packet is None and broken("feed.progress") else []
+        if self._is_over and packet.session not in {self._session, *self._past}:
+            self._past.add(self._session)
+            self.next, self._session, self._early = 1, packet.session, {}
+            self._lines = {"A": Claim(), "B": Claim()}
         is_ours = self._session in (None, packet.session) or (packet.messages and broken("feed.session"))
         if not is_ours:
             return self._note() if broken("feed.progress") else []
@@ -90,6 +96,12 @@ class Feed:
     def doubted(self) -> bool:
         """Whether a number is missing, or a line says that nothing will follow."""
         return self.gapped or any(claim.ended and claim.seen == self._seen for claim in self._lines.values())
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether every line that ever spoke says that the session ended, and nothing is missing."""
+        spoken = [claim for claim in self._lines.values() if claim.seen]
+        return bool(spoken) and not (self._pinned or self.gapped) and all(claim.ended for claim in spoken)
 
     def _is_time(self) -> bool:
         return time.monotonic_ns() - self._told_ns >= KEEPALIVE_NS

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.independent import text, wire
-from engine.independent.config import CONTRACT, Config
+from engine.independent.config import CONTRACT, LINK_SILENCE_MS, Config
 from engine.independent.mutants import broken
 
 HEARTBEAT_NS = 500_000_000
@@ -31,7 +31,8 @@ class GatewayLink:
         self.epoch = 0
         self.sequence = 1
         self._next_urn = 1
-        self._sent_ns = self._begun_ns = 0
+        self._sent_ns = self._begun_ns = self._heard_ns = 0
+        self._silence_ns = self._config.get("link_silence_max_ms", LINK_SILENCE_MS) * 1_000_000
 
     def connect(self, epoch: int, sequence: int) -> None:
         """Start a connection that claims EPOCH and requests responses from SEQUENCE."""
@@ -87,6 +88,9 @@ class GatewayLink:
         if self.phase != "up" and now - self._begun_ns > ANSWER_NS:
             self._lost({"up": False, "code": "gateway", "detail": f"no answer in phase {self.phase}"})
             return
+        if self.phase == "up" and now - self._heard_ns > self._silence_ns and not broken("link.peer_dead"):
+            self._lost({"up": False, "code": "gateway", "detail": "silent for too long"})
+            return
         self._read()
 
     def _read(self) -> None:
@@ -97,6 +101,7 @@ class GatewayLink:
             return
         except OSError:
             data = b""
+        self._heard_ns = time.monotonic_ns() if data else self._heard_ns
         self._in += data
         try:
             frames = wire.take_frames(self._in)

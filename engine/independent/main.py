@@ -21,6 +21,7 @@ from engine.independent.ownership import claim
 from engine.independent.parts import Parts
 
 FEED_STALE_MS, PROFILE = 1000, "ouch5-2023-05"
+NEVER_MS = 1 << 40  # of journals from before the limit
 
 
 class _Parser(argparse.ArgumentParser):
@@ -80,13 +81,13 @@ def _replay(directory: Path) -> None:
     print(text.canonical({**found, "decision_digest": core.decision_digest()}).decode())
 
 
-def _replay_facts(records: list[journal.Record]) -> tuple[int, str]:
+def _replay_facts(records: list[journal.Record]) -> tuple[int, str, int]:
     """The part of the configuration that affects decisions: kept in the first START record."""
     for record in records:
         if record.kind == journal.START:
             facts = text.load(record.payload)
-            return facts["feed_stale_ms"], facts["venue_profile"]
-    return FEED_STALE_MS, PROFILE
+            return facts["feed_stale_ms"], facts["venue_profile"], facts.get("order_age_max_ms", NEVER_MS)
+    return FEED_STALE_MS, PROFILE, NEVER_MS
 
 
 def _check(path: Path) -> None:
@@ -132,7 +133,8 @@ def _collect(options: argparse.Namespace, found: config.Config, manifest: dict[s
         _path(found, "journal_directory"), durable=found.values["durability"] == "durable"
     )
     records = book.recover()
-    core = replay(records, found.values["feed_stale_ms"], found.values["venue_profile"])
+    age_ms = found.values.get("order_age_max_ms", config.ORDER_AGE_MS)
+    core = replay(records, found.values["feed_stale_ms"], found.values["venue_profile"], age_ms)
     paths = (_path(found, "limits_file"), _path(found, "allowed_signers"))
     serial = 0 if core.serial and broken("limits.serial_survives") else core.serial
     try:
@@ -149,6 +151,7 @@ def _collect(options: argparse.Namespace, found: config.Config, manifest: dict[s
     if broken("journal.start"):
         started["pid"] = 0
     started |= {name: found.values[name] for name in ("feed_stale_ms", "venue_profile")}
+    started["order_age_max_ms"] = age_ms
     book.append(journal.START, text.canonical(started), 0)
     level = manifest["level"]
     return Parts(found, options.conformance, level, artifact, core, book, limit, latch, set_by)

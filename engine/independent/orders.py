@@ -10,13 +10,13 @@ from engine.independent.risk import Wish
 class Order:
     """One order of this engine, from the moment it was decided."""
 
-    __slots__ = ("answered", "cancels", "data", "epoch", "left", "urn", "wish")
+    __slots__ = ("answered", "cancels", "data", "epoch", "left", "mono", "urn", "wish")
 
     def __init__(self, urn: int, wish: Wish, epoch: int, data: bytes) -> None:
         self.urn, self.wish, self.epoch, self.data = urn, wish, epoch, data
         self.left = wish.quantity
         self.answered = False
-        self.cancels = 0
+        self.cancels = self.mono = 0
 
 
 class Holdings:

@@ -12,6 +12,7 @@ import importlib.util
 import marshal
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,13 @@ sys.exit(main(sys.argv[1:], Path(sys.argv[0]).resolve().parent))
 NOT_PACKED = {"package.py", "__main__.py"}
 
 
-def program() -> dict[str, bytes]:
-    """Names and contents of the zip."""
-    here = Path(__file__).parent
-    found = {f"engine/independent/{path.name}": path.read_bytes() for path in sorted(here.glob("*.py"))}
+def program(changed: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+    """Names and contents of the zip; CHANGED has other contents for some modules, by file name."""
+    here, other = Path(__file__).parent, changed or {}
+    found = {
+        f"engine/independent/{path.name}": other.get(path.name, path.read_bytes())
+        for path in sorted(here.glob("*.py"))
+    }
     ours = {name: data for name, data in found.items() if Path(name).name not in NOT_PACKED}
     sources = {"__main__.py": MAIN.encode(), "engine/__init__.py": b"", **ours}
     return {**sources, **{f"{name}c": _compiled(name, data) for name, data in sources.items()}}
@@ -73,12 +77,17 @@ def manifest(sha256: str, mutant: str | None, level: str = "trading") -> dict[st
     }  # fmt: skip
 
 
-def write(directory: Path, mutant: str | None = None, level: str = "trading") -> Path:
+def write(
+    directory: Path,
+    mutant: str | None = None,
+    level: str = "trading",
+    changed: Mapping[str, bytes] | None = None,
+) -> Path:
     """Write the artifact into DIRECTORY and return it."""
     directory.mkdir(parents=True, exist_ok=True)
     target = directory / PROGRAM
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as packed:
-        for name, data in program().items():
+        for name, data in program(changed).items():
             packed.writestr(zipfile.ZipInfo(name), data)
     sha256 = hashlib.sha256(target.read_bytes()).hexdigest()
     (directory / "engine.json").write_bytes(text.canonical(manifest(sha256, mutant, level)) + b"\n")

@@ -19,6 +19,7 @@ ROWS: tuple[tuple[str, int, str], ...] = (
     ("engine_feed_gaps_total", COUNTER, "1"), ("engine_orders_sent_total", COUNTER, "1"),
     ("engine_cancels_sent_total", COUNTER, "1"), ("engine_executions_total", COUNTER, "1"),
     ("engine_risk_refused_total", COUNTER, "1"), ("engine_open_orders", GAUGE, "1"),
+    ("engine_feed_strays_total", COUNTER, "1"),
     ("engine_user_span_ns", BUCKETS, "ns"),
 )  # fmt: skip
 _DIRECTORY = 4096

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from engine.independent.core import DecisionCore
 
 SECOND_NS = 1_000_000_000
+# After a standstill everything that waited is read within this time.
+THAW_NS = 200_000_000
 
 
 class Wish(NamedTuple):
@@ -106,13 +108,17 @@ def _repeated(core: DecisionCore, wish: Wish) -> bool:
     return not core.brings_nearer(wish) and core.executions >= core.limit["repeated_executions_max"]
 
 
+def _aged(core: DecisionCore, wish: Wish) -> bool:  # noqa: ARG001
+    return core.thawed_ns >= 0 and core.mono - core.thawed_ns < THAW_NS
+
+
 def _expired(core: DecisionCore, wish: Wish) -> bool:  # noqa: ARG001
     return core.utc >= core.not_after_utc_ns
 
 
 CHECKS: dict[str, Callable[[DecisionCore, Wish], bool]] = {
-    "risk.limits_expired": _expired, "risk.stale_feed": _stale, "risk.gapped_feed": _gapped,
-    "risk.symbol": _symbol,
+    "risk.limits_expired": _expired, "risk.aged": _aged, "risk.stale_feed": _stale,
+    "risk.gapped_feed": _gapped, "risk.symbol": _symbol,
     "risk.size": _size, "risk.notional": _notional, "risk.collar": _collar, "risk.self_trade": _self_trade,
     "risk.duplicate": _duplicate, "risk.daily_loss": _daily_loss, "risk.repeated": _repeated,
     "risk.position": _position, "risk.gross": _gross, "risk.open_orders": _open_orders, "risk.rate": _rate,

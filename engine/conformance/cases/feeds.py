@@ -138,3 +138,62 @@ def the_collar_follows_the_touch(bench: Bench) -> None:
     engine.wait_status("the new touch", partial(_next_is, bench.feed.next))
     engine.must_not("risk.collar", "intent", **wish, price_e4=1_005_000)
     engine.must("intent", **wish, price_e4=1_001_000)
+
+
+STRANGER = "127.0.0.1"  # the bench publishes from an address of its own
+
+
+@case("feed.sources")
+def what_another_address_sends_changes_nothing(bench: Bench) -> None:
+    bench.config |= {"feed_sources": [bench.address], "critical": ["feed_sources"]}
+    engine = trading_on_a_quick_feed(bench)
+    bench.feed.running = False
+    number = bench.feed.next
+    end = time.monotonic() + 2.5 * STALE_MS / 1000
+    while time.monotonic() < end:
+        for line in "AB":
+            bench.feed.stray_from(STRANGER, line, number, [])
+        time.sleep(0.02)
+    demand(engine.state() == "REDUCING", f"only a stranger speaks, and the state is {engine.state()}")
+    bench.feed.stray_from(STRANGER, "A", number, [b"S"])
+    engine.stays(0.2, "the venue's own number", partial(_next_is, number))
+    demand(engine.metric("engine_feed_strays_total") > 0, "the stranger's datagrams were not counted")
+
+
+@case("feed.pinned")
+def another_session_is_never_taken(bench: Bench) -> None:
+    bench.config["feed_session"] = SESSION.decode()
+    bench.feed.running = False
+    engine = bench.launch()
+    engine.wait_up()
+    for sequence in range(1, 8):
+        for line in "AB":
+            bench.feed.stray(line, b"EVIL", sequence, 1, b"\0\1S")
+    time.sleep(0.1)
+    bench.feed.running = True
+    engine.wait_state("STANDBY")
+    engine.wait_status("the venue's own book", partial(_next_is, bench.feed.next))
+
+
+@case("feed.new_day")
+def a_new_day_begins_with_an_empty_book(bench: Bench) -> None:
+    engine = bench.active()
+    engine.wait_status("a book in sync", partial(_next_is, bench.feed.next))
+    bench.feed.history = bench.feed.running = False
+    time.sleep(0.1)
+    for line in "AB":
+        bench.feed.stray(line, SESSION, bench.feed.next, END)
+    time.sleep(0.1)
+    bench.feed.new_session(b"CONFORM002")
+    bench.feed.running = True
+    wanted = bench.feed.next
+    engine.wait_status(
+        "the new session", lambda status: _next_is(wanted, status) and bool(status["feed"]["fresh"])
+    )
+    if engine.state() == "REDUCING":
+        engine.must("resume", operator="conformance", reason="a new day")
+    wish = {"side": "B", "quantity": 1, "symbol": "HFTA", "price_e4": 990_000}
+    engine.must_not("risk.collar", "intent", **wish)
+    bench.feed.offer("HFTA")
+    engine.wait_status("the day's first touch", partial(_next_is, bench.feed.next))
+    engine.must("intent", **wish)

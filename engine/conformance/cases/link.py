@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from itertools import pairwise
 
 from engine.conformance.bench import Bench, demand
@@ -201,3 +202,30 @@ def a_reconnect_claims_the_last_epoch(bench: Bench) -> None:
     bench.gateway.drop()
     claims = bench.count("claim", 3)
     demand(claims[:3] == [7, 8, 8], f"the claims were {claims}, not 7, 8, 8")
+
+
+@case("link.peer_dead")
+def a_silent_gateway_is_given_up(bench: Bench) -> None:
+    bench.config["link_silence_max_ms"] = 2_000
+    bench.active(7)
+    time.sleep(2.5)
+    demand(bench.count("claim", 1) == [7], "a gateway that sends its heartbeats was given up")
+    bench.gateway.knobs.silent = True
+    demand(bench.count("claim", 2)[:2] == [7, 7], "the connection after a silent one claims something else")
+
+
+@case("link.aged")
+def an_old_unanswered_order_is_not_sent_again(bench: Bench) -> None:
+    bench.config["order_age_max_ms"] = 1_000
+    engine = bench.active()
+    knobs = bench.gateway.knobs
+    knobs.answer_orders = False
+    urn = engine.must("intent", **BUY)["urn"]
+    bench.gateway.wait_taken(urn, bench.patience_s)
+    knobs.closed = True
+    bench.gateway.drop()
+    time.sleep(1.8)
+    knobs.closed, knobs.answer_orders = False, True
+    bench.count("login", 2)
+    engine.wait_status("a new session", lambda status: status["connected"])
+    bench.nothing_more("order", 1, 0.5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from typing import Any
 
@@ -194,3 +196,37 @@ def limits_that_expire_while_active(bench: Bench) -> None:
     engine.must_not("risk.limits_expired", "intent", **wish(quantity=11))
     engine.must("intent", type="cancel", urn=urn)
     bench.count("cancel", 1)
+
+
+def passes_in_time(engine: Engine, **fields: Any) -> int:
+    """An order that a busy machine may hold up once passes soon; its reference number."""
+    answer: dict[str, Any] = {}
+    for _ in range(4 * TRIES):
+        answer = engine.ask("intent", **fields)
+        if answer["ok"]:
+            return int(answer["urn"])
+        time.sleep(0.2)
+    raise Broken(f"an order is still refused: {answer}")
+
+
+@case("risk.aged")
+def orders_that_waited_for_a_frozen_process(bench: Bench) -> None:
+    bench.config["order_age_max_ms"] = 500
+    engine = bench.active()
+    urn = passes_in_time(engine, **wish(quantity=1))
+    bench.count("order", 1)
+    engine.signal(signal.SIGSTOP)
+    thaw = threading.Timer(1.2, engine.signal, (signal.SIGCONT,))
+    thaw.start()
+    answers = engine.raw(
+        request("intent", **wish(quantity=2)), request("intent", type="cancel", urn=urn),
+        request("intent", **wish(quantity=3)),
+    )  # fmt: skip
+    thaw.join()
+    seen = [answer["ok"] or answer.get("code") for answer in answers]
+    demand(
+        seen == ["risk.aged", True, "risk.aged"],
+        f"an order, a cancel and an order that waited 1.2 s for a frozen process were answered {seen}",
+    )
+    bench.nothing_more("order", 1, 0.05)
+    passes_in_time(engine, **wish(quantity=4))

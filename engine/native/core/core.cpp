@@ -66,6 +66,7 @@ bool Core::adopt(const RecordView& record) {
 bool Core::dispatch(const RecordView& record) {
   stamp_ = Stamp{epoch_, record.header.input_seq, record.header.monotonic_ns, record.header.utc_ns};
   roll_day();
+  note_time();
   FeedEvent feed{};
   std::array<std::uint32_t, 2> dropped{};
   switch (record.kind()) {
@@ -129,6 +130,8 @@ bool Core::on_start(std::span<const std::byte> json) {
   cleanup_ = Cleanup{};
   link_up_ = replayed_ = journal_broken_ = drained_in_time_ = false;
   resent_ = true;
+  last_ns_ = thawed_ns_ = 0;
+  aged_.clear();
   drop_copy_.reset();
   strategy_.configure(config_.strategy);
   strategy_.forget();
@@ -148,6 +151,16 @@ void Core::roll_day() {
   if (day <= day_) return;
   if (day_ != 0) ledger_.new_day();
   day_ = day;
+}
+
+// There is an input in every tick. Where none came for longer than an order may be old, the process stood still, and
+// what waited in its sockets is as old as that.
+void Core::note_time() {
+  const auto age_ns = static_cast<std::int64_t>(order_age_max_ns());
+  const auto passed_ns = static_cast<std::int64_t>(stamp_.monotonic_ns - last_ns_);
+  if (last_ns_ != 0 && std::max(passed_ns, stamp_.utc_ns - last_utc_ns_) > age_ns) thawed_ns_ = stamp_.monotonic_ns;
+  last_ns_ = stamp_.monotonic_ns;
+  last_utc_ns_ = stamp_.utc_ns;
 }
 
 bool Core::on_market(Bytes datagram) {

@@ -11,6 +11,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/digest.h"
 #include "core/ledger.h"
@@ -83,6 +85,9 @@ class Core {
   [[nodiscard]] const Counters& counters() const { return counters_; }
   [[nodiscard]] const Cleanup& cleanup() const { return cleanup_; }
   [[nodiscard]] const CoreConfig& config() const { return config_; }
+  // Orders that were too old to be sent again, and never left before: whoever owns the way out says so (Kind::egress),
+  // which closes them.
+  [[nodiscard]] std::vector<std::uint32_t> take_aged() { return std::exchange(aged_, {}); }
   // Logged in, and everything unanswered from before went out again.
   [[nodiscard]] bool link_ready() const { return link_up_ && resent_; }
   [[nodiscard]] bool is_open(std::uint32_t urn) { return orders_.find(urn) != nullptr; }
@@ -100,6 +105,8 @@ class Core {
  private:
   bool dispatch(const RecordView& record);
   void roll_day();
+  void note_time();
+  [[nodiscard]] std::uint64_t order_age_max_ns() const { return config_.order_age_max_ms * 1'000'000; }
   void settle();
   void settle_feed();
   void settle_promotion();
@@ -190,10 +197,14 @@ class Core {
   Market market_;
   Strategy strategy_;
   Cleanup cleanup_;
+  std::uint64_t last_ns_ = 0;  // of the input before
+  std::int64_t last_utc_ns_ = 0;
+  std::uint64_t thawed_ns_ = 0;  // when this process last went on after it had stood still; 0: it never did
   bool link_up_ = false;
   bool replayed_ = false;  // the gateway said where its replay ends, and all of it is here
   bool resent_ = true;
   bool journal_broken_ = false;
+  std::vector<std::uint32_t> aged_;
   std::uint64_t drain_since_ns_ = 0;
   bool drained_in_time_ = false;
   std::uint32_t venue_next_urn_ = 1;

@@ -181,16 +181,24 @@ void Core::link_came_up(const LinkEvent& event) {
   if (event.has_positions) drop_copy_.emplace(event.positions.begin(), event.positions.end());
 }
 
-// Unanswered intents go out again, oldest first, before any new order: the venue ignores what it already knows.
+// Unanswered intents go out again, oldest first, before any new order: the venue ignores what it already knows. Not
+// those that are too old by now: one that never was forwarded is over, of another one the cancel goes out.
 void Core::resend_unanswered() {
   resent_ = true;
   orders_.for_each([this](Order& order) {
     if (order.status != Order::Status::unanswered || order.bytes_length == 0) return;
+    if (stamp_.monotonic_ns - order.sent_ns > order_age_max_ns()) {
+      if (order.urn >= venue_next_urn_ && !order.resent) aged_.push_back(order.urn);
+      else order.cancel_sent = true;
+      return;
+    }
     const auto message = std::span<const std::byte>(order.bytes).first(order.bytes_length);
     emit(Kind::intent, message);
     commit_enter(message);
   });
   orders_.for_each([this](Order& order) {
+    const bool is_aged = std::find(aged_.begin(), aged_.end(), order.urn) != aged_.end();
+    if (is_aged) return;
     if (order.cancel_sent || state_ == State::halted || state_ == State::draining) send_cancel(order);
   });
 }

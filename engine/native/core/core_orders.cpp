@@ -7,6 +7,12 @@
 #include "wire/clordid.h"
 
 namespace hft::core {
+namespace {
+
+// After a standstill everything that waited is read within this time; none of it may become an order.
+constexpr std::uint64_t kThawNs = 200'000'000;
+
+}  // namespace
 
 RiskView Core::risk_view(SymbolId symbol) const {
   const bool allowed = symbol < allowed_.size() && allowed_[symbol];
@@ -30,6 +36,7 @@ std::string_view Core::why_not(const OrderRequest& order) const {
   if (!may_trade(state_) || latch_.set || !limits_) return "not_active";
   if (config_.egress != Egress::shadow && (!link_up_ || !resent_)) return "disconnected";
   if (journal_broken_) return "journal";
+  if (thawed_ns_ != 0 && stamp_.monotonic_ns - thawed_ns_ < kThawNs) return "risk.aged";
   if (const auto refused = judge(order, risk_view(order.symbol)); !refused.empty()) return refused;
   if (state_ == State::reducing && !only_reduces(order, ledger_.of(order.symbol))) return "reducing";
   if (orders_.free_from(next_urn_) == 0) return "risk.open_orders";

@@ -19,6 +19,9 @@ std::optional<Json> object_of(std::string_view text) {
   return json;
 }
 
+// A text that is no UTF-8 must not keep a record from being written.
+std::string written(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 // Reads fields and remembers the first that is missing or of a wrong type.
 class Fields {
  public:
@@ -181,10 +184,8 @@ std::optional<Command> parse_command(const Json& json, std::string* why) {
 
 std::optional<Limits> parse_limits(std::string_view text, std::string* why) {
   const auto json = object_of(text);
-  if (!json) {
-    if (why != nullptr) *why = "not a JSON object";
-    return std::nullopt;
-  }
+  if (!json && why != nullptr) *why = "not a JSON object";
+  if (!json) return std::nullopt;
   Limits limits;
   Fields document(*json);
   document.number("serial", limits.serial);
@@ -228,6 +229,7 @@ std::string start_record(const CoreConfig& config, std::string_view artifact, st
                 {"egress", kEgressNames[static_cast<std::size_t>(config.egress)]},
                 {"feed_stale_ms", config.feed_stale_ms},
                 {"drain_timeout_ms", config.drain_timeout_ms},
+                {"order_age_max_ms", config.order_age_max_ms},
                 {"trading_day_start_utc_s", config.trading_day_start_utc_s},
                 {"digest_every_inputs", config.digest_every_inputs},
                 {"book_orders_max", config.book_orders_max},
@@ -252,6 +254,8 @@ std::optional<CoreConfig> parse_start_record(std::string_view text) {
   fields.text("egress", egress);
   fields.number("feed_stale_ms", config.feed_stale_ms);
   fields.number("drain_timeout_ms", config.drain_timeout_ms);
+  config.order_age_max_ms = 1ULL << 40;  // of journals that had no such limit
+  fields.number("order_age_max_ms", config.order_age_max_ms, false);
   fields.number("trading_day_start_utc_s", config.trading_day_start_utc_s);
   fields.number("digest_every_inputs", config.digest_every_inputs);
   fields.number("book_orders_max", config.book_orders_max);
@@ -300,8 +304,7 @@ std::optional<Command> parse_admin_record(std::string_view text) {
 
 std::string admin_record(std::uint32_t uid, std::uint32_t pid, std::string_view request) {
   auto json = object_of(request);
-  return Json{{"uid", uid}, {"pid", pid}, {"request", json ? *json : Json::object()}}.dump(
-      -1, ' ', false, Json::error_handler_t::replace);
+  return written({{"uid", uid}, {"pid", pid}, {"request", json ? *json : Json::object()}});
 }
 
 std::string asker(std::uint32_t uid, std::uint32_t pid) {
@@ -331,8 +334,7 @@ Latch kill_in(std::string_view line, std::string_view asker) {
 
 std::string kill_record(const Latch& latch, std::uint32_t uid) {
   const Json request{{"verb", "kill"}, {"scope", latch.scope}, {"id", latch.id}, {"reason", latch.reason}};
-  return Json{{"uid", uid}, {"by", latch.by}, {"request", request}}.dump(-1, ' ', false,
-                                                                         Json::error_handler_t::replace);
+  return written({{"uid", uid}, {"by", latch.by}, {"request", request}});
 }
 
 std::string link_record(const LinkEvent& event) {
@@ -352,7 +354,7 @@ std::string link_record(const LinkEvent& event) {
     json["detail"] = event.detail;
     json["urn"] = event.urn;
   }
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return written(json);
 }
 
 std::optional<LinkEvent> parse_link_record(std::string_view text) {

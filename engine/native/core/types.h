@@ -62,6 +62,7 @@ struct CoreConfig {
   Egress egress = Egress::test;
   std::uint64_t feed_stale_ms = 1000;
   std::uint64_t drain_timeout_ms = 5000;
+  std::uint64_t order_age_max_ms = 5000;
   std::uint64_t trading_day_start_utc_s = 0;  // second of the UTC day at which the daily loss begins anew
   std::uint64_t digest_every_inputs = 0;      // 0: no digest records
   std::uint64_t book_orders_max = 1 << 17;

@@ -126,7 +126,11 @@ std::optional<feed::Datagram> Port::look_at(const rte_mbuf& frame) {
   const bool was_tagged = (frame.ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0;
   const Parsed parsed = was_tagged ? Parsed{Frame::foreign, {}} : parse(bytes, wanted_, ip, udp);
   switch (parsed.what) {
-    case Frame::data: ++counted_.data; return feed::Datagram{parsed.payload, stamp_of(frame)};
+    case Frame::data: {
+      ++counted_.data;
+      const auto source = static_cast<std::uint32_t>(load_be<4>(bytes.data() + kEthernetBytes + 12));
+      return feed::Datagram{parsed.payload, stamp_of(frame), source};
+    }
     case Frame::igmp: {
       ++counted_.igmp;
       membership_->heard(parsed.payload, base::monotonic_ns());

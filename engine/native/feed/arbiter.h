@@ -1,11 +1,10 @@
 // A/B arbitration of a MoldUDP64 feed: each message once, in order, from whichever line brings it first.
 //
 // Pure: no socket, no clock; datagrams and times come in as arguments, what to do comes out. A message that both
-// lines lost makes a gap. A gap first waits `gap_wait_ns` for the slower line, then is re-requested, again after
-// each `request_timeout_ns` without progress, and after `requests_max` vain tries it is declared lost: the sink
-// hears which messages, and the stream goes on behind them. A server may answer with what fits into one datagram: when
-// part of an answer came, the rest is asked for after `gap_wait_ns`, or whoever starts late would get one datagram
-// in each timeout.
+// lines lost makes a gap. A gap first waits `gap_wait_ns` for the slower line, then all of it is re-requested, in
+// several requests at once (recovery.h), again after each `request_timeout_ns` without an answer; after `requests_max`
+// vain tries for its first message it is declared lost: the sink hears which messages, and the stream goes on behind
+// them.
 //
 // Anybody can send a datagram, so what one says by itself is a claim. The session is pinned once several datagrams of
 // it made progress, and changes only behind its end on every line that lives; a number far ahead is forgotten when its
@@ -26,13 +25,15 @@
 #include <utility>
 
 #include "feed/arbiter_config.h"
+#include "feed/recovery.h"
 #include "feed/window.h"
 
 namespace hft::feed {
 
 class Arbiter {
  public:
-  explicit Arbiter(const Config& config) : config_(config), window_(config.window_slots, config.datagram_bytes_max) {}
+  explicit Arbiter(const Config& config)
+      : config_(config), window_(config.window_slots, config.datagram_bytes_max), recovery_(config) {}
 
   template <class Sink>
   Outcome on_datagram(Line line, Bytes datagram, std::uint64_t now_ns, Sink& sink) {
@@ -44,19 +45,18 @@ class Arbiter {
   }
 
   // What time alone decides: ask again for what is missing, or give it up. Call it when no datagram came for a
-  // while and after each batch of datagrams; it returns at most one request to send.
+  // while and after each batch of datagrams, as long as it returns a request to send.
   template <class Sink>
   std::optional<mold::Request> poll(std::uint64_t now_ns, Sink& sink) {
     if (phase_ != Phase::gapped) return std::nullopt;
-    const bool asked = asked_until_ > expected_;
-    const std::uint64_t wait_ns = asked && !answered_ ? config_.request_timeout_ns : config_.gap_wait_ns;
-    const std::uint64_t since_ns = asked ? progress_ns_ : gap_since_ns_;
-    if (now_ns < since_ns || now_ns - since_ns < wait_ns) return std::nullopt;
-    if (tries_ >= config_.requests_max && published() > expected_) {
+    look_ |= grow_old(now_ns);
+    if (now_ns < gap_since_ns_ || now_ns - gap_since_ns_ < config_.gap_wait_ns) return std::nullopt;
+    look_ |= recovery_.expire(expected_, now_ns);
+    if (tries_ >= config_.requests_max && !recovery_.covers(expected_) && published() > expected_) {
       give_up(now_ns, sink);
       return std::nullopt;
     }
-    return ask(now_ns);
+    return look_ ? ask(now_ns) : std::nullopt;
   }
 
   Phase phase() const { return phase_; }
@@ -165,7 +165,7 @@ class Arbiter {
     said.ended = false;
     known_end_ = std::max({expected_, lines_[0].ends[0], lines_[1].ends[0]});
     window_.forget_beyond(known_end_);
-    gap_end_ = std::min(gap_end_, known_end_);
+    for (auto* known : {&gap_end_, &gap_top_, &young_end_, &old_end_}) *known = std::min(*known, known_end_);
   }
 
   // Up to here several datagrams of this line say that something was published.
@@ -200,6 +200,10 @@ class Arbiter {
   template <class Sink>
   Outcome take_in_session(Line line, const mold::Packet& packet, std::uint64_t now_ns, Sink& sink) {
     const std::uint64_t end = packet.sequence + packet.count;
+    if (line == Line::rerequest && packet.count > 0) {
+      recovery_.answered({packet.sequence, end}, now_ns);
+      look_ = true;
+    }
     if (packet.count == 0) return packet.end_of_session ? Outcome::end_of_session : Outcome::heartbeat;
     if (end <= expected_) return was_lost(packet) ? Outcome::too_late : Outcome::duplicate;
     if (packet.sequence > expected_) {
@@ -214,9 +218,7 @@ class Arbiter {
     mold::Packet early;
     while (window_.take(expected_, session_, early)) pass_on(line, early, sink);
     known_end_ = std::max(known_end_, expected_);
-    progress_ns_ = now_ns;
     tries_ = 0;
-    answered_ = answered_ || line == Line::rerequest;
     return Outcome::delivered;
   }
 
@@ -243,26 +245,41 @@ class Arbiter {
       if (phase_ == Phase::ended) sink.end_of_session();
       return;
     }
-    const bool known_gap = phase_ == Phase::gapped && expected_ < gap_end_;
+    const bool was_gapped = phase_ == Phase::gapped;
     gap_end_ = std::min(known_end_, window_.first());
-    if (known_gap) return;
+    if (was_gapped && expected_ < gap_top_) return;  // answers may have parted it meanwhile
+    gap_top_ = gap_end_;
+    look_ = true;
     phase_ = Phase::gapped;
-    gap_since_ns_ = now_ns;
     tries_ = 0;
-    asked_until_ = 0;
-    answered_ = false;
     ++counters_.gaps;
+    if (was_gapped && expected_ < old_end_) return;  // it has waited for the slower line as the one before
+    gap_since_ns_ = young_since_ns_ = now_ns;
+    if (!was_gapped) young_end_ = old_end_ = gap_top_;
   }
 
-  mold::Request ask(std::uint64_t now_ns) {
-    const std::uint64_t missing = gap_end_ - expected_;
-    const auto wanted = static_cast<std::uint16_t>(std::min<std::uint64_t>(missing, config_.request_count_max));
-    asked_until_ = expected_ + wanted;
-    progress_ns_ = now_ns;
-    answered_ = false;
-    ++tries_;
+  // What was known to exist `gap_wait_ns` ago has waited for the slower line.
+  bool grow_old(std::uint64_t now_ns) {
+    if (now_ns < young_since_ns_ || now_ns - young_since_ns_ < config_.gap_wait_ns) return false;
+    old_end_ = young_end_;
+    young_end_ = known_end_;
+    young_since_ns_ = now_ns;
+    return true;
+  }
+
+  std::optional<mold::Request> ask(std::uint64_t now_ns) {
+    if (recovery_.is_full()) return std::nullopt;
+    std::optional<Run> run;
+    window_.holes(expected_, std::max(gap_top_, old_end_), [&](std::uint64_t first, std::uint64_t end) {
+      run = recovery_.open_part(first, end);
+      return !run;
+    });
+    look_ = run.has_value();
+    if (!run) return std::nullopt;
+    recovery_.ask(*run, now_ns);
+    if (run->first == expected_) ++tries_;
     ++counters_.requests;
-    return {session_, expected_, wanted};
+    return mold::Request{session_, run->first, static_cast<std::uint16_t>(run->end - run->first)};
   }
 
   template <class Sink>
@@ -309,6 +326,7 @@ class Arbiter {
     lines_ = {};
     lost_ = {};
     window_.clear();
+    recovery_.clear();
     phase_ = Phase::live;
     ++counters_.sessions;
     sink.session(session_);
@@ -329,17 +347,18 @@ class Arbiter {
 
   Config config_;
   Window window_;
+  Recovery recovery_;
   Phase phase_ = Phase::joining;
   mold::Session session_{};
   std::uint64_t expected_ = 0;   // the next message to deliver
   std::uint64_t known_end_ = 0;  // one behind the newest message known to exist
   bool end_known_ = false;
-  std::uint64_t gap_end_ = 0;  // the open gap is [expected_, gap_end_)
+  std::uint64_t gap_end_ = 0;  // the first hole is [expected_, gap_end_)
+  std::uint64_t gap_top_ = 0;  // and was [expected_, gap_top_) before answers parted it
   std::uint64_t gap_since_ns_ = 0;
-  std::uint64_t progress_ns_ = 0;  // of the last request, or of the last delivery after it
-  std::uint64_t asked_until_ = 0;
-  bool answered_ = false;  // something came back for the last request
-  unsigned tries_ = 0;
+  std::uint64_t old_end_ = 0, young_end_ = 0, young_since_ns_ = 0;  // see grow_old
+  bool look_ = false;                                               // there may be something to ask for
+  unsigned tries_ = 0;                                              // for the message that is expected
   mold::Session candidate_{};
   unsigned session_votes_ = 0;
   std::uint64_t jump_from_ = 0;

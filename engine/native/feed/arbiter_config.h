@@ -12,6 +12,7 @@ namespace hft::feed {
 enum class Line : std::uint8_t { a, b, rerequest };
 inline constexpr std::size_t kLines = 3;
 inline constexpr std::size_t kConfirmMax = 4;
+inline constexpr std::size_t kRequestsUnderWay = 32;
 
 enum class Phase : std::uint8_t {
   joining,  // nothing heard yet
@@ -42,7 +43,8 @@ struct Config {
   std::uint64_t request_timeout_ns = 20'000'000;
   unsigned requests_max = 5;
   std::uint16_t request_count_max = 1000;
-  std::size_t window_slots = 256;
+  // A fast feed goes on while it recovers: 8,192 datagrams are 80 ms of 100,000 a second, and 12 MB.
+  std::size_t window_slots = 8192;
   std::size_t datagram_bytes_max = 1500;
   // One stray datagram must not skip a day: a jump of more than jump_max messages, a line that goes back, a loss, and
   // the proof of a session count only after this many datagrams in a row that say the same.

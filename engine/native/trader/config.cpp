@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "core/documents.h"
+#include "wire/mold.h"
 
 namespace hft::trader {
 namespace {
@@ -33,6 +34,10 @@ const std::set<std::string> kKnown{"contract",
                                    "feeds",
                                    "rerequest",
                                    "feed_stale_ms",
+                                   "feed_sources",
+                                   "feed_session",
+                                   "order_age_max_ms",
+                                   "link_silence_max_ms",
                                    "gateway",
                                    "dropcopy",
                                    "ticket_socket",
@@ -144,6 +149,22 @@ void read_feeds(JsonReader& document, EngineConfig& config) {
   if (a && b && on_same_device(*a, *b)) throw ConfigError("feeds: both lines on one DPDK device: a line has its own");
 }
 
+// Whose datagrams count at all.
+void read_trust(JsonReader& document, EngineConfig& config) {
+  if (document.has("feed_session") && !document.json()["feed_session"].is_null()) {
+    config.feed_session = document.text("feed_session");
+    const bool fits = !config.feed_session.empty() && config.feed_session.size() <= mold::Session{}.size();
+    if (!fits) throw ConfigError("feed_session is not 1 to 10 characters");
+  }
+  if (!document.has("feed_sources")) return;
+  for (const Json& one : document.at("feed_sources", Json::value_t::array, " is not a list")) {
+    if (!one.is_string() || !base::is_ipv4_address(one.get<std::string>())) {
+      throw ConfigError("feed_sources holds something else than IPv4 addresses");
+    }
+    config.feed_sources.push_back(one.get<std::string>());
+  }
+}
+
 void read_endpoints(JsonReader& document, EngineConfig& config) {
   if (auto at = part(document, "rerequest")) config.rerequest = base::Endpoint{address(*at, "host"), port(*at)};
   if (auto at = part(document, "gateway")) {
@@ -205,6 +226,10 @@ void read_core(JsonReader& document, EngineConfig& config) {
                                                    : core::Egress::test;
   config.core.profile = *ouch::profile_of(document.one_of("venue_profile", {"ouch5-2023-05", "ouch5-later"}));
   config.core.feed_stale_ms = document.number("feed_stale_ms", 1, 1ULL << 32);
+  config.core.order_age_max_ms = document.number_or("order_age_max_ms", 1ULL << 32, config.core.order_age_max_ms);
+  if (config.core.order_age_max_ms == 0) throw ConfigError("order_age_max_ms is 0, out of its range");
+  config.link_silence_max_ms = document.number_or("link_silence_max_ms", 1ULL << 32, config.link_silence_max_ms);
+  if (config.link_silence_max_ms == 0) throw ConfigError("link_silence_max_ms is 0, out of its range");
   config.core.drain_timeout_ms = document.number("drain_timeout_ms", 0, 1ULL << 32);
   config.core.trading_day_start_utc_s = document.number_or("trading_day_start_utc_s", 86'399, 0);
   config.core.digest_every_inputs = document.number_or("digest_every_inputs", most, 0);
@@ -237,6 +262,7 @@ EngineConfig from(JsonReader& document) {
   if (!slot_ok) throw ConfigError("slot is not 1 to 16 of a-z, 0-9 and -");
   read_core(document, config);
   read_feeds(document, config);
+  read_trust(document, config);
   read_dpdk(document, config);
   read_endpoints(document, config);
   read_paths(document, config);

@@ -36,6 +36,9 @@ struct EngineConfig {
   std::string slot, egress;
   std::array<std::optional<FeedLine>, 2> feeds;  // A, B
   dpdk::Options dpdk;
+  std::vector<std::string> feed_sources;  // IPv4 addresses; none: whoever sends
+  std::string feed_session;               // none: the first one that is proven
+  std::uint64_t link_silence_max_ms = 15'000;
   std::optional<base::Endpoint> rerequest;
   std::optional<GatewayLogin> gateway;
   std::optional<GatewayLogin> dropcopy;  // logs in like the gateway unless it says otherwise

@@ -31,13 +31,15 @@ class EgressQueue {
  public:
   struct Waiting {
     std::uint64_t journal_offset;
+    std::uint64_t decided_ns;
     Origin origin;
     std::uint32_t length;
     std::array<std::uint8_t, 64> message;
   };
 
-  void push(std::span<const std::byte> message, std::uint64_t journal_offset, const Origin& origin) {
-    Waiting waiting{journal_offset, origin, static_cast<std::uint32_t>(message.size()), {}};
+  void push(std::span<const std::byte> message, std::uint64_t journal_offset, std::uint64_t decided_ns,
+            const Origin& origin) {
+    Waiting waiting{journal_offset, decided_ns, origin, static_cast<std::uint32_t>(message.size()), {}};
     std::memcpy(waiting.message.data(), message.data(), message.size());
     queue_.push_back(waiting);
   }

@@ -22,9 +22,11 @@ constexpr std::uint64_t kTurnsALook = 64;  // at the re-request line while nothi
 constexpr std::uint64_t kKillStallNs = 50'000'000;
 constexpr std::uint64_t kSpinTurns = 200;  // of the backoff strategy, before it sleeps
 
-feed::Config arbiter_config() {
+feed::Config arbiter_config(const EngineConfig& config) {
   // A hole is asked for again for four seconds; declared lost, the book is wrong until a new session.
-  return {.session = std::nullopt, .requests_max = 200};
+  feed::Config arbiter{.requests_max = 200};
+  if (!config.feed_session.empty()) arbiter.session = mold::make_session(config.feed_session);
+  return arbiter;
 }
 
 }  // namespace
@@ -34,7 +36,7 @@ EventLoop::EventLoop(const EventLoopParts& parts, std::uint64_t last_input_seq, 
     : parts_(parts),
       recorder_(parts.ring, *this, last_input_seq),
       core_(recorder_, book, memory),
-      arbiter_(arbiter_config()) {}
+      arbiter_(arbiter_config(parts.config)) {}
 
 void EventLoop::begin(const std::string& start_record, const core::Latch& latch, const std::string& limits) {
   input(Kind::start, start_record);
@@ -122,7 +124,7 @@ bool EventLoop::receive_feed(feed::Line line) {
 }
 
 void EventLoop::after_feed() {
-  if (const auto request = arbiter_.poll(now_ns_, *this)) parts_.feed.request(*request);
+  while (const auto request = arbiter_.poll(now_ns_, *this)) parts_.feed.request(*request);
   const bool gapped = arbiter_.phase() == feed::Phase::gapped || arbiter_.contested();
   if (gapped != gapped_) set_gapped(gapped);
 }
@@ -179,7 +181,7 @@ void EventLoop::input(Kind kind, std::span<const std::byte> payload) {
 void EventLoop::intent(std::span<const std::byte> message, std::uint64_t journal_offset) {
   if (core_.config().egress == core::Egress::shadow) return;
   const bool is_cancel = std::to_integer<char>(message[0]) == 'X';
-  (is_cancel ? cancels_ : orders_).push(message, journal_offset, origin_);
+  (is_cancel ? cancels_ : orders_).push(message, journal_offset, now_ns_, origin_);
 }
 
 // The persister is behind by a whole ring. A kill does not wait for it longer than this: what it leads to goes out
@@ -206,10 +208,11 @@ bool EventLoop::run_egress() {
   while (!orders_.empty() && may_go()) {
     const auto order = orders_.front();
     const bool recorded = parts_.gate.open(order.journal_offset) && !recorder_.gave_up();
-    if (!recorded && !journal_is_broken()) break;
+    const bool aged = is_aged(order);
+    if (!recorded && !aged && !journal_is_broken()) break;
     orders_.pop();
     worked = true;
-    if (!let_out(recorded)) drop(order);
+    if (!let_out(recorded) || aged) drop(order);
     else if (!send_out(order)) return lost_session(), true;
   }
   if (!session_.flush(now_ns_)) lost_session();
@@ -251,6 +254,11 @@ bool EventLoop::let_out(bool recorded) const {
   return recorded && !g_egress_block.load(std::memory_order_acquire) && core::may_trade(core_.state());
 }
 
+// It waited too long, for a disk or a replica: what it was decided on is not so any more.
+bool EventLoop::is_aged(const EgressQueue::Waiting& order) const {
+  return now_ns_ > order.decided_ns && now_ns_ - order.decided_ns > core_.config().order_age_max_ms * 1'000'000;
+}
+
 void EventLoop::drop(const EgressQueue::Waiting& waiting) {
   const std::array<std::uint32_t, 2> record{ouch::CancelOrder::urn.load(waiting.message.data()),
                                             waiting.message[0] == 'X' ? 1U : 0U};
@@ -269,6 +277,7 @@ void EventLoop::tick() {
       input(Kind::admin, R"({"uid":0,"request":{"verb":"journal_broken"}})");
     }
   }
+  if (session_.is_open() && session_.is_silent(now_ns_, parts_.config.link_silence_max_ms * 1'000'000)) lost_session();
   if (session_.is_open() && session_.owes_heartbeat(now_ns_, kHeartbeatEveryNs)) {
     if (!session_.send(soup::kClientHeartbeat, {}, now_ns_)) lost_session();
     session_.set_sent_ns(now_ns_);
@@ -296,6 +305,7 @@ void EventLoop::publish() {
   page.set(Metric::gateway_refused, counters.gateway_refused);
   page.set(Metric::responses_unknown, counters.responses_unknown);
   page.set(Metric::responses_bad, counters.responses_bad);
+  page.set(Metric::feed_strays, parts_.feed.strays());
 }
 
 void EventLoop::publish_ports() {

@@ -62,6 +62,7 @@ class EventLoop : public core::IntentQueue {
   bool receive_feed(feed::Line line);
   bool receive_feeds();
   void after_feed();
+  [[nodiscard]] bool is_aged(const EgressQueue::Waiting& order) const;
   void set_gapped(bool gapped);
   bool receive_gateway();
   void on_packet(const soup::Packet& packet);

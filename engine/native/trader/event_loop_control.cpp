@@ -164,6 +164,10 @@ void EventLoop::follow_core() {
     parts_.connector.connect({core_.pending_epoch(), core_.session(), core_.next_response(), false});
   }
   if (session_.is_open() && core_.epoch() == 0) session_.close();
+  for (const std::uint32_t urn : core_.take_aged()) {
+    const std::array<std::uint32_t, 2> record{urn, 0};
+    input(Kind::egress, bytes_of(record));
+  }
   if (connecting_ && core_.pending_epoch() == 0 && core_.epoch() == 0) {
     connecting_ = false;
     parts_.connector.cancel();

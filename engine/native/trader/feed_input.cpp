@@ -4,6 +4,7 @@
 #include <linux/net_tstamp.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -13,6 +14,8 @@
 
 namespace hft::trader {
 namespace {
+
+constexpr int kStraysALook = 32;
 
 [[noreturn]] void fail(const std::string& what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -85,6 +88,8 @@ std::unique_ptr<dpdk::Receiver> open_ports(const EngineConfig& config) {
 }  // namespace
 
 FeedInput::FeedInput(const EngineConfig& config) : ports_(open_ports(config)) {
+  std::transform(config.feed_sources.begin(), config.feed_sources.end(), std::back_inserter(sources_), number_of);
+  std::sort(sources_.begin(), sources_.end());
   for (std::size_t i = 0; i < config.feeds.size(); ++i) {
     if (config.feeds[i] && !config.feeds[i]->device) fds_[i] = open_line(*config.feeds[i]);
   }
@@ -95,19 +100,39 @@ FeedInput::FeedInput(const EngineConfig& config) : ports_(open_ports(config)) {
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&server), sizeof server) != 0) fail("request server");
 }
 
+// The request server's socket is connected: the kernel takes from nobody else there.
+bool FeedInput::counts(feed::Line line, std::uint32_t source) const {
+  return sources_.empty() || line == feed::Line::rerequest ||
+         std::binary_search(sources_.begin(), sources_.end(), source);
+}
+
 std::optional<Datagram> FeedInput::receive(feed::Line line) {
+  // A flood of strays must not hold the loop.
+  for (int looks = 0; looks < kStraysALook; ++looks) {
+    auto datagram = receive_any(line);
+    if (!datagram || counts(line, datagram->source)) return datagram;
+    ++strays_;
+  }
+  return std::nullopt;
+}
+
+std::optional<Datagram> FeedInput::receive_any(feed::Line line) {
   const int socket = fd(line);
   if (socket < 0) return ports_ ? ports_->receive(static_cast<std::size_t>(line)) : std::nullopt;
   iovec part{buffer_.data(), buffer_.size()};
   alignas(cmsghdr) std::array<char, 256> control;
+  sockaddr_in from{};
   msghdr message{};
+  message.msg_name = &from;
+  message.msg_namelen = sizeof from;
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   message.msg_control = control.data();
   message.msg_controllen = control.size();
   const ssize_t got = recvmsg(socket, &message, MSG_DONTWAIT);
   if (got < 0) return std::nullopt;
-  return Datagram{Bytes(buffer_).first(static_cast<std::size_t>(got)), stamp_of(message)};
+  const std::uint32_t source = ntohl(from.sin_addr.s_addr);
+  return Datagram{Bytes(buffer_).first(static_cast<std::size_t>(got)), stamp_of(message), source};
 }
 
 void FeedInput::enter_thread() {

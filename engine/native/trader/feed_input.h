@@ -22,9 +22,12 @@ class FeedInput {
   // Opens and joins. Throws std::system_error or, of a port, std::runtime_error; the caller ends with 75.
   explicit FeedInput(const EngineConfig& config);
 
-  // The next datagram waiting on this line; nothing when there is none. Valid until the next call.
+  // The next datagram waiting on this line from a source that counts; nothing when there is none. Valid until the next
+  // call.
   std::optional<Datagram> receive(feed::Line line);
   void request(const mold::Request& request);
+  // Datagrams of sources that are not configured; they were dropped.
+  [[nodiscard]] std::uint64_t strays() const { return strays_; }
   // -1 of a line that is polled or not there.
   [[nodiscard]] int fd(feed::Line line) const { return fds_[static_cast<std::size_t>(line)].get(); }
 
@@ -36,7 +39,12 @@ class FeedInput {
   [[nodiscard]] dpdk::Counters counters(std::size_t line) const;
 
  private:
+  std::optional<Datagram> receive_any(feed::Line line);
+  [[nodiscard]] bool counts(feed::Line line, std::uint32_t source) const;
+
   std::array<base::Fd, feed::kLines> fds_;
+  std::vector<std::uint32_t> sources_;  // host order, ascending; none: whoever sends
+  std::uint64_t strays_ = 0;
   std::unique_ptr<dpdk::Receiver> ports_;
   std::array<std::uint8_t, 65536> buffer_{};
 };

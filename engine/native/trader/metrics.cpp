@@ -54,6 +54,7 @@ constexpr std::array<Row, kMetrics> kRows{{
     {"engine_gateway_refused_total", kCounter},
     {"engine_responses_unknown_total", kCounter},
     {"engine_responses_bad_total", kCounter},
+    {"engine_feed_strays_total", kCounter},
 }};
 constexpr std::array<const char*, kHistograms> kHistogramNames{"engine_user_span_ns", "engine_decision_ns"};
 // Behind "engine_dpdk_a_" and "engine_dpdk_b_".

@@ -31,6 +31,7 @@ enum class Metric : std::uint8_t {
   gateway_refused,
   responses_unknown,
   responses_bad,
+  feed_strays,
   count_,
 };
 enum class Histogram : std::uint8_t { user_span, decision, count_ };

@@ -58,3 +58,13 @@ def test_an_order_that_waits_for_a_replica_never_leaves_and_its_cancel_is_not_co
     engine.wait_status("nothing open", lambda status: status["open_orders"] == 0)
     bench.nothing_more("order", 0, 0.3)
     bench.nothing_more("cancel", 0, 0.1)
+
+
+def test_an_order_that_waited_too_long_for_a_replica_is_over(bench: Bench) -> None:
+    bench.config |= {"durability": "replica:1", "order_age_max_ms": 1_500}
+    engine = bench.active()
+    buy(engine, 5)
+    assert engine.status()["open_orders"] == 1
+    engine.wait_status("nothing open", lambda status: status["open_orders"] == 0)
+    assert engine.metric("engine_egress_dropped_total") == 1
+    bench.nothing_more("order", 0, 0.1)

@@ -24,6 +24,8 @@ STANDS_ON = {
     "feed.collar": "risk.collar",
     "feed.progress": "risk.stale_feed",
     "feed.ended": "risk.gapped_feed",
+    "feed.pinned": "feed.session",
+    "feed.new_day": "feed.ended",
 }
 
 
