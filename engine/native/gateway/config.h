@@ -42,7 +42,8 @@ struct Config {
   std::uint64_t silence_ms = 15000;   // and fifteen
   std::vector<AccountConfig> accounts;
 
-  std::string state_path() const { return state_directory + "/fence.json"; }
+  std::string state_path() const { return state_directory + "/fence.block"; }
+  std::string state_path_before() const { return state_directory + "/fence.json"; }  // of releases before 0.2
   std::string latch_path() const { return state_directory + "/latch.block"; }
 };
 

@@ -143,9 +143,8 @@ void EngineLink::on_claim(const soup::Packet& packet) {
   auto reason = judge_claim(hub_.gate, party_, *epoch, {party_.holder, "", ""});
   if (reason == Reason::ok && party_.egress != Egress::shadow && hub_.is_promotion_barred(slot_, party_.holder, *epoch))
     reason = Reason::latched;
-  base::Failure failure;
   const bool raises = hub_.gate.house.is_test && *epoch > hub_.gate.epoch.highest();
-  if (reason == Reason::ok && raises && party_.egress != Egress::shadow) reason = hub_.fence({*epoch, "", {}}, failure);
+  if (reason == Reason::ok && raises && party_.egress != Egress::shadow) reason = raise(*epoch);
   const auto prefix = clordid::encode({*epoch, 0});
   if (reason == Reason::ok && !prefix) reason = Reason::epoch_not_fenced;
   if (reason != Reason::ok) return refuse_link(reason);
@@ -155,6 +154,16 @@ void EngineLink::on_claim(const soup::Packet& packet) {
   phase_ = Phase::login;
   hub_.audit_log.event("claim", line({}));
   send_json(link::kWelcome, welcome());
+}
+
+// Where nobody signs fences, a claim is one.
+Reason EngineLink::raise(std::uint64_t epoch) {
+  const Fence fence{epoch, "", {}};
+  base::Failure failure;
+  const auto reason = hub_.fence(fence, failure);
+  if (reason == Reason::ok) hub_.fenced(fence, "a claim");
+  else hub_.not_fenced(fence, reason, failure);
+  return reason;
 }
 
 Reason EngineLink::judge_login(const soup::LoginRequest& login, VenueSession*& found) const {

@@ -40,6 +40,7 @@ class EngineLink : public Source {
   void on_hello(const soup::Packet& packet);
   void on_verified(Hello hello, bool is_signed);
   void on_claim(const soup::Packet& packet);
+  Reason raise(std::uint64_t epoch);
   void on_login(const soup::Packet& packet);
   void welcome_login(std::uint64_t next_sequence);
   Reason judge_login(const soup::LoginRequest& login, VenueSession*& found) const;

@@ -2,8 +2,10 @@
 #include "gateway/hub.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/files.h"
@@ -16,6 +18,8 @@ namespace hft::gateway {
 namespace {
 
 constexpr std::int64_t kLatchRetryNs = 1'000'000'000;
+constexpr std::string_view kAuthority = "epoch";  // who signs fences, and for what
+constexpr std::string_view kFenceSpace = "hft-fence";
 
 #ifdef HFT_DRILL
 constexpr bool kIsDrillBuild = true;
@@ -41,12 +45,27 @@ Hub::~Hub() {
   sessions.clear();
 }
 
+// A state file of an earlier release moves into a block once, and is gone then: it must not be believed again.
+std::variant<DurableState, base::Failure> Hub::read_state() {
+  const auto before = config.state_path_before();
+  if (::access(config.state_path().c_str(), F_OK) != 0) {
+    const auto text = base::read_file(before);
+    const auto old = text ? state_from(*text) : std::nullopt;
+    if (text && !old) return "the state file lacks a field: " + before;
+    if (old)
+      if (auto failure = StateBlock::create(config.state_path(), *old); !failure.empty()) return failure;
+  }
+  auto read = state_block.open(config.state_path());
+  if (std::holds_alternative<DurableState>(read)) ::unlink(before.c_str());
+  return read;
+}
+
 base::Failure Hub::recover() {
-  auto loaded = load_state(config.state_path());
+  auto loaded = read_state();
   if (auto* failure = std::get_if<base::Failure>(&loaded)) return *failure;
   state = std::get<DurableState>(std::move(loaded));
   gate.epoch = EpochState(state.fence);
-  gate.latch = block.open(config.latch_path(), base::realtime_ns());
+  gate.latch = block.open(config.latch_path(), static_cast<std::int64_t>(base::realtime_ns()));
   if (auto failure = audit_log.open(config.log_directory); !failure.empty()) return failure;
   audit_log.event("start", {.epoch = gate.epoch.highest()});
   for (const auto& entry : gate.latch.entries())
@@ -54,28 +73,48 @@ base::Failure Hub::recover() {
   return {};
 }
 
-base::Failure Hub::save(const Fence& fence) {
-  auto next = state;
-  next.fence = fence;
-  auto failure = save_state(config.state_path(), next);
-  if (failure.empty()) state = std::move(next);
-  return failure;
+base::Failure Hub::load_authority() {
+  if (config.authority_signers.empty()) return {};
+  const auto text = base::read_file(config.authority_signers);
+  if (!text) return base::failed("cannot read", config.authority_signers);
+  base::AllowedSigners read(*text);
+  if (!read.has_key(kAuthority, kFenceSpace))
+    return config.authority_signers +
+           ": no plain line with an ssh-ed25519 key of `epoch` for hft-fence; nothing else "
+           "can be checked without waiting for another process";
+  authority_ = std::move(read);
+  return {};
+}
+
+bool Hub::is_authentic(const Fence& fence, std::string_view signature) const {
+  if (gate.house.is_test && signature.empty()) return true;
+  return authority_.is_signed(kAuthority, kFenceSpace, canonical(to_json(fence)), signature);
 }
 
 Reason Hub::fence(const Fence& fence, base::Failure& failure) {
-  const auto reason = gate.epoch.raise(fence);  // from here on every lower epoch is refused
-  if (reason != Reason::ok) return reason;
-  if (!gate.epoch.is_durable()) {
-    failure = save(fence);
-    if (!failure.empty()) {
-      audit_log.refuse({.party = fence.holder, .epoch = fence.epoch, .detail = failure}, Reason::epoch_not_durable);
-      return Reason::epoch_not_durable;
-    }
-    gate.epoch.made_durable();
-  }
-  audit_log.event("fence", {.party = fence.holder, .epoch = fence.epoch});
-  for (auto& session : sessions) catch_up(*session);
+  auto next = state;
+  next.fence = fence;
+  if (!StateBlock::fits(next)) return Reason::fence_malformed;  // before it blocks what it could never replace
+  const auto reason = gate.epoch.raise(fence);                  // from here on every lower epoch is refused
+  if (reason != Reason::ok || gate.epoch.is_durable()) return reason;
+  failure = state_block.write(next);
+  if (!failure.empty()) return Reason::epoch_not_durable;
+  state = std::move(next);
+  gate.epoch.made_durable();
   return Reason::ok;
+}
+
+void Hub::fenced(const Fence& fence, std::string_view who) {
+  audit_log.event("fence", {.party = fence.holder, .epoch = fence.epoch, .detail = who});
+  const bool is_repeated = std::exchange(epoch_at_fence, fence.epoch) == fence.epoch;  // its cancels are out already
+  for (const auto& session : sessions)
+    if (!is_repeated) open_at_fence[session->account.name] = session->account.orders.open();
+  for (auto& session : sessions) catch_up(*session);
+  state_block.mirror();
+}
+
+void Hub::not_fenced(const Fence& fence, Reason reason, const base::Failure& failure) {
+  audit_log.refuse({.party = fence.holder, .epoch = fence.epoch, .detail = failure}, reason);
 }
 
 std::size_t Hub::cancel_where(VenueSession& session, std::string_view why,
@@ -130,25 +169,25 @@ base::Failure Hub::unlatch(const std::vector<std::uint64_t>& numbers) {
   return {};
 }
 
-void Hub::reread_epoch(std::function<void(bool)> done) {
-  if (config.epoch_source.empty()) return done(true);
+bool Hub::reread_epoch() {
+  if (config.epoch_source.empty()) return true;
   const auto text = base::read_file(config.epoch_source);
   const auto object = text ? parse_object(*text) : std::nullopt;
   const auto read = object ? fence_from(*object) : std::nullopt;
   // An authority that is behind us has lost what it promised: nobody logs in on its word.
   if (!read || read->epoch < gate.epoch.highest()) {
     audit_log.refuse({.epoch = read ? read->epoch : 0}, Reason::epoch_source);
-    return done(false);
+    return false;
   }
-  auto adopt = [this, fence = *read, done = std::move(done)](bool is_signed) {
-    base::Failure failure;
-    const bool is_adopted = is_signed && this->fence(fence, failure) == Reason::ok;
-    if (!is_adopted) audit_log.refuse({.epoch = fence.epoch, .detail = failure}, Reason::epoch_source);
-    done(is_adopted);
-  };
-  const auto signature = text_at(*object, "signature").value_or("");
-  if (gate.house.is_test && signature.empty()) return adopt(true);
-  verifier.check({config.authority_signers, "epoch", "hft-fence", canonical(to_json(*read)), signature}, adopt);
+  base::Failure failure;
+  const bool is_new = read->epoch > gate.epoch.highest();
+  const bool is_signed = is_authentic(*read, text_at(*object, "signature").value_or(""));
+  if (!is_signed || fence(*read, failure) != Reason::ok) {
+    not_fenced(*read, Reason::epoch_source, failure);
+    return false;
+  }
+  if (is_new) fenced(*read, "the epoch source");
+  return true;
 }
 
 void Hub::load_limits() {
@@ -177,8 +216,11 @@ void Hub::take_limits(const std::string& text) {
     auto next = state;
     next.limits_serial = fresh->serial;
     next.limits_digest = fresh->digest;
-    if (!save_state(config.state_path(), next).empty()) limits_reason = Reason::epoch_not_durable;
-    if (limits_reason == Reason::ok) state = std::move(next);
+    if (!state_block.write(next).empty()) limits_reason = Reason::epoch_not_durable;
+    if (limits_reason == Reason::ok) {
+      state = std::move(next);
+      state_block.mirror();
+    }
   }
   if (limits_reason != Reason::ok) {
     audit_log.refuse({}, limits_reason);

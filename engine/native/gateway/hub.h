@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/sshsig.h"
 #include "gateway/admission.h"
 #include "gateway/audit_log.h"
 #include "gateway/config.h"
-#include "gateway/durable_state.h"
 #include "gateway/hop_histogram.h"
 #include "gateway/latch_block.h"
 #include "gateway/loop.h"
+#include "gateway/state_block.h"
 #include "gateway/verifier.h"
 #include "wire/ouch_codec.h"
 
@@ -36,14 +37,21 @@ class Hub {
   // Reads or makes the durable state, opens the logs. Empty when the gateway may start.
   base::Failure recover();
 
-  // Raises the epoch, makes it durable, cancels what older epochs have open. Only `ok` is an ack.
+  // Raises the epoch and makes it durable, and nothing else: `ok` is to be answered at once. Then comes `fenced`.
   Reason fence(const Fence& fence, base::Failure& failure);
+  // What follows an answered fence: the log, what was open, the cancels, the second copy. WHO is for the log.
+  void fenced(const Fence& fence, std::string_view who);
+  void not_fenced(const Fence& fence, Reason reason, const base::Failure& failure);
+  // Whether the authority signed the fence; checked here and now, no child is started.
+  bool is_authentic(const Fence& fence, std::string_view signature) const;
   // Blocks first, then cancels, then writes the block; returns the number of cancels sent.
   std::size_t latch(const LatchEntry& entry, base::Failure& failure);
   // Clears these entries and no other. Writes first: what is not durable stays latched.
   base::Failure unlatch(const std::vector<std::uint64_t>& numbers);
-  // Reads, verifies and adopts the authority's epoch; DONE says whether the venue may be logged in to.
-  void reread_epoch(std::function<void(bool)> done);
+  // Reads, verifies and adopts the authority's epoch; says whether the venue may be logged in to.
+  bool reread_epoch();
+  // Reads the authority's keys; those that were read before stay when the file is of no use.
+  base::Failure load_authority();
   void load_limits();
 
   std::size_t cancel_where(VenueSession& session, std::string_view why,
@@ -63,7 +71,11 @@ class Hub {
   Gate gate;
   AuditLog audit_log;
   DurableState state;
+  StateBlock state_block;
   LatchBlock block;
+  // What was open when the last fence was acked first, by account.
+  std::uint64_t epoch_at_fence = 0;
+  std::map<std::string, std::vector<OpenOrder>, std::less<>> open_at_fence;
   bool is_latch_saved = true;
   bool is_active;  // a standby logs in at the venue only after `activate`
   Reason limits_reason = Reason::limits_missing;
@@ -75,7 +87,8 @@ class Hub {
   std::uint16_t port = 0;
 
  private:
-  base::Failure save(const Fence& fence);
+  std::variant<DurableState, base::Failure> read_state();
+  base::AllowedSigners authority_;
   void take_limits(const std::string& text);
   std::int64_t latch_retry_ns_ = 0;
 };

@@ -3,20 +3,18 @@
 
 #include <fcntl.h>
 
-#include <array>
-#include <cstring>
+#include <algorithm>
 #include <optional>
 
-#include "base/digest.h"
 #include "base/words.h"
 #include "gateway/json.h"
+#include "gateway/sealed_copy.h"
 
 namespace hft::gateway {
 namespace {
 
 constexpr std::string_view kMagic = "HFTGATEL";
 constexpr std::string_view kMagicBefore = "HFTLATCH";  // still read; an engine's file has it too, and no such sum
-constexpr std::size_t kHeaderBytes = 8 + 8 + 8 + sizeof(base::Sha256);
 constexpr std::size_t kIdBytesMax = 64;
 constexpr std::size_t kByBytesMax = 96;
 
@@ -58,16 +56,9 @@ std::optional<Latch> decode(std::string_view text) {
   return latch;
 }
 
-std::string seal(const Latch& latch, std::uint64_t generation) {
-  auto payload = encode(latch);
-  std::string copy(kMagic);
-  const std::uint64_t length = payload.size();
-  payload.resize(LatchBlock::kCopyBytes - kHeaderBytes, '\0');
-  copy.append(reinterpret_cast<const char*>(&generation), sizeof generation);
-  copy.append(reinterpret_cast<const char*>(&length), sizeof length);
-  const auto sum = base::sha256(copy + payload);
-  copy.append(reinterpret_cast<const char*>(sum.data()), sum.size());
-  return copy + payload;
+// A write syncs each copy before it begins the next, so that at most one of them is ever torn.
+bool put(int fd, const std::string& copy, std::size_t index) {
+  return put_copy(fd, copy, index) && ::fdatasync(fd) == 0;
 }
 
 struct Copy {
@@ -75,25 +66,10 @@ struct Copy {
   Latch latch;
 };
 
-std::optional<Copy> unseal(std::string_view copy) {
-  if (copy.size() < LatchBlock::kCopyBytes) return std::nullopt;
-  if (!copy.starts_with(kMagic) && !copy.starts_with(kMagicBefore)) return std::nullopt;
-  Copy found;
-  std::uint64_t length = 0;
-  std::memcpy(&found.generation, copy.data() + 8, sizeof found.generation);
-  std::memcpy(&length, copy.data() + 16, sizeof length);
-  if (length > copy.size() - kHeaderBytes) return std::nullopt;
-  const auto sum = base::sha256(std::string(copy.substr(0, 24)) + std::string(copy.substr(kHeaderBytes)));
-  if (std::memcmp(sum.data(), copy.data() + 24, sum.size()) != 0) return std::nullopt;
-  auto latch = decode(copy.substr(kHeaderBytes, length));
-  if (!latch) return std::nullopt;
-  found.latch = std::move(*latch);
-  return found;
-}
-
-bool put(int fd, const std::string& copy, std::size_t index) {
-  const auto offset = static_cast<off_t>(index * LatchBlock::kCopyBytes);
-  return ::pwrite(fd, copy.data(), copy.size(), offset) == static_cast<ssize_t>(copy.size()) && ::fdatasync(fd) == 0;
+std::optional<Copy> latch_in(std::string_view bytes) {
+  const auto copy = unseal(bytes, {kMagic, kMagicBefore});
+  auto latch = copy ? decode(copy->payload) : std::nullopt;
+  return latch ? std::optional(Copy{copy->generation, std::move(*latch)}) : std::nullopt;
 }
 
 }  // namespace
@@ -101,13 +77,7 @@ bool put(int fd, const std::string& copy, std::size_t index) {
 bool LatchBlock::keeps(const std::string& id) { return bounded(id, kIdBytesMax) == id; }
 
 base::Failure LatchBlock::create(const std::string& path) {
-  base::Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (!file) return base::failed("cannot create", path);
-  const auto error = ::posix_fallocate(file.get(), 0, 2 * kCopyBytes);
-  if (error != 0) return "cannot preallocate " + path + ": " + std::strerror(error);
-  const auto clear = seal(Latch{}, 1);
-  if (!put(file.get(), clear, 0) || !put(file.get(), clear, 1)) return base::failed("cannot write", path);
-  return base::sync_directory_of(path);
+  return make_copies(path, seal(kMagic, 1, encode(Latch{})));
 }
 
 Latch LatchBlock::open(const std::string& path, std::int64_t now_utc_ns) {
@@ -122,7 +92,7 @@ Latch LatchBlock::open(const std::string& path, std::int64_t now_utc_ns) {
   if (::pread(file_.get(), bytes.data(), bytes.size(), 0) < 0) bytes.clear();
   for (std::size_t index = 0; index < 2; ++index) {
     const auto begin = std::min(index * kCopyBytes, bytes.size());
-    const auto copy = unseal(std::string_view(bytes).substr(begin, kCopyBytes));
+    const auto copy = latch_in(std::string_view(bytes).substr(begin, kCopyBytes));
     if (!copy) {
       latch.unreadable("latch block: copy " + std::to_string(index + 1) + " is unreadable", now_utc_ns);
       continue;
@@ -136,7 +106,7 @@ Latch LatchBlock::open(const std::string& path, std::int64_t now_utc_ns) {
 base::Failure LatchBlock::write(const Latch& latch) {
   if (!file_) file_ = base::Fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file_) return base::failed("latch block cannot be opened for writing:", path_);
-  const auto copy = seal(latch, ++generation_);
+  const auto copy = seal(kMagic, ++generation_, encode(latch));
   if (!put(file_.get(), copy, 0) || !put(file_.get(), copy, 1)) return base::failed("cannot write", path_);
   return base::sync_directory_of(path_);
 }

@@ -1,8 +1,8 @@
 // The latch on disk: one preallocated file that holds the latch twice, so that a full disk cannot stop a kill.
 //
-// Each copy is kCopyBytes long: "HFTGATEL", generation, length, SHA-256 of all the rest, then the entries as
-// JSON. A write overwrites copy one, syncs, overwrites copy two, syncs; no block is allocated for it. Reading believes
-// only two whole copies: whatever either of them latches is latched, and a copy that cannot be read latches the site.
+// Each copy (sealed_copy.h) holds the entries as JSON. A write overwrites copy one, syncs, overwrites copy two, syncs;
+// no block is allocated for it. Reading believes only two whole copies: whatever either of them latches is latched, and
+// a copy that cannot be read latches the site.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,6 @@ namespace hft::gateway {
 
 class LatchBlock {
  public:
-  static constexpr std::size_t kCopyBytes = 16384;
-
   // Whether an id comes back from the block as it went in; what does not must not be latched by that name.
   static bool keeps(const std::string& id);
 

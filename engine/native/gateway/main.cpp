@@ -26,7 +26,7 @@ constexpr const char* kHelp =
 #endif
     "\n"
     "exit codes: 0 ok, 64 configuration or state, 75 try again (an address or a directory is taken: by whom is said)\n"
-    "signals: SIGTERM closes, SIGHUP reloads the limits file\n";
+    "signals: SIGTERM closes, SIGHUP reads limits and authority_signers again\n";
 
 struct Command {
   std::string config;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -29,6 +30,8 @@ class Orders {
 
   std::uint32_t last_urn() const { return std::max(last_forwarded_, last_answered_); }
   std::uint32_t last_answered() const { return last_answered_; }
+  // The ClOrdID of the order that has the last number; empty when the number is not an order's.
+  std::string_view last_clordid() const { return named_urn_ == last_urn() ? std::string_view(named_) : ""; }
   std::size_t open_count() const { return open_.size(); }
   std::uint64_t fills() const { return fills_; }
   std::uint64_t cancels_acked() const { return cancels_acked_; }
@@ -49,12 +52,14 @@ class Orders {
   // Forwarded, not answered yet. A resent number that the venue knows already changes nothing.
   void sent(const OpenOrder& order) {
     last_forwarded_ = std::max(last_forwarded_, order.urn);
+    name(order.urn, order.clordid);
     if (order.urn > last_answered_) open_.try_emplace(order.urn, order);
   }
   void urn_used(std::uint32_t urn) { last_forwarded_ = std::max(last_forwarded_, urn); }
 
   void accepted(OpenOrder order, bool is_live) {
     answered(order.urn);
+    name(order.urn, order.clordid);
     order.is_answered = true;
     if (is_live) open_[order.urn] = std::move(order);
     else open_.erase(order.urn);
@@ -65,8 +70,9 @@ class Orders {
     accepted(std::move(order), is_live);
   }
 
-  void rejected(std::uint32_t urn) {
+  void rejected(std::uint32_t urn, std::string_view clordid) {
     answered(urn);
+    name(urn, clordid);
     open_.erase(urn);
   }
 
@@ -113,6 +119,11 @@ class Orders {
 
  private:
   void answered(std::uint32_t urn) { last_answered_ = std::max(last_answered_, urn); }
+  void name(std::uint32_t urn, std::string_view clordid) {
+    if (urn < named_urn_) return;
+    named_urn_ = urn;
+    named_ = clordid;
+  }
 
   void reduce(std::uint32_t urn, std::uint32_t shares) {
     const auto found = open_.find(urn);
@@ -125,6 +136,8 @@ class Orders {
   std::map<std::string, std::int64_t> position_;
   std::uint32_t last_forwarded_ = 0;
   std::uint32_t last_answered_ = 0;
+  std::uint32_t named_urn_ = 0;
+  std::string named_;
   std::uint64_t fills_ = 0;
   std::uint64_t cancels_acked_ = 0;
 };

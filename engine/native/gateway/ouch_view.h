@@ -74,7 +74,9 @@ struct ToOrders {
   void operator()(View<ouch::Executed> view) const {
     is_understood = orders.executed(view[ouch::Executed::urn], view[ouch::Executed::quantity]);
   }
-  void operator()(View<ouch::Rejected> view) const { orders.rejected(view[ouch::Rejected::urn]); }
+  void operator()(View<ouch::Rejected> view) const {
+    orders.rejected(view[ouch::Rejected::urn], view[ouch::Rejected::clordid]);
+  }
   void operator()(View<ouch::Modified> view) const {
     orders.modified(view[ouch::Modified::urn], view[ouch::Modified::quantity]);
   }

@@ -75,7 +75,7 @@ class Ticker : public Source {
   base::Fd timer_;
 };
 
-// SIGTERM and SIGINT stop, SIGHUP reloads the limits.
+// SIGTERM and SIGINT stop, SIGHUP reads the limits and the authority's keys again.
 class Signals : public Source {
  public:
   explicit Signals(Hub& hub) : hub_(hub) {
@@ -90,8 +90,10 @@ class Signals : public Source {
   void on_events(std::uint32_t) override {
     signalfd_siginfo info{};
     if (::read(fd_.get(), &info, sizeof info) != sizeof info) return;
-    if (info.ssi_signo == SIGHUP) return hub_.load_limits();
-    hub_.loop.stop();
+    if (info.ssi_signo != SIGHUP) return hub_.loop.stop();
+    if (const auto failure = hub_.load_authority(); !failure.empty())
+      hub_.audit_log.refuse({.detail = failure}, Reason::fence_signature);
+    hub_.load_limits();
   }
 
  private:
@@ -104,8 +106,8 @@ void claim(const Config& config, base::Ownership& owned) {
   owned.claim_directory(config.state_directory);
   owned.claim_directory(config.log_directory);
   owned.claim_path(config.admin_socket);
-  base::refuse_links({config.state_path(), config.latch_path(), config.log_directory + "/messages.jsonl",
-                      config.log_directory + "/refusals.jsonl"});
+  base::refuse_links({config.state_path(), config.state_path_before(), config.latch_path(),
+                      config.log_directory + "/messages.jsonl", config.log_directory + "/refusals.jsonl"});
 }
 
 void shut_down(Hub& hub) {
@@ -115,21 +117,24 @@ void shut_down(Hub& hub) {
 }
 
 base::Failure make_state(const Config& config) {
-  if (::access(config.state_path().c_str(), F_OK) == 0) return "there is a state already: " + config.state_path();
+  for (const auto& path : {config.state_path(), config.state_path_before()})
+    if (::access(path.c_str(), F_OK) == 0) return "there is a state already: " + path;
   // The latch first: a state without a latch block starts latched, a latch block without a state does not start.
   if (auto failure = LatchBlock::create(config.latch_path()); !failure.empty()) return failure;
-  return save_state(config.state_path(), DurableState{});
+  return StateBlock::create(config.state_path(), DurableState{});
 }
 
 int run_owned(const Config& config, const Options& options) {
+  const auto is_there = [](const std::string& path) { return ::access(path.c_str(), F_OK) == 0; };
   const bool is_new =
-      ::access(config.state_path().c_str(), F_OK) != 0 && ::access(config.latch_path().c_str(), F_OK) != 0;
+      !is_there(config.state_path()) && !is_there(config.state_path_before()) && !is_there(config.latch_path());
   if (options.is_test && is_new)
     if (auto failure = make_state(config); !failure.empty()) return complain(base::kExitConfiguration, failure);
   Hub hub(config, options);
   Signals signals(hub);
   if (auto failure = hub.recover(); !failure.empty())
     return complain(base::kExitConfiguration, failure + " (a new gateway begins with --init)");
+  if (auto failure = hub.load_authority(); !failure.empty()) return complain(base::kExitConfiguration, failure);
   AdminServer admin(hub);
   Listener listener(hub);
   if (auto failure = listener.start(); !failure.empty()) return complain(base::kExitRetry, failure);

@@ -60,6 +60,8 @@ enum class Reason : std::uint8_t {
   latch_unnamed,
   latch_unknown,
   epoch_source,
+  epoch_moved,
+  account_unknown,
   count_,
 };
 
@@ -120,6 +122,8 @@ inline constexpr std::array<ReasonText, static_cast<std::size_t>(Reason::count_)
     {Reason::latch_unnamed, "latch_unnamed", "an unlatch names the numbers of what it clears in `entries`"},
     {Reason::latch_unknown, "latch_unknown", "no latch of one of these numbers is set; nothing was cleared"},
     {Reason::epoch_source, "epoch_source", "the epoch source could not be read or is not signed"},
+    {Reason::epoch_moved, "epoch_moved", "another epoch holds here than the one that the fence was decided on"},
+    {Reason::account_unknown, "account_unknown", "no account of that name here"},
 }};
 
 constexpr const ReasonText& text_of(Reason reason) { return kReasons[static_cast<std::size_t>(reason)]; }

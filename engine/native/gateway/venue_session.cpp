@@ -20,7 +20,7 @@ VenueSession::VenueSession(Hub& hub, const AccountConfig& account_config) : conf
 }
 
 std::string_view VenueSession::phase_name() const {
-  constexpr std::string_view kNames[] = {"down", "reading_epoch", "connecting", "logging_in", "replaying", "ready"};
+  constexpr std::string_view kNames[] = {"down", "connecting", "logging_in", "replaying", "ready"};
   return kNames[static_cast<std::size_t>(phase_)];
 }
 
@@ -33,11 +33,8 @@ Bytes VenueSession::packets_from(std::uint64_t sequence) const {
 void VenueSession::tick(std::int64_t now_ns) {
   if (phase_ == Phase::down) {
     if (!hub_.is_active || now_ns < retry_ns_) return;
-    phase_ = Phase::reading_epoch;
-    hub_.reread_epoch([this](bool is_read) { is_read ? connect() : lost("the epoch source was not read"); });
-    return;
+    return hub_.reread_epoch() ? connect() : lost("the epoch source was not read");
   }
-  if (phase_ == Phase::reading_epoch) return;
   const auto now = static_cast<std::uint64_t>(now_ns);
   if (link_.is_silent(now, hub_.config.silence_ms * base::kNsPerMs)) return lost("the venue was silent for too long");
   const bool is_speaking = phase_ == Phase::replaying || phase_ == Phase::ready;

@@ -17,7 +17,7 @@ namespace hft::gateway {
 
 class VenueSession : public Source {
  public:
-  enum class Phase : std::uint8_t { down, reading_epoch, connecting, logging_in, replaying, ready };
+  enum class Phase : std::uint8_t { down, connecting, logging_in, replaying, ready };
 
   VenueSession(Hub& hub, const AccountConfig& config);
 

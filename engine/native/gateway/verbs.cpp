@@ -3,9 +3,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/clock.h"
 #include "base/files.h"
-#include "base/signature.h"
 #include "base/words.h"
 #include "gateway/engine_link.h"
 #include "gateway/ouch_view.h"
@@ -15,6 +16,7 @@ namespace hft::gateway {
 namespace {
 
 constexpr std::size_t kOrdersListedMax = 1000;
+constexpr std::size_t kOrdersPerPage = 500;
 constexpr std::size_t kAskedBytesMax = 40;
 
 Json refusal(Reason reason, const std::string& detail = {}) {
@@ -32,7 +34,13 @@ Json to_json(const OpenOrder& order) {
           {"in_flight", !order.is_answered}};
 }
 
-// Open orders and position of every account, each order with the account it belongs to.
+Json listed(const std::vector<OpenOrder>& orders) {
+  auto page = Json::array();
+  for (const auto& order : orders) page.push_back(to_json(order));
+  return page;
+}
+
+// The first open orders of all accounts, each with the account it belongs to.
 Json open_orders(const Hub& hub) {
   auto listed = Json::array();
   for (const auto& session : hub.sessions)
@@ -53,6 +61,7 @@ Json accounts_of(const Hub& hub) {
                                        {"session", session->session()},
                                        {"next_sequence", session->next_sequence()},
                                        {"last_urn", orders.last_urn()},
+                                       {"last_clordid", trimmed(orders.last_clordid())},
                                        {"open", orders.open_count()},
                                        {"fills", orders.fills()},
                                        {"cancels_acked", orders.cancels_acked()},
@@ -61,43 +70,60 @@ Json accounts_of(const Hub& hub) {
   return accounts;
 }
 
-std::uint32_t last_urn(const Hub& hub) {
-  std::uint32_t last = 0;
-  for (const auto& session : hub.sessions) last = std::max(last, session->account.orders.last_urn());
-  return last;
-}
-
-void apply_fence(Hub& hub, const Fence& fence, bool is_signed, const Reply& reply) {
-  if (!is_signed) {
-    hub.audit_log.refuse({.party = fence.holder, .epoch = fence.epoch}, Reason::fence_signature);
-    return reply(refusal(Reason::fence_signature));
-  }
-  const auto before = open_orders(hub);
-  base::Failure failure;
-  const auto reason = hub.fence(fence, failure);
-  if (reason != Reason::ok) return reply(refusal(reason, failure));
-  reply({{"ok", true},
-         {"epoch", fence.epoch},
-         {"gateway", hub.config.name},
-         {"last_forwarded_sequence", hub.audit_log.last_forwarded()},
-         {"last_urn", last_urn(hub)},
-         {"open_orders", before},
-         {"on_fence", hub.config.on_fence == OnFence::keep ? "keep" : "cancel"},
-         {"accounts", accounts_of(hub)}});
-}
-
-void run_fence(Hub& hub, const Json& request, const Reply& reply) {
-  const auto fence = fence_from(request);
-  if (!fence) return reply(refusal(Reason::fence_malformed));
-  const auto signature = text_at(request, "signature").value_or("");
-  if (hub.gate.house.is_test && signature.empty()) return apply_fence(hub, *fence, true, reply);
-  const base::Signed claim{hub.config.authority_signers, "epoch", "hft-fence", canonical(to_json(*fence)), signature};
-  hub.verifier.check(claim,
-                     [&hub, fence = *fence, reply](bool is_signed) { apply_fence(hub, fence, is_signed, reply); });
-}
-
 std::string who(const Asker& asker) {
   return "uid " + std::to_string(asker.uid) + ", process " + std::to_string(asker.pid);
+}
+
+// What the next holder needs to go on, and no list: the orders are read page by page (run_orders).
+Json fence_ack(const Hub& hub, const Fence& fence) {
+  return {{"ok", true},
+          {"epoch", fence.epoch},
+          {"gateway", hub.config.name},
+          {"latch",
+           {{"clear", hub.gate.latch.is_clear()},
+            {"durable", hub.is_latch_saved},
+            {"entries", hub.gate.latch.entries().size()}}},
+          {"last_forwarded_sequence", hub.audit_log.last_forwarded()},
+          {"on_fence", hub.config.on_fence == OnFence::keep ? "keep" : "cancel"},
+          {"accounts", accounts_of(hub)}};
+}
+
+// Nothing stands before the ack but the signature, one write and one sync; all else comes behind it.
+void run_fence(Hub& hub, const Json& request, const Asker& asker, const Reply& reply) {
+  const auto fence = fence_from(request);
+  if (!fence) return reply(refusal(Reason::fence_malformed));
+  const auto seen = number_at(request, "seen");
+  const auto highest = hub.gate.epoch.highest();
+  auto reason = Reason::ok;
+  base::Failure failure;
+  if (!hub.is_authentic(*fence, text_at(request, "signature").value_or(""))) reason = Reason::fence_signature;
+  else if (request.contains("seen") && seen != highest && fence->epoch != highest) reason = Reason::epoch_moved;
+  else reason = hub.fence(*fence, failure);
+  reply(reason == Reason::ok ? fence_ack(hub, *fence) : refusal(reason, failure));
+  if (reason == Reason::ok) hub.fenced(*fence, who(asker));
+  else hub.not_fenced(*fence, reason, failure.empty() ? who(asker) : failure);
+}
+
+// One page of an account's open orders, from behind the number `after`: as they are now, or as the last fence found
+// them, before its cancels were answered. `next` is the `after` of the next page; there is none behind the last one.
+void run_orders(const Hub& hub, const Json& request, const Reply& reply) {
+  const auto account = text_at(request, "account").value_or("");
+  const auto when = text_at(request, "at").value_or("now");
+  const auto session = std::find_if(hub.sessions.begin(), hub.sessions.end(),
+                                    [&](const auto& one) { return one->account.name == account; });
+  if (session == hub.sessions.end()) return reply(refusal(Reason::account_unknown));
+  if (when != "now" && when != "fence") return reply(refusal(Reason::protocol, "`at` is now or fence"));
+  const auto kept = hub.open_at_fence.find(account);
+  std::vector<OpenOrder> orders;
+  if (when == "now") orders = (*session)->account.orders.open();
+  else if (kept != hub.open_at_fence.end()) orders = kept->second;
+  const auto after = number_at(request, "after").value_or(0);
+  std::erase_if(orders, [&](const OpenOrder& order) { return order.urn <= after; });
+  const auto left = orders.size();
+  if (left > kOrdersPerPage) orders.resize(kOrdersPerPage);
+  Json answer{{"ok", true}, {"account", account}, {"at", when}, {"left", left}, {"orders", listed(orders)}};
+  answer["next"] = left > orders.size() ? Json(orders.back().urn) : Json();
+  reply(answer);
 }
 
 // Whether a latch of this scope stops what it names, now and when it is read back from its block.
@@ -132,9 +158,9 @@ LatchEntry latch_entry(const Hub& hub, const Json& request, const Asker& asker, 
 void run_latch(Hub& hub, const Json& request, const Asker& asker, const std::string& odd, const Reply& reply) {
   const auto entry = latch_entry(hub, request, asker, odd);
   const auto number = hub.gate.latch.set(entry);  // the block; what follows may take its time
-  const auto before = open_orders(hub);
   base::Failure failure;
   const auto cancels = hub.latch(entry, failure);
+  const auto before = open_orders(hub);  // no answer to a cancel has been read since
   reply({{"ok", true},
          {"durable", failure.empty()},
          {"detail", failure.empty() ? "latched" : "latched in memory and tried again every second: " + failure},
@@ -177,12 +203,10 @@ void run_unlatch(Hub& hub, const Json& request, const Asker& asker, const Reply&
 
 // A standby takes over: it re-reads the epoch, and only then do its sessions log in at the venue.
 void run_activate(Hub& hub, const Asker& asker, const Reply& reply) {
-  hub.reread_epoch([&hub, asker, reply](bool is_read) {
-    if (!is_read) return reply(refusal(Reason::epoch_source));
-    hub.is_active = true;
-    hub.audit_log.event("activate", {.epoch = hub.gate.epoch.highest(), .detail = who(asker)});
-    reply({{"ok", true}, {"epoch", hub.gate.epoch.highest()}});
-  });
+  if (!hub.reread_epoch()) return reply(refusal(Reason::epoch_source));
+  hub.is_active = true;
+  reply({{"ok", true}, {"epoch", hub.gate.epoch.highest()}});
+  hub.audit_log.event("activate", {.epoch = hub.gate.epoch.highest(), .detail = who(asker)});
 }
 
 Json to_json(const HopHistogram& histogram) {
@@ -258,12 +282,13 @@ void run_verb(Hub& hub, const std::string& line, const Asker& asker, Reply reply
   }
   const auto verb = request ? text_at(*request, "verb").value_or("") : "";
   if (verb == "latch") return run_latch(hub, *request, asker, "", reply);
-  if (verb == "fence") return run_fence(hub, *request, reply);
+  if (verb == "fence") return run_fence(hub, *request, asker, reply);
+  if (verb == "orders") return run_orders(hub, *request, reply);
   if (verb == "unlatch") return run_unlatch(hub, *request, asker, reply);
   if (verb == "activate") return run_activate(hub, asker, reply);
   if (verb == "status") return reply(status_of(hub));
   if (verb == "sessions") return reply(sessions_of(hub));
-  reply(refusal(Reason::protocol, "verbs: fence, latch, unlatch, activate, status, sessions"));
+  reply(refusal(Reason::protocol, "verbs: fence, latch, unlatch, activate, orders, status, sessions"));
 }
 
 }  // namespace hft::gateway

@@ -1,4 +1,4 @@
-// The admin verbs: fence, latch, unlatch, activate, status, sessions. JSON in, JSON out, always an `ok`.
+// The admin verbs: fence, latch, unlatch, activate, orders, status, sessions. JSON in, JSON out, always an `ok`.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,7 @@ struct Asker {
   std::uint32_t uid = 0;
 };
 
-// Calls REPLY exactly once, now or when a signature has been checked. A line in which the verb `latch` can be
+// Calls REPLY exactly once, before it returns. A line in which the verb `latch` can be
 // recognised latches, whatever else is wrong with it: what cannot be read is noted, an unknown scope becomes the site.
 void run_verb(Hub& hub, const std::string& line, const Asker& asker, Reply reply);
 

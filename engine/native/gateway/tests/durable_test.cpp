@@ -7,10 +7,11 @@
 
 #include "base/digest.h"
 #include "base/files.h"
-#include "gateway/durable_state.h"
 #include "gateway/latch_block.h"
 #include "gateway/limits_file.h"
 #include "gateway/line_log.h"
+#include "gateway/sealed_copy.h"
+#include "gateway/state_block.h"
 
 namespace hft::gateway {
 namespace {
@@ -34,21 +35,114 @@ struct DurableTest : ::testing::Test {
   std::string directory;
 };
 
-TEST_F(DurableTest, TheStateComesBackAsItWasSaved) {
-  const DurableState state{{9, "h/a", {{"art", "cfg", "lim"}}}, 12, "sha256:x"};
-  ASSERT_EQ(save_state(path("fence.json"), state), "");
-  const auto loaded = load_state(path("fence.json"));
-  ASSERT_TRUE(std::holds_alternative<DurableState>(loaded));
-  EXPECT_EQ(std::get<DurableState>(loaded).fence, state.fence);
-  EXPECT_EQ(std::get<DurableState>(loaded).limits_serial, 12u);
+DurableState fenced_by(std::uint64_t epoch) {
+  return {{epoch, "h/" + std::string(epoch % 7, 'a'), {{"art", "cfg", "lim"}}}, epoch + 3, "sha256:x"};
+}
+
+// The file after a write of NEXT that was torn behind CUT of its bytes, as sectors and pages are.
+std::string torn(const std::string& before, const std::string& after, std::size_t copy, std::size_t cut) {
+  auto bytes = before;
+  const auto begin = copy * kCopyBytes;
+  return bytes.replace(begin, cut, after, begin, cut);
+}
+
+TEST_F(DurableTest, TheStateComesBackAsItWasWritten) {
+  ASSERT_EQ(StateBlock::create(path("state"), {}), "");
+  const auto size = std::filesystem::file_size(path("state"));
+  for (std::uint64_t epoch = 1; epoch < 12; ++epoch) {
+    StateBlock block;
+    ASSERT_TRUE(std::holds_alternative<DurableState>(block.open(path("state"))));
+    ASSERT_EQ(block.write(fenced_by(epoch)), "");
+    if (epoch % 3 == 0) block.mirror();
+    const auto loaded = StateBlock().open(path("state"));
+    ASSERT_TRUE(std::holds_alternative<DurableState>(loaded));
+    EXPECT_EQ(std::get<DurableState>(loaded).fence, fenced_by(epoch).fence);
+    EXPECT_EQ(std::get<DurableState>(loaded).limits_serial, epoch + 3);
+  }
+  EXPECT_EQ(std::filesystem::file_size(path("state")), size) << "no block was allocated";
+  EXPECT_NE(StateBlock::create(path("state"), {}), "") << "what is there is not made anew";
+}
+
+// A write cut at each of its bytes, with and without the second copy behind the one before: the state before, or the
+// one that was written, never one below and never none.
+TEST_F(DurableTest, ATornWriteLeavesTheStateBeforeOrTheNewOne) {
+  for (const bool is_mirrored : {false, true}) {
+    const auto name = path(is_mirrored ? "mirrored" : "plain");
+    ASSERT_EQ(StateBlock::create(name, {}), "");
+    StateBlock block;
+    ASSERT_TRUE(std::holds_alternative<DurableState>(block.open(name)));
+    for (const std::uint64_t epoch : {4, 5}) {
+      if (is_mirrored) block.mirror();
+      const auto before = *base::read_file(name);
+      ASSERT_EQ(block.write(fenced_by(epoch)), "");
+      const auto after = *base::read_file(name);
+      const std::size_t copy = before.substr(0, kCopyBytes) == after.substr(0, kCopyBytes) ? 1 : 0;
+      ASSERT_NE(before, after);
+      bool is_new = false;
+      // Behind header and payload both are zeros.
+      for (std::size_t cut = 0; cut <= kCopyBytes; cut += cut < 600 ? 1 : (kCopyBytes - 600) / 8) {
+        const auto read = StateBlock::read(torn(before, after, copy, cut));
+        ASSERT_TRUE(read) << "none at " << cut;
+        ASSERT_TRUE(read->fence.epoch == epoch || (!is_new && read->fence.epoch == (epoch == 4 ? 0 : 4))) << cut;
+        is_new = read->fence.epoch == epoch;
+        ASSERT_TRUE(!is_new || read->fence == fenced_by(epoch).fence) << cut;
+      }
+      EXPECT_TRUE(is_new) << "the whole write is the new state";
+    }
+  }
+}
+
+// The copy that is durable is not the one that is written next, whatever was read, mirrored or failed in between.
+TEST_F(DurableTest, TheDurableCopyIsNeverWritten) {
+  ASSERT_EQ(StateBlock::create(path("state"), {}), "");
+  for (std::uint64_t epoch = 1; epoch < 9; ++epoch) {
+    StateBlock block;
+    ASSERT_TRUE(std::holds_alternative<DurableState>(block.open(path("state"))));
+    const auto before = *base::read_file(path("state"));
+    ASSERT_EQ(block.write(fenced_by(epoch)), "");
+    const auto after = *base::read_file(path("state"));
+    const auto kept = before.substr(0, kCopyBytes) == after.substr(0, kCopyBytes) ? 0 : 1;
+    EXPECT_EQ(StateBlock::read(before.substr(static_cast<std::size_t>(kept) * kCopyBytes, kCopyBytes))->fence.epoch,
+              epoch - 1);
+    if (epoch % 2 == 0) block.mirror();
+  }
+}
+
+TEST_F(DurableTest, BehindTheMirrorOneDamagedCopyCostsNothing) {
+  ASSERT_EQ(StateBlock::create(path("state"), {}), "");
+  StateBlock block;
+  ASSERT_TRUE(std::holds_alternative<DurableState>(block.open(path("state"))));
+  ASSERT_EQ(block.write(fenced_by(8)), "");
+  block.mirror();
+  const auto bytes = *base::read_file(path("state"));
+  for (const std::size_t copy : {std::size_t{0}, std::size_t{1}}) {
+    auto damaged = bytes;
+    damaged[copy * kCopyBytes + 70] ^= 1;
+    EXPECT_EQ(StateBlock::read(damaged)->fence.epoch, 8u);
+  }
 }
 
 TEST_F(DurableTest, AMissingOrDamagedStateIsAnErrorNotEpochZero) {
-  EXPECT_TRUE(std::holds_alternative<base::Failure>(load_state(path("fence.json"))));
-  std::ofstream(path("fence.json")) << "{\"fence\":{\"epoch\":1}}";
-  EXPECT_TRUE(std::holds_alternative<base::Failure>(load_state(path("fence.json"))));
-  std::ofstream(path("fence.json")) << "";
-  EXPECT_TRUE(std::holds_alternative<base::Failure>(load_state(path("fence.json"))));
+  EXPECT_TRUE(std::holds_alternative<base::Failure>(StateBlock().open(path("state"))));
+  ASSERT_EQ(StateBlock::create(path("state"), fenced_by(3)), "");
+  const auto whole = *base::read_file(path("state"));
+  auto both = whole;
+  for (const std::size_t at : {std::size_t{100}, kCopyBytes + 100}) both[at] ^= 1;
+  for (const auto& bytes : {std::string(), whole.substr(0, kCopyBytes - 1), both, std::string(2 * kCopyBytes, '\0')}) {
+    std::ofstream(path("state"), std::ios::binary) << bytes;
+    EXPECT_TRUE(std::holds_alternative<base::Failure>(StateBlock().open(path("state"))));
+  }
+}
+
+TEST_F(DurableTest, AStateThatDoesNotFitIsRefusedBeforeItBlocks) {
+  auto large = fenced_by(3);
+  EXPECT_TRUE(StateBlock::fits(large));
+  large.fence.approved.resize(200, {std::string(71, 'a'), std::string(71, 'c'), std::string(71, 'l')});
+  EXPECT_FALSE(StateBlock::fits(large));
+  ASSERT_EQ(StateBlock::create(path("state"), {}), "");
+  StateBlock block;
+  ASSERT_TRUE(std::holds_alternative<DurableState>(block.open(path("state"))));
+  EXPECT_NE(block.write(large), "");
 }
 
 TEST_F(DurableTest, ALatchComesBackWithScopeIdAndReason) {
@@ -80,7 +174,7 @@ TEST_F(DurableTest, AnUnreadableCopyMeansLatched) {
   for (const std::size_t copy : {0u, 1u}) {
     const auto name = path(copy == 0 ? "first" : "second");
     ASSERT_EQ(LatchBlock::create(name), "");
-    damage(name, copy * LatchBlock::kCopyBytes + 60, 4);
+    damage(name, copy * kCopyBytes + 60, 4);
     const auto latch = LatchBlock().open(name, 1);
     EXPECT_TRUE(latch.stops({"any", "any", "any"}));
   }
@@ -89,7 +183,7 @@ TEST_F(DurableTest, AnUnreadableCopyMeansLatched) {
 TEST_F(DurableTest, AMissingTruncatedOrForbiddenBlockMeansLatched) {
   EXPECT_FALSE(LatchBlock().open(path("absent"), 1).is_clear());
   ASSERT_EQ(LatchBlock::create(path("short")), "");
-  std::filesystem::resize_file(path("short"), LatchBlock::kCopyBytes);
+  std::filesystem::resize_file(path("short"), kCopyBytes);
   EXPECT_FALSE(LatchBlock().open(path("short"), 1).is_clear());
   std::ofstream(path("empty")).flush();
   EXPECT_FALSE(LatchBlock().open(path("empty"), 1).is_clear());
@@ -106,8 +200,8 @@ TEST_F(DurableTest, ATornWriteNeverReadsAsClear) {
   const auto latched = *base::read_file(path("latch"));
   ASSERT_EQ(block.write(Latch{}), "");
   const auto cleared = *base::read_file(path("latch"));
-  for (std::size_t cut = 1; cut < clear.size(); cut += cut % LatchBlock::kCopyBytes < 150 ? 1 : 1997) {
-    const auto first = cut < LatchBlock::kCopyBytes;
+  for (std::size_t cut = 1; cut < clear.size(); cut += cut % kCopyBytes < 150 ? 1 : 1997) {
+    const auto first = cut < kCopyBytes;
     std::ofstream(path("torn"), std::ios::binary) << latched.substr(0, cut) + clear.substr(cut);
     const bool may_read_clear = first && latched.substr(0, cut) == clear.substr(0, cut);  // nothing written yet
     EXPECT_TRUE(may_read_clear || !LatchBlock().open(path("torn"), 1).is_clear()) << "latch cut at " << cut;
@@ -188,9 +282,9 @@ TEST(LimitsText, AMissingLimitIsNotNoLimit) {
 TEST_F(DurableTest, ALatchBlockWithTheMagicOfBeforeIsRead) {
   ASSERT_EQ(LatchBlock::create(path("latch")), "");
   std::string bytes = *base::read_file(path("latch"));
-  for (std::size_t at = 0; at < bytes.size(); at += LatchBlock::kCopyBytes) {
+  for (std::size_t at = 0; at < bytes.size(); at += kCopyBytes) {
     bytes.replace(at, 8, "HFTLATCH");
-    const auto sum = base::sha256(bytes.substr(at, 24) + bytes.substr(at + 56, LatchBlock::kCopyBytes - 56));
+    const auto sum = base::sha256(bytes.substr(at, 24) + bytes.substr(at + 56, kCopyBytes - 56));
     bytes.replace(at + 24, sum.size(), reinterpret_cast<const char*>(sum.data()), sum.size());
   }
   std::ofstream(path("latch"), std::ios::binary) << bytes;
@@ -200,7 +294,7 @@ TEST_F(DurableTest, ALatchBlockWithTheMagicOfBeforeIsRead) {
 
 TEST_F(DurableTest, AnEnginesLatchFileIsNoLatchBlockAndLatchesTheSite) {
   ASSERT_EQ(LatchBlock::create(path("latch")), "");
-  for (const std::size_t copy : {std::size_t{0}, LatchBlock::kCopyBytes}) {
+  for (const std::size_t copy : {std::size_t{0}, kCopyBytes}) {
     std::fstream stream(path("latch"), std::ios::in | std::ios::out | std::ios::binary);
     stream.seekp(static_cast<std::streamoff>(copy));
     stream << "HFTLATCH";

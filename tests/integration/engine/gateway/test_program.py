@@ -10,6 +10,7 @@ import pytest
 from tests.support.commands import called
 from tests.support.engine.engine_peer import EnginePeer
 from tests.support.engine.gateway import Gateway, write_config
+from tests.support.engine.tickets import make_keys
 
 from .venue_peer import VenuePeer
 
@@ -73,7 +74,8 @@ def test_a_drill_build_says_so_and_refuses_production_tickets(
     drill_program: Path, venue: VenuePeer, tmp_path: Path
 ) -> None:
     assert json.loads(called(drill_program, "--version", "--json").stdout)["drill_build"] is True
-    signed = {"limits_file": "/x", "host_signers": "/x", "authority_signers": "/x"}
+    signers = str(make_keys(tmp_path, "eng-1").authority_signers)
+    signed = {"limits_file": "/x", "host_signers": "/x", "authority_signers": signers}
     config = write_config(tmp_path, venue.port, **signed)
     assert called(drill_program, "--config", str(config), "--init").returncode == 0
     gateway = Gateway(drill_program, config).start()

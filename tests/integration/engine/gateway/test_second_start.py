@@ -37,13 +37,13 @@ def test_a_second_gateway_exits_75_names_the_first_and_changes_nothing(
     program: Path, venue: VenuePeer, first: Gateway, tmp_path: Path, own: tuple[str, ...]
 ) -> None:
     engine = ready_engine(first.port, 5)
-    before = (tmp_path / "state" / "fence.json").read_text()
+    before = (tmp_path / "state" / "fence.block").read_bytes()
     config = write_config(tmp_path, venue.port, name="second", **{key: f"{tmp_path}/2{key}" for key in own})
     done = called(program, "--config", str(config), "--test")
     assert first.process is not None
     assert (done.returncode, f"process {first.process.pid}" in done.stderr) == (75, True), done.stderr
     assert called(program, "--config", str(config), "--test", "--init").returncode == 75
-    assert (tmp_path / "state" / "fence.json").read_text() == before
+    assert (tmp_path / "state" / "fence.block").read_bytes() == before
     urn, _ = engine.order(1)
     assert venue.wait_for("accepted", urn)
     assert first.verb("latch", scope="site", reason="case")["ok"]
@@ -77,6 +77,7 @@ def test_a_directory_that_others_may_write_is_refused(
 @pytest.mark.parametrize(
     "planted",
     [
+        "state/fence.block",
         "state/fence.json",
         "state/latch.block",
         "state/owner.lock",

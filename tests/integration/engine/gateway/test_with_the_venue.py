@@ -75,7 +75,9 @@ def test_orders_trade_are_replaced_cancelled_and_fenced_at_a_real_venue(
     for known in ("open", "last_urn", "position", "session"):
         assert after[known] == before[known], f"{known} comes back from the venue's own stream"
     answer = gateway.fence(2)
-    assert [(order["urn"], order["quantity"]) for order in answer["open_orders"]] == [(1, 70), (4, 80)]
+    assert answer["accounts"]["ACC1"]["open"] == 2
+    page = gateway.verb("orders", account="ACC1", at="fence")
+    assert [(order["urn"], order["quantity"]) for order in page["orders"]] == [(1, 70), (4, 80)]
     until(lambda: account(gateway)["open"] == 0)
     newer = ready_engine(gateway.port, 2)
     assert newer.next_urn == 5
