@@ -57,12 +57,22 @@ VALUES: tuple[str, ...] = (
     rf"/sys/fs/cgroup/{OTHER_SLICE}/cpuset\.cpus",
     *(re.escape(f"{cgroup_of(name)}/cpuset.cpus") for name in CLOCK_DAEMONS),
     re.escape("/sys/devices/virtual/workqueue/cpumask"),
+    re.escape("/sys/devices/virtual/workqueue/writeback/cpumask"),
+    re.escape("/sys/devices/system/machinecheck/machinecheck0/check_interval"),
+    rf"/sys/kernel/debug/sched/fair_server/cpu{NUMBER}/runtime",
+    re.escape("/sys/devices/system/cpu/intel_pstate/no_turbo"),
+    re.escape("/sys/devices/system/cpu/intel_pstate/min_perf_pct"),
+    re.escape("/sys/devices/system/cpu/cpufreq/boost"),
+    rf"/sys/devices/system/cpu/cpu{NUMBER}/cpufreq/energy_performance_preference",
+    rf"/sys/devices/system/cpu/cpu{NUMBER}/power/energy_perf_bias",
+    rf"/sys/devices/system/cpu/cpu{NUMBER}/power/pm_qos_resume_latency_us",
     re.escape("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
     rf"/sys/devices/system/cpu/cpu{NUMBER}/cpufreq/scaling_governor",
     rf"/sys/devices/system/node/node{NUMBER}/hugepages/hugepages-[1-9][0-9]{{0,9}}kB/nr_hugepages",
     re.escape("/sys/kernel/mm/ksm/run"),
     re.escape("/sys/kernel/mm/transparent_hugepage/enabled"),
     re.escape("/sys/kernel/mm/transparent_hugepage/defrag"),
+    re.escape("/sys/kernel/mm/transparent_hugepage/khugepaged/defrag"),
 )
 
 # These hold a password, whoever sent the step and whatever it says.

@@ -1,6 +1,7 @@
 """Sysctls: what is set, why, at what risk and after which source; the capture reads exactly these names.
 
-`{housekeeping}` in a value stands for the housekeeping CPUs as a list.
+`{housekeeping}` in a value stands for the housekeeping CPUs as a list; `{busy_poll_us}` and
+`{timer_migration}` for what the I/O modes of the host say (tuning/plan/io_mode.py).
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import Literal
 VM = "Documentation/admin-guide/sysctl/vm.rst"
 KERNEL = "Documentation/admin-guide/sysctl/kernel.rst"
 NET = "Documentation/admin-guide/sysctl/net.rst"
-BUSY_POLL_MODE = "kernel_busy_poll"
 BUSY_POLL_NAMES = ("net.core.busy_poll", "net.core.busy_read")
+JIT = "net.core.bpf_jit_enable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,14 @@ class Row:
 
 TABLE: tuple[Row, ...] = (
     Row(
+        "kernel.hung_task_timeout_secs",
+        "600",
+        "a thread that waits behind a spinning one is not reported every two minutes, a page on the console",
+        "a hung thread is reported later",
+        KERNEL,
+        "the kernel does not look for hung tasks",
+    ),
+    Row(
         "kernel.nmi_watchdog",
         "0",
         "no periodic NMI on hot CPUs",
@@ -46,6 +55,30 @@ TABLE: tuple[Row, ...] = (
         "the kernel is built without NUMA balancing, as PREEMPT_RT kernels are",
     ),
     Row(
+        "kernel.panic",
+        "10",
+        "a host whose kernel panicked restarts and is seen to be gone, as failover expects",
+        "the console shows the last words for 10 s only",
+        KERNEL,
+        "the kernel has no such knob",
+    ),
+    Row(
+        "kernel.panic_on_oops",
+        "1",
+        "a kernel that went wrong does not go on trading: it stops, and failover takes over",
+        "a fault in any driver restarts the host",
+        KERNEL,
+        "the kernel has no such knob",
+    ),
+    Row(
+        "kernel.sched_autogroup_enabled",
+        "0",
+        "threads of one login are not weighed against each other as a group",
+        "an interactive login is no longer favoured under load",
+        "Documentation/scheduler/sched-design-CFS.rst",
+        "the kernel is built without automatic groups",
+    ),
+    Row(
         "kernel.sched_rt_runtime_us",
         "-1",
         "a spinning real-time thread is not throttled for 50 ms in every second",
@@ -55,8 +88,9 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "kernel.timer_migration",
-        "1",
-        "timers armed on idle isolated CPUs are queued on housekeeping CPUs",
+        "{timer_migration}",
+        "timers of sockets are queued on housekeeping CPUs; a mode without sockets of the kernel looks for no"
+        " other CPU when it arms one",
         "none known",
         KERNEL,
         "the kernel has no timer migration",
@@ -71,8 +105,16 @@ TABLE: tuple[Row, ...] = (
         "cpulist",
     ),
     Row(
+        "net.core.bpf_jit_enable",
+        "1",
+        "an XDP program runs as machine code, once for every frame",
+        "none known",
+        NET,
+        "the kernel is built without the BPF compiler",
+    ),
+    Row(
         "net.core.busy_poll",
-        "50",
+        "{busy_poll_us}",
         "poll(2) and select(2) busy-poll the device queue for 50 us before they sleep",
         "CPU time of threads that would sleep",
         NET,
@@ -80,7 +122,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "net.core.busy_read",
-        "50",
+        "{busy_poll_us}",
         "a blocking read busy-polls the device queue for 50 us before it sleeps",
         "CPU time of threads that would sleep",
         NET,

@@ -133,6 +133,9 @@ def _cpus(spec: Machine) -> dict[str, str | None]:
             if not spec.is_virtual:
                 files[f"{base}/cpufreq/scaling_available_governors"] = "performance powersave\n"
                 files[f"{base}/cpufreq/scaling_governor"] = "powersave\n"
+                files[f"{base}/cpufreq/energy_performance_preference"] = "balance_performance\n"
+                files[f"{base}/power/energy_perf_bias"] = "6\n"
+            files[f"{base}/power/pm_qos_resume_latency_us"] = "0\n"
     return files
 
 
@@ -182,10 +185,24 @@ def _kernel(spec: Machine) -> dict[str, str | None]:
         f"/boot/config-{release}": "".join(f"CONFIG_{name}=y\n" for name in built),
         f"{THP}/enabled": thp,
         f"{THP}/defrag": thp,
+        f"{THP}/khugepaged/defrag": None if spec.is_realtime else "1\n",
         "/sys/kernel/mm/ksm/run": "0\n",
+        "/sys/devices/system/machinecheck/machinecheck0/check_interval": "300\n",
+        "/sys/devices/virtual/workqueue/writeback/cpumask": spec.online.mask_text() + "\n",
+        **_frequency(spec),
         "/sys/devices/virtual/workqueue/cpumask": spec.online.mask_text() + "\n",
         "/sys/devices/system/clocksource/clocksource0/current_clocksource": "tsc\n",
         "/sys/devices/system/clocksource/clocksource0/available_clocksource": "tsc hpet acpi_pm\n",
+    }
+
+
+def _frequency(spec: Machine) -> dict[str, str | None]:
+    """Turbo, by the driver of the vendor's processors."""
+    has_pstate = not spec.is_virtual and spec.vendor == "GenuineIntel"
+    return {
+        f"{CPU}/intel_pstate/no_turbo": "0\n" if has_pstate else None,
+        f"{CPU}/intel_pstate/min_perf_pct": "30\n" if has_pstate else None,
+        f"{CPU}/cpufreq/boost": None if has_pstate or spec.is_virtual else "1\n",
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tuning.plan.partition import Partition
-from tuning.plan.profile import Profile
+from tuning.plan.profile import IoMode, Profile
 from tuning.plan.refusal import Code, Refusal
 from tuning.plan.setting import KernelArg, Setting
 from tuning.plan.validity import is_unproven, unfit
@@ -23,6 +23,7 @@ class PlanBuilder:
     topology: Topology
     profile: Profile
     partition: Partition
+    modes: frozenset[IoMode]
     settings: list[Setting] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -9,9 +9,13 @@ security for speed (`mitigations=`) are refused until an approval can be recorde
 from __future__ import annotations
 
 from tuning.plan.builder import PlanBuilder, kernel_arg
+from tuning.plan.io_mode import iommu_of, runs_realtime
 from tuning.plan.refusal import Code
 
 NO_HZ = "Documentation/timers/no_hz.rst"
+POLLING_HOUSEKEEPING_MIN = 8
+PATIENCE_MS = 1000
+RT_THREAD_PRIORITY = 11
 
 
 def plan_kernel(builder: PlanBuilder) -> None:
@@ -20,8 +24,9 @@ def plan_kernel(builder: PlanBuilder) -> None:
     _clock(builder)
     _watchdog(builder)
     _idle_states(builder)
-    if builder.profile.io_mode == "dpdk":
-        _iommu(builder)
+    _rcu(builder)
+    _bus(builder)
+    _iommu(builder)
     builder.refuse(
         "cmdline.mitigations",
         Code.SECURITY,
@@ -130,6 +135,10 @@ def _idle_states(builder: PlanBuilder) -> None:
         if topology.is_virtual:
             reason = "a virtual machine does not choose the C-states of its CPUs"
             builder.refuse(f"cmdline.{name}", Code.NOT_APPLICABLE_VIRTUAL, reason)
+        elif builder.profile.power == "as-is":
+            builder.refuse(
+                f"cmdline.{name}", Code.NOT_APPLICABLE_PROFILE, "power as-is leaves idle states alone"
+            )
         else:
             builder.add(
                 kernel_arg(
@@ -142,17 +151,97 @@ def _idle_states(builder: PlanBuilder) -> None:
             )
 
 
+def _rcu(builder: PlanBuilder) -> None:
+    """Grace periods without interrupts to every CPU, and RCU's threads where they may run."""
+    if runs_realtime(builder.profile, builder.topology):
+        builder.add(
+            kernel_arg(
+                "rcutree.kthread_prio",
+                str(RT_THREAD_PRIORITY),
+                why="rcuc and rcub of PREEMPT_RT run before a spinning thread of low priority: a grace period"
+                " ends, and memory is freed",
+                risk=f"they preempt a thread below FIFO {RT_THREAD_PRIORITY} for microseconds",
+            )
+        )
+        reason = "PREEMPT_RT has normal grace periods after boot by itself"
+        builder.refuse("cmdline.rcupdate.rcu_normal_after_boot", Code.NOT_APPLICABLE_KERNEL, reason)
+    else:
+        builder.add(
+            kernel_arg(
+                "rcupdate.rcu_normal_after_boot",
+                "1",
+                why="an expedited grace period interrupts every CPU, hot ones too",
+                risk="what waits for a grace period waits longer: unloading a module, removing a device",
+            )
+        )
+        reason = "rcuc threads exist on PREEMPT_RT kernels only"
+        builder.refuse("cmdline.rcutree.kthread_prio", Code.NOT_APPLICABLE_KERNEL, reason)
+    builder.add(
+        kernel_arg(
+            "rcutree.nohz_full_patience_delay",
+            str(PATIENCE_MS),
+            why="RCU waits a second before it wakes a hot CPU that made a system call at the wrong time",
+            risk="grace periods take longer, so freed memory comes back later",
+        )
+    )
+    house = builder.partition.cpus_of("housekeeping")
+    if len(house) < POLLING_HOUSEKEEPING_MIN:
+        reason = f"polling takes its share of {len(house)} CPUs; it pays from {POLLING_HOUSEKEEPING_MIN}"
+        builder.refuse("cmdline.rcu_nocb_poll", Code.NOT_PLANNED, reason)
+        return
+    builder.add(
+        kernel_arg(
+            "rcu_nocb_poll",
+            "",
+            why="rcuo threads look for callbacks by themselves, so a hot CPU never has to wake one",
+            risk="those threads wake at every tick of a housekeeping CPU",
+        )
+    )
+
+
+def _bus(builder: PlanBuilder) -> None:
+    """Links of PCIe devices stay awake; the kernel takes this where firmware gave it the links to manage."""
+    key = "cmdline.pcie_aspm.policy"
+    if builder.topology.is_virtual:
+        reason = "the links of a virtual machine's devices are the hypervisor's"
+        builder.refuse(key, Code.NOT_APPLICABLE_VIRTUAL, reason)
+    elif builder.profile.power == "as-is":
+        builder.refuse(key, Code.NOT_APPLICABLE_PROFILE, "power as-is leaves the links alone")
+    else:
+        builder.add(
+            kernel_arg(
+                "pcie_aspm.policy",
+                "performance",
+                why="a network card's link is never asleep when a frame comes",
+                risk="more power and heat",
+                source="Documentation/admin-guide/kernel-parameters.txt; PCI Express Base Specification 5.4",
+            )
+        )
+
+
 def _iommu(builder: PlanBuilder) -> None:
-    """Ports driven from user space: the IOMMU confines their DMA; kernel devices bypass it (iommu=pt)."""
+    """By the I/O modes: confine ports driven from user space, let the kernel's through, or switch it off."""
+    wanted, source = iommu_of(builder.modes, builder.topology), "Documentation/driver-api/vfio.rst"
+    if wanted == "off":
+        builder.add(
+            kernel_arg(
+                "iommu",
+                "off",
+                why="Onload registers its buffers with the card: no translation stands between",
+                risk="every device can reach all memory, and no port can be given to vfio",
+                source="Onload User Guide UG1586",
+            )
+        )
+        return
     # AMD's is on wherever firmware offers it; Intel's needs the argument without INTEL_IOMMU_DEFAULT_ON.
-    if builder.topology.cpu_vendor != "AuthenticAMD":
+    if wanted == "vfio" and builder.topology.cpu_vendor != "AuthenticAMD":
         builder.add(
             kernel_arg(
                 "intel_iommu",
                 "on",
                 why="a port driven from user space can DMA only into memory of its own process",
                 risk="a device may fail to start if the firmware's DMA remapping tables are broken",
-                source="Documentation/driver-api/vfio.rst",
+                source=source,
             )
         )
     builder.add(

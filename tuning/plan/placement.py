@@ -23,7 +23,6 @@ from tuning.units import (
 
 WORKQUEUE = "/sys/devices/virtual/workqueue/cpumask"
 CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
-GOVERNOR = "/sys/devices/system/cpu/cpu{}/cpufreq/scaling_governor"
 RESOURCE_CONTROL = "systemd.resource-control(5)"
 
 # Impact and risk of each unit. logrotate, tmpfiles and dpkg's backup stay: small, bounded, and needed.
@@ -64,7 +63,7 @@ def plan_placement(builder: PlanBuilder) -> None:
     _slices(builder)
     _clock_daemons(builder)
     _units(builder)
-    _clock_and_power(builder)
+    _clock(builder)
 
 
 def _interrupts(builder: PlanBuilder) -> None:
@@ -261,7 +260,7 @@ def _units(builder: PlanBuilder) -> None:
         )
 
 
-def _clock_and_power(builder: PlanBuilder) -> None:
+def _clock(builder: PlanBuilder) -> None:
     topology = builder.topology
     if topology.has_invariant_tsc:
         builder.add(
@@ -278,21 +277,3 @@ def _clock_and_power(builder: PlanBuilder) -> None:
     else:
         reason = "the TSC is not known to be invariant; the kernel's own choice stays"
         builder.refuse("clock.source", Code.NOT_APPLICABLE_ABSENT, reason)
-    isolated = builder.partition.cpus_of("poll", "engine", "spare")
-    scaled = isolated & topology.performance_governor
-    if not scaled:
-        reason = "no isolated CPU is known to offer the performance governor"
-        code = Code.NOT_APPLICABLE_VIRTUAL if topology.is_virtual else Code.NOT_APPLICABLE_ABSENT
-        builder.refuse("power.governor", code, reason)
-    for cpu in scaled:
-        builder.add(
-            SysfsValue(
-                key=f"power.governor.cpu{cpu}",
-                path=GOVERNOR.format(cpu),
-                value="performance",
-                mode="safe",
-                risk="more power and heat",
-                source="Documentation/admin-guide/pm/cpufreq.rst",
-                why="a hot CPU does not change frequency under load",
-            )
-        )

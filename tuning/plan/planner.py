@@ -6,34 +6,30 @@ order of the table below, and their order is the order of the settings.
 
 from __future__ import annotations
 
-from tuning.errors import PlanError
 from tuning.plan.builder import PlanBuilder
 from tuning.plan.invariants import check
+from tuning.plan.io_mode import mode_of, refuse_contradictions
 from tuning.plan.kernel import plan_kernel
+from tuning.plan.knobs import plan_knobs
 from tuning.plan.memory import plan_memory
 from tuning.plan.partition import NO_PORTS, partition
 from tuning.plan.placement import plan_placement
 from tuning.plan.plan import Plan
+from tuning.plan.power import plan_power
 from tuning.plan.profile import Ports, Profile
 from tuning.plan.refusal import Code
 from tuning.plan.sysctls import plan_sysctls
 from tuning.topology.topology import Topology
 
-# Accepted by an inventory, so that it says what is meant; planned like another mode it would be a lie.
-UNPLANNED_IO_MODES = frozenset({"onload", "af_xdp"})
-FAMILIES = (plan_kernel, plan_memory, plan_sysctls, plan_placement)
+FAMILIES = (plan_kernel, plan_memory, plan_sysctls, plan_knobs, plan_placement, plan_power)
 
 
 def plan(topology: Topology, profile: Profile, ports: Ports = NO_PORTS) -> Plan:
     """The plan of one host; PlanError with its code when the host cannot be planned."""
-    if profile.io_mode in UNPLANNED_IO_MODES:
-        raise PlanError(
-            Code.IO_MODE_UNPLANNED,
-            f"profile {profile.name}: io_mode {profile.io_mode} needs coalescing, queues and a driver of its"
-            " own, which are not planned; hint: kernel_busy_poll, kernel_interrupt or dpdk",
-        )
+    modes = frozenset({mode_of(profile, topology)})
+    refuse_contradictions(profile, topology, modes)
     parts = partition(topology, profile, ports)
-    builder = PlanBuilder(topology=topology, profile=profile, partition=parts)
+    builder = PlanBuilder(topology=topology, profile=profile, partition=parts, modes=modes)
     _tell_excluded(builder)
     if parts.guessed:
         builder.refuse("ports.trade", Code.PORTS_GUESSED, parts.guessed)

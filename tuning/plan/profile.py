@@ -16,6 +16,7 @@ from typing import Literal, get_args
 from tuning.errors import ProfileError
 
 IoMode = Literal["kernel_interrupt", "kernel_busy_poll", "onload", "af_xdp", "dpdk"]
+Power = Literal["steady", "turbo", "as-is"]
 MIB = 1024 * 1024
 
 
@@ -42,7 +43,11 @@ class Ports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What a host of this kind must offer; counts are whole cores, one hot thread each."""
+    """What a host of this kind must offer; counts are whole cores, one hot thread each.
+
+    `io_mode` None: busy polling where the kernel has it, interrupts on PREEMPT_RT. `power`: `turbo` as fast
+    as it gets, `steady` one frequency and no idle state, `as-is` leaves frequency and idle states alone.
+    """
 
     name: str
     engine_threads_min: int = 1
@@ -54,7 +59,8 @@ class Profile:
     hugepage_bytes_min: int = 0
     hugepage_bytes_most: int = 1024 * MIB
     hugepage_share_most: float = 0.125
-    io_mode: IoMode = "kernel_busy_poll"
+    io_mode: IoMode | None = None
+    power: Power = "turbo"
     kernel_release: str | None = None
 
     def __post_init__(self) -> None:
@@ -73,9 +79,11 @@ class Profile:
                 f"hugepage_share_most {self.hugepage_share_most} is outside 0 to 0.5"
                 " (an over-allocated pool hangs a PREEMPT_RT kernel at boot)",
             )
-        if self.io_mode not in get_args(IoMode):
-            modes = ", ".join(get_args(IoMode))
-            raise ProfileError(self.name, f"io_mode is {self.io_mode!r}, not one of {modes}")
+        for what, kind in (("io_mode", IoMode), ("power", Power)):
+            value = getattr(self, what)
+            if value not in get_args(kind) and (what, value) != ("io_mode", None):
+                known = ", ".join(get_args(kind))
+                raise ProfileError(self.name, f"{what} is {value!r}, not one of {known}")
 
     @classmethod
     def from_mapping(cls, builder: Mapping[str, object]) -> Profile:
@@ -97,6 +105,7 @@ def _check_type(key: str, value: object, wanted: str) -> None:
         "int": (int,),
         "float": (int, float),
         "str | None": (str, type(None)),
+        "IoMode | None": (str, type(None)),
     }
     if isinstance(value, bool) or not isinstance(value, accepted.get(wanted, (str,))):
         raise ProfileError("", f"{key} is {value!r}, expected {wanted}")

@@ -19,7 +19,7 @@ class Code(StrEnum):
     NO_HOT_CORE = "no_hot_core"
     TOPOLOGY_CONTRADICTS = "topology_contradicts"
     BAD_DOCUMENT = "bad_document"
-    IO_MODE_UNPLANNED = "io_mode_unplanned"
+    IO_MODE_CONTRADICTS = "io_mode_contradicts"
     PORT_ABSENT = "port_absent"
     PORT_AMBIGUOUS = "port_ambiguous"
     # One part of the plan.

@@ -50,6 +50,7 @@ NAMED: tuple[str, ...] = (
     "sys/devices/system/cpu/cpuidle/current_governor",
     "sys/devices/system/cpu/intel_pstate/status",
     "sys/devices/system/cpu/intel_pstate/no_turbo",
+    "sys/devices/system/cpu/intel_pstate/min_perf_pct",
     "sys/devices/system/cpu/amd_pstate/status",
     "sys/devices/system/cpu/cpufreq/boost",
     "sys/devices/system/cpu/vulnerabilities/meltdown",
@@ -57,7 +58,9 @@ NAMED: tuple[str, ...] = (
     "sys/devices/system/node/has_memory",
     "sys/devices/system/clocksource/clocksource0/current_clocksource",
     "sys/devices/system/clocksource/clocksource0/available_clocksource",
+    "sys/devices/system/machinecheck/machinecheck0/check_interval",
     "sys/devices/virtual/workqueue/cpumask",
+    "sys/devices/virtual/workqueue/writeback/cpumask",
     "sys/kernel/realtime",
     "sys/kernel/mm/transparent_hugepage/enabled",
     "sys/kernel/mm/transparent_hugepage/defrag",
@@ -102,10 +105,15 @@ UNIT_FOLDERS: tuple[str, ...] = (
     "usr/lib/systemd/system",
 )
 
+_KNOB_FOLDERS = (
+    *("sys/kernel/mm/", "sys/devices/virtual/", "lib/", "sys/devices/system/machinecheck/"),
+    *("sys/devices/system/cpu/intel_pstate/", "sys/devices/system/cpu/cpufreq/"),
+)
+
 # Whether these exist decides what can be planned; their values do not.
 KNOB_PATHS: tuple[str, ...] = (
     *map(sysctl_path, SYSCTL_NAMES),
-    *(f"/{path}" for path in NAMED if path.startswith(("sys/kernel/mm/", "sys/devices/virtual/", "lib/"))),
+    *(f"/{path}" for path in NAMED if path.startswith(_KNOB_FOLDERS)),
 )
 
 # Found by pattern: a path that did not match is unknown, not absent.
@@ -123,6 +131,10 @@ PATTERNS: tuple[str, ...] = (
     "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor",
     "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_available_governors",
     "sys/devices/system/cpu/cpu[0-9]*/cpufreq/cpuinfo_max_freq",
+    "sys/devices/system/cpu/cpu[0-9]*/cpufreq/energy_performance_preference",
+    "sys/devices/system/cpu/cpu[0-9]*/power/energy_perf_bias",
+    "sys/devices/system/cpu/cpu[0-9]*/power/pm_qos_resume_latency_us",
+    "sys/kernel/debug/sched/fair_server/cpu[0-9]*/runtime",
     "sys/devices/system/cpu/cpu[0-9]*/cpufreq/related_cpus",
     "sys/devices/system/cpu/cpu0/cpuidle/state*/name",
     "sys/devices/system/cpu/cpu0/cpuidle/state*/latency",

@@ -27,6 +27,10 @@ from tuning.topology.platform import kernel_symbols, known_knobs, read_platform
 from tuning.topology.topology import FASTEST, UNKNOWN_NODE, Core, Node, Topology
 
 NODE_DIR = "/sys/devices/system/node"
+PREFERENCE = CPU_DIR + "/cpu{}/cpufreq/energy_performance_preference"
+BIAS = CPU_DIR + "/cpu{}/power/energy_perf_bias"
+RESUME_LATENCY = CPU_DIR + "/cpu{}/power/pm_qos_resume_latency_us"
+FAIR_SERVER = "/sys/kernel/debug/sched/fair_server/cpu{}/runtime"
 
 
 def read_topology(snapshot: Snapshot) -> Topology:
@@ -49,6 +53,10 @@ def read_topology(snapshot: Snapshot) -> Topology:
         driverless=driverless(source, nics),
         hugepage_sizes_kib=_hugepage_sizes(source),
         performance_governor=_with_governor(source, usable),
+        energy_preference=_with_file(source, usable, PREFERENCE),
+        energy_bias=_with_file(source, usable, BIAS),
+        resume_latency=_with_file(source, usable, RESUME_LATENCY),
+        fair_server=_with_file(source, usable, FAIR_SERVER),
         knobs=known_knobs(snapshot),
         symbols=kernel_symbols(snapshot),
         base_pool=base_pool(snapshot),
@@ -277,6 +285,11 @@ def _hugepage_sizes(source: Source) -> tuple[int, ...]:
     names = [path for path in source.below("/sys/") if "/hugepages/hugepages-" in path]
     words = {path.partition("/hugepages/hugepages-")[2].partition("kB/")[0] for path in names}
     return tuple(sorted(int(word) for word in words if word.isdecimal() and 0 < len(word) < 10))
+
+
+def _with_file(source: Source, usable: CpuSet, path: str) -> CpuSet:
+    """The CPUs of which the capture shows this file."""
+    return CpuSet.of(cpu for cpu in usable if source.snapshot.files.get(path.format(cpu)) is not None)
 
 
 def _with_governor(source: Source, usable: CpuSet) -> CpuSet:

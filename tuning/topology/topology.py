@@ -95,6 +95,10 @@ class Topology:
     has_invariant_tsc: bool | None = None
     idle_driver: str | None = None
     performance_governor: CpuSet = EMPTY
+    energy_preference: CpuSet = EMPTY
+    energy_bias: CpuSet = EMPTY
+    resume_latency: CpuSet = EMPTY
+    fair_server: CpuSet = EMPTY
     knobs: Mapping[str, bool] = field(default_factory=dict)
     symbols: Mapping[str, bool] = field(default_factory=dict)
     base_pool: tuple[str, ...] = ()

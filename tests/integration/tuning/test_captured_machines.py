@@ -11,7 +11,10 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -22,7 +25,7 @@ from tuning.cpuset import CpuSet
 from tuning.errors import PlanError
 from tuning.plan.plan import Plan
 from tuning.plan.planner import plan
-from tuning.plan.profile import ENGINE
+from tuning.plan.profile import ENGINE, IoMode
 from tuning.snapshot.files import CAPTURE_SCRIPT, Snapshot, parse_capture
 from tuning.topology.reader import read_topology
 from tuning.topology.topology import Topology
@@ -105,6 +108,16 @@ def test_a_captured_machine_is_planned_or_refused_with_its_code(
         return
     assert Plan.from_json(made.to_json()) == made
     assert made.isolated | made.housekeeping == topology.usable
+
+
+@pytest.mark.parametrize("name", [name for name in TREES if name != "2arm-2c"])
+def test_plans_of_any_two_io_modes_differ_on_a_captured_machine(
+    name: str, topologies: dict[str, Topology]
+) -> None:
+    modes = get_args(IoMode)
+    made = {mode: plan(topologies[name], replace(ENGINE, io_mode=mode)) for mode in modes}
+    for one, other in combinations(modes, 2):
+        assert made[one].settings != made[other].settings, (one, other)
 
 
 @needs.programs("lstopo-no-graphics")

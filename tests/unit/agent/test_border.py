@@ -24,6 +24,7 @@ from engine.contract.limits import Limits
 from engine.host import places
 from tests.cases.machines import CASES, machine, tuned
 from tests.support.engine.deploy import LIMITS, TRADE, host_of, manifest_of, seen_of
+from tests.support.settings_page import hosts
 from tuning.errors import PlanError
 from tuning.plan.plan import Plan
 from tuning.plan.planner import plan
@@ -68,6 +69,9 @@ def steps_of_plans() -> Iterator[Step]:
         for is_old in (False, True):
             for profile in (ENGINE, quiet):
                 yield from steps_of(everything_untuned(name, is_old=is_old), profile)
+    for seen in hosts():
+        slow = Snapshot({**seen.files, "/proc/sys/net/core/bpf_jit_enable": "0\n"}, seen.links)
+        yield from steps_of(slow, replace(ENGINE, io_mode="af_xdp", power="steady"))
 
 
 def steps_of(snapshot: Snapshot, profile: Profile) -> Iterator[Step]:
@@ -165,7 +169,7 @@ VALUES = (
         "/sys/fs/cgroup/system.slice/cgroup.procs",
         "/proc/sys/vm/../kernel/modprobe",
     ),
-    *("/proc/sys/vm/swappiness/", "/proc/sys/vm//swappiness", "/proc/sys/net/core/bpf_jit_enable"),
+    *("/proc/sys/vm/swappiness/", "/proc/sys/vm//swappiness", "/proc/sys/net/core/bpf_jit_harden"),
 )
 UNITS: tuple[tuple[str, str | None, bool | None], ...] = (
     *(("poweroff.target", None, True), ("ssh.service", None, False), ("ssh.service", "masked", False)),

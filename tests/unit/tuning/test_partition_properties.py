@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +13,7 @@ from tuning.cpuset import CpuSet
 from tuning.errors import PlanError
 from tuning.plan.plan import Plan
 from tuning.plan.planner import plan
-from tuning.plan.profile import Profile
+from tuning.plan.profile import IoMode, Profile
 from tuning.snapshot.files import Snapshot
 from tuning.topology.reader import read_topology
 from tuning.topology.topology import Topology
@@ -62,7 +64,7 @@ def profiles(draw: st.DrawFn) -> Profile:
         irq_cores_most=draw(st.integers(0, 3)),
         ptp_cores_most=draw(st.integers(0, 1)),
         hugepage_bytes_min=draw(st.sampled_from([0, 0, 64 << 20])),
-        io_mode=draw(st.sampled_from(["kernel_interrupt", "kernel_busy_poll", "dpdk"])),
+        io_mode=draw(st.sampled_from([None, *get_args(IoMode)])),
     )
 
 
@@ -74,7 +76,10 @@ def planned(spec: Machine, profile: Profile) -> tuple[Snapshot, Topology, Plan] 
     try:
         return snapshot, topology, plan(topology, profile)
     except PlanError as refusal:
-        assert refusal.code in ("too_few_cpus", "no_hot_core", "hugepages_share", "hugepages_unknown")
+        assert refusal.code in (
+            *("too_few_cpus", "no_hot_core", "hugepages_share", "hugepages_unknown"),
+            "io_mode_contradicts",
+        )
         assert len(str(refusal)) > 30
         return None
 

@@ -15,9 +15,9 @@ from tests.support.checkout import ROOT
 from tuning.errors import PlanError, ProfileError
 from tuning.plan.plan import ROLES, Plan
 from tuning.plan.planner import plan
-from tuning.plan.profile import ENGINE, IoMode, Profile, profile_named
+from tuning.plan.profile import ENGINE, Profile, profile_named
 from tuning.plan.refusal import Code
-from tuning.plan.setting import KINDS, KernelArg, Sysctl, SysfsValue, setting_to_dict
+from tuning.plan.setting import KINDS, Sysctl, SysfsValue, setting_to_dict
 from tuning.snapshot.capture import CAPTURE_SCRIPT, KNOB_PATHS, NAMED
 from tuning.snapshot.files import Snapshot
 from tuning.topology.reader import read_topology
@@ -192,24 +192,3 @@ def test_io_modes_without_kernel_sockets_set_no_busy_polling() -> None:
     refused = {one.key: one.code for one in made.refused}
     assert refused["net.core.busy_poll"] is Code.NOT_APPLICABLE_PROFILE
     assert "net.core.busy_poll" not in {setting.key for setting in made.settings}
-
-
-def test_a_port_in_user_space_gets_an_iommu_and_other_modes_do_not() -> None:
-    topology = read_topology(machine(CASES["lab-generic"]))
-    wanted_by_mode: dict[IoMode, dict[str, str]] = {
-        "dpdk": {"intel_iommu": "on", "iommu": "pt"},
-        "kernel_busy_poll": {},
-    }
-    for mode, wanted in wanted_by_mode.items():
-        made = plan(topology, dataclasses.replace(ENGINE, io_mode=mode))
-        arguments = {one.name: one.value for one in made.settings if isinstance(one, KernelArg)}
-        assert {name: arguments[name] for name in arguments if "iommu" in name} == wanted
-
-
-def test_an_amd_host_is_not_told_about_intels_iommu() -> None:
-    topology = read_topology(machine(CASES["lab-generic"]))
-    amd = dataclasses.replace(topology, cpu_vendor="AuthenticAMD")
-    made = plan(amd, dataclasses.replace(ENGINE, io_mode="dpdk"))
-    assert {one.name for one in made.settings if isinstance(one, KernelArg) and "iommu" in one.name} == {
-        "iommu"
-    }

@@ -46,9 +46,9 @@ BAD = (
     "acpi=off", "pci=nomsi", "mem=2G", "hugetlb=off", "systemd.unit=rescue.target",
     "systemd.mask=hft-irqs.service", "systemd.mask=systemd-sysctl.service",
     "systemd.mask=systemd-tmpfiles-setup", "single", "emergency", "rescue", "1", "s", "S", "-b",
-    "init=/bin/sh",
+    "init=/bin/sh", "amd_iommu=off",
 )  # fmt: skip
-ELSEWHERE = ("intel_pstate=disable", "amd_pstate=disable", "cpufreq.off=1", "amd_iommu=off")
+ELSEWHERE = ("intel_pstate=disable", "amd_pstate=disable", "cpufreq.off=1")
 OF_SIBLINGS = ("nosmt", "nosmt=force", "mitigations=auto,nosmt")
 HARMLESS = (
     "nohz=on", "highres=on", "clocksource=tsc", "maxcpus=4", "nr_cpus=64", "cgroup_disable=memory",

@@ -8,7 +8,6 @@ import pytest
 
 from tests.cases.machines import CASES, machine, tuned
 from tuning.compliance.diff import diff
-from tuning.errors import PlanError
 from tuning.plan.plan import Plan
 from tuning.plan.planner import plan
 from tuning.plan.profile import ENGINE
@@ -61,6 +60,8 @@ def test_every_kernel_gets_the_plan_that_it_can_hold() -> None:
     assert "vm.compaction_proactiveness" in keys["5.10.0-9-amd64"]
     assert "memory.hugepages" in keys["5.10.0-9-amd64"] and "cmdline.hugepages" in keys["6.1.0-28-amd64"]
     assert [r for r in RELEASES if "sched.fair_server" in codes(plans[r])] == ["6.12.9-amd64", "6.18-rc1"]
+    patient = [r for r in RELEASES if "cmdline.rcutree.nohz_full_patience_delay" in keys[r]]
+    assert patient == ["6.12.9-amd64", "6.18-rc1"]
 
 
 def test_a_kernel_of_unknown_release_is_planned_and_says_so() -> None:
@@ -96,14 +97,6 @@ def test_what_belongs_to_one_architecture_is_refused_by_name_elsewhere(
         code = Code.ARCHITECTURE_UNKNOWN if architecture is None else Code.NOT_APPLICABLE_ARCHITECTURE
         named = {key for key, one in codes(made).items() if one is code}
         assert {"cmdline.tsc", "cmdline.nmi_watchdog", "cmdline.processor.max_cstate"} <= named
-
-
-@pytest.mark.parametrize("mode", ["onload", "af_xdp"])
-def test_an_io_mode_that_nothing_is_planned_for_is_refused(mode: str) -> None:
-    profile = replace(ENGINE, io_mode=mode)  # type: ignore[arg-type]
-    with pytest.raises(PlanError, match=mode) as refusal:
-        plan(read_topology(BEFORE), profile)
-    assert refusal.value.code == Code.IO_MODE_UNPLANNED
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""I/O modes: how frames reach the engine, and what each way asks of the kernel and of its knobs.
+
+An interrupt-driven socket, a socket whose reader polls the device, an AF_XDP socket, a port driven from user
+space (DPDK) and a stack that replaces the kernel's (Onload) want different things, some of them opposite. So
+a mode is one row of a table, and no knob is decided anywhere else. Sources: Documentation/networking/napi.rst
+(busy polling, deferred interrupts), Documentation/networking/af_xdp.rst, Documentation/driver-api/vfio.rst,
+Onload User Guide UG1586 (IOMMU, spinning).
+
+A PREEMPT_RT kernel has no busy polling of sockets (NET_RX_BUSY_POLL depends on !PREEMPT_RT), and a port that
+vfio hands to user space needs the IOMMU that Onload wants off: both are refused, not half planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from tuning.errors import PlanError
+from tuning.plan.profile import IoMode, Profile
+from tuning.plan.refusal import Code
+from tuning.topology.topology import Topology
+
+Iommu = Literal["pass_through", "vfio", "off"]
+# Without the IOMMU no interrupt is remapped, and an interrupt names a CPU in eight bits (Intel SDM 11.11).
+CPUS_WITHOUT_REMAPPING = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModeRow:
+    """What one mode asks for: times in microseconds and nanoseconds as the kernel's files take them."""
+
+    iommu: Iommu
+    timer_migration: bool
+    busy_poll_us: int = 0
+    is_jitted: bool = False
+    why: str
+
+
+MODES: Mapping[IoMode, ModeRow] = {
+    "kernel_interrupt": ModeRow(
+        iommu="pass_through", timer_migration=True, why="sockets, woken by the device's interrupt"
+    ),
+    "kernel_busy_poll": ModeRow(
+        iommu="pass_through",
+        timer_migration=True,
+        busy_poll_us=50,
+        why="sockets, whose readers poll the device before they sleep",
+    ),
+    "af_xdp": ModeRow(
+        iommu="pass_through",
+        timer_migration=True,
+        is_jitted=True,
+        why="an XDP program hands frames of one queue to a ring in user space",
+    ),
+    "dpdk": ModeRow(
+        iommu="vfio", timer_migration=False, why="the whole port is driven from user space, behind the IOMMU"
+    ),
+    "onload": ModeRow(
+        iommu="off", timer_migration=False, why="the vendor's stack in user space replaces the kernel's"
+    ),
+}
+
+
+def mode_of(profile: Profile, topology: Topology) -> IoMode:
+    """The profile's mode; without one, busy polling where the kernel has it and interrupts where not."""
+    if profile.io_mode is not None:
+        return profile.io_mode
+    return "kernel_interrupt" if runs_realtime(profile, topology) else "kernel_busy_poll"
+
+
+def runs_realtime(profile: Profile, topology: Topology) -> bool:
+    """Whether the planned kernel is a PREEMPT_RT one: by the name the profile gives, else the running one."""
+    if profile.kernel_release is not None:
+        return "-rt-" in f"{profile.kernel_release}-"
+    return topology.is_realtime is True
+
+
+def refuse_contradictions(profile: Profile, topology: Topology, modes: frozenset[IoMode]) -> None:
+    """PlanError where the modes of a host exclude its kernel, or each other."""
+    if "kernel_busy_poll" in modes and runs_realtime(profile, topology):
+        kernel = profile.kernel_release or topology.kernel_release
+        raise PlanError(
+            Code.IO_MODE_CONTRADICTS,
+            f"io_mode kernel_busy_poll on the PREEMPT_RT kernel {kernel}, which has no busy polling of"
+            " sockets; hint: kernel_interrupt, or a generic kernel (kernel_release of the profile)",
+        )
+    if {"dpdk", "onload"} <= modes:
+        raise PlanError(
+            Code.IO_MODE_CONTRADICTS,
+            "io_mode dpdk needs the IOMMU for vfio, and onload wants it off; hint: one of the two on a host",
+        )
+
+
+def iommu_of(modes: frozenset[IoMode], topology: Topology) -> Iommu:
+    """What becomes of the IOMMU on a host with these modes; it stays where its interrupts need remapping."""
+    wanted = {MODES[mode].iommu for mode in modes}
+    if "vfio" in wanted:
+        return "vfio"
+    if "off" in wanted and topology.online.last() < CPUS_WITHOUT_REMAPPING:
+        return "off"
+    return "pass_through"
