@@ -21,6 +21,7 @@ from tuning.units import CLOCK_DAEMONS, DISTURBING_UNITS, IRQBALANCE, KNOWN_SLIC
 
 OWN_SLICES = tuple(name for name in KNOWN_SLICES if name.startswith("hft-"))
 SLOT = "[a-z0-9]{1,16}"
+NIC = r"(?!\.{1,2}/)[A-Za-z0-9_.:@+-]{1,15}"
 NUMBER = "(?:0|[1-9][0-9]{0,4})"
 
 # Top-level slices that a host has beside systemd's own, such as machine.slice; never one of ours.
@@ -59,6 +60,8 @@ VALUES: tuple[str, ...] = (
     re.escape("/sys/devices/virtual/workqueue/cpumask"),
     re.escape("/sys/devices/virtual/workqueue/writeback/cpumask"),
     re.escape("/sys/devices/system/machinecheck/machinecheck0/check_interval"),
+    rf"/sys/class/net/{NIC}/napi_defer_hard_irqs",
+    rf"/sys/class/net/{NIC}/gro_flush_timeout",
     rf"/sys/kernel/debug/sched/fair_server/cpu{NUMBER}/runtime",
     re.escape("/sys/devices/system/cpu/intel_pstate/no_turbo"),
     re.escape("/sys/devices/system/cpu/intel_pstate/min_perf_pct"),

@@ -8,25 +8,24 @@ device its parent's), where a device is comes from its uevent: never from what a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from checks.errors import CheckError
 from checks.facts import Facts
 from checks.held import held_interrupts
 from checks.reading import Cpus, cpus_of_list, list_of
 from checks.verdict import Finding, ok, unverifiable, violated
-from inventory.model import PortNames
+from inventory.model import PortEntry, PtpEntry
 from tuning.plan.setting import IrqPlacement, SliceCpus
 
 NET = "/sys/class/net/"
 WHY = "what trades has to be where the plan put its cores"
 
 
-def port_findings(ports: PortNames, facts: Facts) -> tuple[Finding, ...]:
+def port_findings(ports: Sequence[PortEntry], ptp: PtpEntry | None, facts: Facts) -> tuple[Finding, ...]:
     """Every finding of every port that the inventory names; none where it names none."""
-    single = ((role, getattr(ports, role)) for role in ("feed_a", "feed_b", "management", "ptp"))
-    named = [*(("trade", one) for one in ports.trade), *((role, one) for role, one in single if one)]
-    return tuple(found for role, word in named for found in _port(role, word, facts))
+    named = [(one.use, one.word) for one in ports] + ([("ptp", ptp.port)] if ptp else [])
+    return tuple(found for use, word in named for found in _port(use, word, facts))
 
 
 def _port(role: str, word: str, facts: Facts) -> Iterator[Finding]:

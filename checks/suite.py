@@ -221,7 +221,7 @@ def _judged(
     baseline = baseline_of(host.host_class)
     if options.config:
         config = (*plan_findings(expected, facts), *topic_findings(expected, facts, baseline))
-        config += (*persist_findings(expected, facts), *port_findings(host.ports, facts))
+        config += (*persist_findings(expected, facts), *port_findings(host.ports, host.ptp, facts))
         result = replace(result, findings=(*result.findings, *config, *setting_findings(expected, facts)))
         yield result
     if options.effect:

@@ -30,7 +30,7 @@ from pydantic import (
 
 from inventory.profiles import named_profiles, sentence
 from inventory.suggest import nearest
-from tuning.plan.profile import PROFILES, Ports, Profile
+from tuning.plan.profile import PROFILES, IoMode, Port, PortKey, Ports, Profile, Use
 
 HostClass: TypeAlias = Literal["lab-vm", "bare-metal", "cloud"]
 HostRole: TypeAlias = Literal["engine", "ops", "monitoring", "standby"]
@@ -88,6 +88,15 @@ def _matching(pattern: str, words: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _port_list(value: object) -> object:
+    if isinstance(value, Mapping):
+        raise sentence(
+            "ports is a list: write [[hosts.ports]] with name, pci or mac, and with use (orders, feed-a,"
+            " feed-b, replication, management); the port with the clock is ptp = { port = ... }"
+        )
+    return value
+
+
 def _some(values: tuple[T, ...]) -> tuple[T, ...]:
     if not values:
         raise sentence("expected at least one, got none")
@@ -112,6 +121,21 @@ PortName: TypeAlias = Annotated[
         r"|(?!\.{1,2}\Z)[!-.0-9;-~]{1,15}",
         "a port's name such as ens1f0, PCI address such as 0000:41:00.0, or MAC address",
     ),
+]
+InterfaceName: TypeAlias = Annotated[
+    str,
+    StringConstraints(strict=True),
+    _matching(r"(?!\.{1,2}\Z)[!-.0-9;-~]{1,15}", "a network device's name such as ens1f0"),
+]
+PciAddress: TypeAlias = Annotated[
+    str,
+    StringConstraints(strict=True),
+    _matching(r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]", "a PCI address such as 0000:41:00.0"),
+]
+MacAddress: TypeAlias = Annotated[
+    str,
+    StringConstraints(strict=True),
+    _matching(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", "a MAC address such as 52:54:00:12:34:56"),
 ]
 Dmi: TypeAlias = Annotated[str, _matching(r"[ -~]{0,128}", "at most 128 printable characters")]
 Seconds: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=86_400)]
@@ -168,23 +192,38 @@ TRIALS: Mapping[HostClass, Trial] = {
 }
 
 
-class PortNames(_Written):
-    """Which port of a host is for what: each by name, PCI address or MAC address."""
+class PortEntry(_Written):
+    """One port of a host: which (by name, PCI address or MAC address), what for, and how frames come in."""
 
-    trade: tuple[PortName, ...] = ()
-    feed_a: PortName | None = None
-    feed_b: PortName | None = None
-    management: PortName | None = None
-    ptp: PortName | None = None
+    name: InterfaceName | None = None
+    pci: PciAddress | None = None
+    mac: MacAddress | None = None
+    use: Use
+    io_mode: IoMode | None = None
 
     @model_validator(mode="after")
-    def _management_is_for_nothing_else(self) -> Self:
-        taken = {one.lower() for one in (*self.trade, self.feed_a, self.feed_b) if one}
-        if self.management and self.management.lower() in taken:
-            raise sentence(
-                f"ports: {self.management} is for management, so it must not trade or carry a feed"
-            )
+    def _is_named_once(self) -> Self:
+        if sum(one is not None for one in (self.name, self.pci, self.mac)) != 1:
+            raise sentence("a port is named by one of name, pci and mac")
+        if self.use == "management" and self.io_mode is not None:
+            raise sentence("the management port is never changed, so it has no io_mode")
         return self
+
+    @property
+    def key(self) -> PortKey:
+        """By what it is named."""
+        return "name" if self.name is not None else "pci" if self.pci is not None else "mac"
+
+    @property
+    def word(self) -> str:
+        """What names it."""
+        return self.name or self.pci or self.mac or ""
+
+
+class PtpEntry(_Written):
+    """Where the host's time comes from: the port whose hardware clock is kept."""
+
+    port: PortName
 
 
 class Jump(_Written):
@@ -223,13 +262,26 @@ class Host(_Written):
     canary: Annotated[bool, Field(strict=True)] = False
     patience: Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)] = 1.0
     jump: Jump | None = None
-    ports: PortNames = PortNames()
+    ports: Annotated[tuple[PortEntry, ...], FailFast(), BeforeValidator(_port_list)] = ()
+    ptp: PtpEntry | None = None
     identity: Identity | None = None
 
     @property
     def named_ports(self) -> Ports:
         """The ports as the planner takes them."""
-        return Ports(**self.ports.model_dump())
+        ports = (Port(word=one.word, by=one.key, use=one.use, io_mode=one.io_mode) for one in self.ports)
+        return Ports(ports=tuple(ports), ptp=None if self.ptp is None else self.ptp.port)
+
+    @model_validator(mode="after")
+    def _ports_do_not_contradict(self) -> Self:
+        uses = {one.word.lower(): one.use for one in self.ports if one.use == "management"}
+        for one in self.ports:
+            if one.use != uses.get(one.word.lower(), one.use):
+                raise sentence(f"ports: {one.word} is for management, so it is for nothing else")
+        for use in ("feed-a", "feed-b"):
+            if sum(one.use == use for one in self.ports) > 1:
+                raise sentence(f"ports: two ports for {use}; one carries it")
+        return self
 
     @property
     def host_keys(self) -> tuple[str, ...]:

@@ -17,11 +17,13 @@ import json
 import sys
 from collections.abc import Collection, Sequence
 
+from agent.border import rules_of_value
 from agent.errors import AgentError
 from agent.host import HostRoot
 from agent.paths import PLAN_FILE
 from agent.transaction.step_irqs import held_note, place
 from agent.transaction.step_kthreads import affinity, movable, move
+from agent.transaction.step_value import write_value
 from agent.verbs.irq_events import IrqEvents
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
@@ -45,8 +47,36 @@ def placements(host: HostRoot, kind: str) -> tuple[tuple[CpuSet, str | None], ..
 
 
 def place_once(host: HostRoot) -> str:
-    """Place every interrupt and kernel thread; returns the log line, empty when nothing had to be done."""
-    return "; ".join(said for said in (place_interrupts(host), place_threads(host)) if said)
+    """Place every interrupt and kernel thread, and set what network devices forgot; returns the log line,
+    empty when nothing had to be done."""
+    done = (place_interrupts(host), place_threads(host), set_devices(host))
+    return "; ".join(said for said in done if said)
+
+
+def set_devices(host: HostRoot) -> str:
+    """Write the planned values of network devices again: a driver that is loaded anew has its defaults."""
+    done = []
+    for path, value in device_values(host):
+        try:
+            seen = host.read(path)
+            if seen is not None and seen.split() != value.split():
+                write_value(host, path, value)
+                done.append(f"{path} set to {value}")
+        except OSError as error:
+            done.append(f"{path} could not be set to {value}: {error.strerror}")
+    return "; ".join(done)
+
+
+def device_values(host: HostRoot) -> tuple[tuple[str, str], ...]:
+    """Paths below /sys/class/net and their values in the committed plan."""
+    text = host.read(PLAN_FILE)
+    try:
+        settings = json.loads(text)["settings"] if text else []
+        values = [(str(one["path"]), str(one["value"])) for one in settings if one["kind"] == "sysfs_value"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ()
+    allowed = [(path, value) for path, value in values if any(rules_of_value(path))]
+    return tuple((path, value) for path, value in allowed if path.startswith("/sys/class/net/"))
 
 
 def place_interrupts(host: HostRoot) -> str:
@@ -96,12 +126,12 @@ def irqs(host: HostRoot, argv: Sequence[str]) -> int:
 
 
 def place_after(host: HostRoot, heard: Collection[str]) -> str:
-    """Place after a change that was heard, or in a sweep (nothing heard): then interrupts only.
+    """Place after a change that was heard, or in a sweep (nothing heard): then no threads.
 
     A sweep reads one small file for each interrupt, a look at all threads several for each task.
     """
     if not heard:
-        said = place_interrupts(host)
+        said = "; ".join(said for said in (place_interrupts(host), set_devices(host)) if said)
         return f"sweep: {said}" if said else ""
     return place_once(host)
 

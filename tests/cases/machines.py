@@ -159,6 +159,8 @@ def _nics(spec: Machine) -> dict[str, str | None]:
     for name, node in spec.nics.items():
         files[f"/sys/class/net/{name}/device/numa_node"] = f"{node}\n"
         files[f"/sys/class/net/{name}/device/vendor"] = "0x8086\n"
+        files[f"/sys/class/net/{name}/napi_defer_hard_irqs"] = "0\n"
+        files[f"/sys/class/net/{name}/gro_flush_timeout"] = "0\n"
         if name in spec.clocks:
             files[f"/sys/class/net/{name}/device/ptp/ptp0/clock_name"] = "ice-ptp\n"
     return files

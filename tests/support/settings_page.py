@@ -14,7 +14,7 @@ from tests.support.checkout import ROOT
 from tuning.plan.master_table import GROUPS, TABLE, State, Tunable
 from tuning.plan.plan import Plan
 from tuning.plan.planner import plan
-from tuning.plan.profile import ENGINE, IoMode, Power
+from tuning.plan.profile import ENGINE, IoMode, Port, Ports, Power
 from tuning.plan.setting import Setting
 from tuning.plan.validity import VALID, Validity
 from tuning.snapshot.files import Snapshot
@@ -58,11 +58,12 @@ def plans() -> tuple[tuple[Snapshot, Plan], ...]:
 def _plans() -> Iterator[tuple[Snapshot, Plan]]:
     for seen in hosts():
         topology = read_topology(seen)
+        ports = Ports(ports=(Port(word=topology.nics[-1].name, use="orders"),))
         for mode in get_args(IoMode):
             if mode == "kernel_busy_poll" and topology.is_realtime:
                 continue
             for power in get_args(Power):
-                yield seen, plan(topology, replace(ENGINE, io_mode=mode, power=power))
+                yield seen, plan(topology, replace(ENGINE, io_mode=mode, power=power), ports)
 
 
 def stem_of(key: str) -> str:

@@ -33,7 +33,7 @@ def choose_hot_node(topology: Topology, free: list[Core], named: NamedPorts) -> 
             Code.NO_HOT_CORE,
             "every usable CPU shares a core with the boot CPU or a CPU outside our cpuset: none can be hot",
         )
-    wanted = named.of("trade", "feed_a", "feed_b")
+    wanted = named.trading
     if any(nic.node is not None for nic in wanted) or (wanted and len(room) == 1):
         return _beside(topology, room, wanted)
     notes = [f"the NUMA node of {nic.name}, which trades, is not known" for nic in wanted[:1]]
@@ -77,7 +77,7 @@ def _guess(
             guessed = (
                 "no port is named, and network devices are on several NUMA nodes: the hot cores are on node"
                 f" {best} by {_names(best_of(nics[best]))} (a link, then a clock, then the speed decides)"
-                "; hint: name the port that trades, ports = { trade = [...] } of this host in the inventory"
+                "; hint: name the port that trades, [[hosts.ports]] of this host in the inventory"
             )
         why = f"on NUMA node {best} with {_names(tuple(nics[best]))}"
         return HotNode(number=best, why=why, notes=tuple(notes), guessed=guessed)

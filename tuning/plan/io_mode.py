@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tuning.errors import PlanError
+from tuning.plan.ports import NamedPorts
 from tuning.plan.profile import IoMode, Profile
 from tuning.plan.refusal import Code
 from tuning.topology.topology import Topology
@@ -28,29 +29,42 @@ CPUS_WITHOUT_REMAPPING = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModeRow:
-    """What one mode asks for: times in microseconds and nanoseconds as the kernel's files take them."""
+    """What one mode asks for: times in microseconds and nanoseconds as the kernel's files take them.
+
+    `napi_defer` and `gro_flush_ns` None: the kernel does not drive the port, or another stack sets them.
+    """
 
     iommu: Iommu
     timer_migration: bool
     busy_poll_us: int = 0
+    napi_defer: int | None = None
+    gro_flush_ns: int | None = None
     is_jitted: bool = False
     why: str
 
 
 MODES: Mapping[IoMode, ModeRow] = {
     "kernel_interrupt": ModeRow(
-        iommu="pass_through", timer_migration=True, why="sockets, woken by the device's interrupt"
+        iommu="pass_through",
+        timer_migration=True,
+        napi_defer=0,
+        gro_flush_ns=0,
+        why="sockets, woken by the device's interrupt",
     ),
     "kernel_busy_poll": ModeRow(
         iommu="pass_through",
         timer_migration=True,
         busy_poll_us=50,
+        napi_defer=2,
+        gro_flush_ns=200_000,
         why="sockets, whose readers poll the device before they sleep",
     ),
     "af_xdp": ModeRow(
         iommu="pass_through",
         timer_migration=True,
         is_jitted=True,
+        napi_defer=2,
+        gro_flush_ns=200_000,
         why="an XDP program hands frames of one queue to a ring in user space",
     ),
     "dpdk": ModeRow(
@@ -67,6 +81,12 @@ def mode_of(profile: Profile, topology: Topology) -> IoMode:
     if profile.io_mode is not None:
         return profile.io_mode
     return "kernel_interrupt" if runs_realtime(profile, topology) else "kernel_busy_poll"
+
+
+def modes_of(profile: Profile, topology: Topology, named: NamedPorts) -> frozenset[IoMode]:
+    """The modes of a host: each trading port's own, or the profile's; without any, the profile's."""
+    usual = mode_of(profile, topology)
+    return frozenset(named.mode_of(nic) or usual for nic in named.trading) or frozenset({usual})
 
 
 def runs_realtime(profile: Profile, topology: Topology) -> bool:

@@ -219,9 +219,11 @@ _DEVICES = (
     _advice("block queues", "no block interrupt reaches a hot CPU; the effect check counts them"),
     _advice("RPS, XPS, RFS", "off by default; the queues' interrupts are on their own cores"),
     _advice("threaded NAPI", "moves work to threads that need placing; a poll thread does better"),
-    _advice(
-        "`napi_defer_hard_irqs` and `gro_flush_timeout`",
-        "per queue and per engine: its own busy-poll options",
+    _read_back(
+        "nic.napi_defer.*", "`napi_defer_hard_irqs`", "the interrupts that it saves are those of irq cores"
+    ),
+    _read_back(
+        "nic.gro_flush.*", "`gro_flush_timeout`", "the interrupts that it saves are those of irq cores"
     ),
     _advice("channels", "changing them takes the link down; at installation, drained"),
     _advice("rings", "larger hides bursts, smaller keeps the cache: measure at the peak"),

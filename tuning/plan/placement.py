@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from tuning.plan.builder import PlanBuilder
+from tuning.plan.ports import management_of
 from tuning.plan.refusal import Code
 from tuning.plan.setting import IrqPlacement, KthreadPlacement, Pid1Affinity, SliceCpus, SysfsValue, UnitState
 from tuning.units import (
@@ -112,7 +113,7 @@ def _device_interrupts(builder: PlanBuilder, source: str) -> None:
     The operator's own way to the host is left alone, wherever it is.
     """
     topology, parts = builder.topology, builder.partition
-    cpus, management = parts.cpus_of("irq"), {nic.name for nic in parts.named.of("management")}
+    cpus, management = parts.cpus_of("irq"), management_of(topology, parts.named)
     for nic in topology.nics if cpus else ():
         if nic.node != parts.hot_node or nic.name in management or nic.name.startswith("pci-"):
             continue

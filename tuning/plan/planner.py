@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from tuning.plan.builder import PlanBuilder
 from tuning.plan.invariants import check
-from tuning.plan.io_mode import mode_of, refuse_contradictions
+from tuning.plan.io_mode import modes_of, refuse_contradictions
 from tuning.plan.kernel import plan_kernel
 from tuning.plan.knobs import plan_knobs
 from tuning.plan.memory import plan_memory
+from tuning.plan.nics import plan_nics
 from tuning.plan.partition import NO_PORTS, partition
 from tuning.plan.placement import plan_placement
 from tuning.plan.plan import Plan
@@ -21,14 +22,14 @@ from tuning.plan.refusal import Code
 from tuning.plan.sysctls import plan_sysctls
 from tuning.topology.topology import Topology
 
-FAMILIES = (plan_kernel, plan_memory, plan_sysctls, plan_knobs, plan_placement, plan_power)
+FAMILIES = (plan_kernel, plan_memory, plan_sysctls, plan_knobs, plan_placement, plan_nics, plan_power)
 
 
 def plan(topology: Topology, profile: Profile, ports: Ports = NO_PORTS) -> Plan:
     """The plan of one host; PlanError with its code when the host cannot be planned."""
-    modes = frozenset({mode_of(profile, topology)})
-    refuse_contradictions(profile, topology, modes)
     parts = partition(topology, profile, ports)
+    modes = modes_of(profile, topology, parts.named)
+    refuse_contradictions(profile, topology, modes)
     builder = PlanBuilder(topology=topology, profile=profile, partition=parts, modes=modes)
     _tell_excluded(builder)
     if parts.guessed:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from tuning.errors import PlanError
-from tuning.plan.profile import Ports
+from tuning.plan.profile import IoMode, PortKey, Ports
 from tuning.plan.refusal import Code
 from tuning.topology.topology import Nic, Topology
 
@@ -22,56 +22,116 @@ LESSER_DRIVERS = frozenset({"cdc_eem", "cdc_ether", "cdc_ncm", "iwlwifi", "r8152
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamedPort:
+    """A port that was named and found; `io_mode` None is the profile's."""
+
+    use: str
+    nic: Nic
+    io_mode: IoMode | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NamedPorts:
-    """Each role with its port; `trade` may have several."""
+    """Each use with its port; `orders` and `replication` may have several."""
 
-    found: tuple[tuple[str, Nic], ...] = ()
+    found: tuple[NamedPort, ...] = ()
 
-    def of(self, *roles: str) -> tuple[Nic, ...]:
-        """The ports of these roles, in their order."""
-        return tuple(nic for role in roles for one, nic in self.found if one == role)
+    def of(self, *uses: str) -> tuple[Nic, ...]:
+        """The ports of these uses, in the order of the uses, each once."""
+        nics = {one.nic.name: one.nic for use in uses for one in self.found if one.use == use}
+        return tuple(nics.values())
+
+    @property
+    def trading(self) -> tuple[Nic, ...]:
+        """The ports that carry orders or market data: these decide where hot cores are."""
+        return self.of("orders", "feed-a", "feed-b")
+
+    def mode_of(self, nic: Nic) -> IoMode | None:
+        """The I/O mode that was named for a port, None for none."""
+        return next((one.io_mode for one in self.found if one.nic.name == nic.name and one.io_mode), None)
 
 
 def resolve(ports: Ports, topology: Topology) -> NamedPorts:
-    """The named ports of this capture; PlanError for one that is not there, or that fits several."""
-    found = NamedPorts(found=tuple((role, _find(role, word, topology)) for role, word in ports.named()))
-    management = {nic.name for nic in found.of("management")}
-    for role, nic in found.found:
-        if nic.name in management and role in ("trade", "feed_a", "feed_b"):
-            raise PlanError(
-                Code.PORT_AMBIGUOUS,
-                f"ports: {nic.name} is named for management and for {role}; management is never taken",
+    """The named ports of this capture; PlanError for one that is not there, that fits several, or that is
+    named for two things that exclude each other."""
+    found = [
+        NamedPort(use=one.use, nic=_find(one.use, one.by, one.word, topology), io_mode=one.io_mode)
+        for one in ports.ports
+    ]
+    if ports.ptp is not None:
+        found.append(NamedPort(use="ptp", nic=_find("ptp", None, ports.ptp, topology)))
+    named = NamedPorts(found=tuple(found))
+    _refuse_contradictions(named, topology)
+    return named
+
+
+def _refuse_contradictions(named: NamedPorts, topology: Topology) -> None:
+    """Management is never taken for anything else, whoever says what it is: a person or the routes."""
+    management = {nic.name for nic in named.of("management")}
+    for one in named.found:
+        if one.use in ("management", "ptp"):
+            continue
+        if one.nic.name in management:
+            _refuse(f"{one.nic.name} is named for management and for {one.use}; management is never taken")
+        if one.nic.has_route and any(nic.name != one.nic.name for nic in topology.nics):
+            _refuse(
+                f"{one.use} {one.nic.name} carries the host's default route: it is the way to the host, which"
+                " is never taken; hint: name another port, or give the host another route"
             )
-    return found
+        modes = {other.io_mode for other in named.found if other.nic.name == one.nic.name and other.io_mode}
+        if len(modes) > 1:
+            said = " and ".join(sorted(modes))
+            _refuse(f"{one.nic.name} is named with the I/O modes {said}; hint: one mode for one port")
 
 
-def _find(role: str, word: str, topology: Topology) -> Nic:
+def _refuse(said: str) -> None:
+    raise PlanError(Code.PORT_AMBIGUOUS, f"ports: {said}")
+
+
+def _find(use: str, by: PortKey | None, word: str, topology: Topology) -> Nic:
+    """Exactly one device: by the key that was named, or by any of them (`by` None)."""
     everything = (*topology.nics, *topology.driverless)
     wanted = word.lower()
-    fits = [nic for nic in everything if nic.name == word or wanted in (nic.pci, nic.mac)]
+    keys: tuple[PortKey, ...] = (by,) if by else ("name", "pci", "mac")
+    fits = [nic for nic in everything if any(_is(nic, key, word, wanted) for key in keys)]
     if len(fits) == 1:
         return fits[0]
     if fits:
         names = ", ".join(nic.name for nic in fits)
         raise PlanError(
-            Code.PORT_AMBIGUOUS, f"ports: {role} is {word!r}, which fits {names}; hint: name its PCI address"
+            Code.PORT_AMBIGUOUS, f"ports: {use} is {word!r}, which fits {names}; hint: name its PCI address"
         )
-    known = [name for nic in everything for name in (nic.name, nic.pci, nic.mac) if name]
-    near = get_close_matches(word, known, n=1)
-    hint = (
-        f"did you mean {near[0]}?"
-        if near
-        else f"there are {', '.join(nic.name for nic in everything) or 'none'}"
-    )
+    known = {key: [value for nic in everything if (value := _word_of(nic, key))] for key in keys}
+    near = get_close_matches(wanted, [value for values in known.values() for value in values], n=1)
+    names = ", ".join(nic.name for nic in everything) or "none"
+    hint = f"did you mean {near[0]}?" if near else f"there are {names}"
+    what = f"{by} " if by else ""
     raise PlanError(
-        Code.PORT_ABSENT, f"ports: {role} is {word!r}, which this host does not have; hint: {hint}"
+        Code.PORT_ABSENT, f"ports: {use} is {what}{word!r}, which this host does not have; hint: {hint}"
     )
+
+
+def _word_of(nic: Nic, key: PortKey) -> str | None:
+    return {"name": nic.name, "pci": nic.pci, "mac": nic.mac}[key]
+
+
+def _is(nic: Nic, key: PortKey, word: str, wanted: str) -> bool:
+    return nic.name == word if key == "name" else wanted == _word_of(nic, key)
 
 
 def candidates(topology: Topology, named: NamedPorts) -> tuple[Nic, ...]:
     """The ports a guess may choose from: every one but the operator's own way to the host."""
-    management = {nic.name for nic in named.of("management")}
+    management = management_of(topology, named)
     return tuple(nic for nic in topology.nics if nic.name not in management)
+
+
+def management_of(topology: Topology, named: NamedPorts) -> frozenset[str]:
+    """The ports that are the way to the host: those named for it, and those of its default routes.
+
+    A host with one port has no other: it is used, and nothing is changed that could take its link down.
+    """
+    ways = {nic.name for nic in (*named.of("management"), *(nic for nic in topology.nics if nic.has_route))}
+    return frozenset() if len(topology.nics) == 1 else frozenset(ways)
 
 
 def weight(nic: Nic) -> tuple[int, bool, bool, int]:
@@ -91,7 +151,7 @@ def clock_port(topology: Topology, named: NamedPorts, hot_node: int) -> Nic | No
     """The port whose clock is kept: the named one, else one that trades, of the hot node, or any."""
     if named.of("ptp"):
         return named.of("ptp")[0]
-    with_clock = [nic for nic in named.of("trade", "feed_a", "feed_b") if nic.has_clock]
+    with_clock = [nic for nic in named.trading if nic.has_clock]
     with_clock += [nic for nic in topology.nics if nic.has_clock and nic.node == hot_node]
     with_clock += [nic for nic in topology.nics if nic.has_clock]
     return with_clock[0] if with_clock else None
@@ -100,23 +160,24 @@ def clock_port(topology: Topology, named: NamedPorts, hot_node: int) -> Nic | No
 def port_notes(topology: Topology, named: NamedPorts, hot_node: int) -> Iterator[str]:
     """What an operator should know of the named ports, and what no plan can mend."""
     node = topology.node(hot_node)
-    for role, nic in named.found:
-        if role != "management" and nic.node not in (None, hot_node):
+    for one in named.found:
+        use, nic = one.use, one.nic
+        if use != "management" and nic.node not in (None, hot_node):
             far = node.distances.get(nic.node or 0) if node else None
             distance = f", distance {far}" if far else ""
-            yield f"{role} {nic.name} is on NUMA node {nic.node}, the hot cores on node {hot_node}{distance}"
+            yield f"{use} {nic.name} is on NUMA node {nic.node}, the hot cores on node {hot_node}{distance}"
     for nic in named.of("ptp"):
         if not nic.has_clock:
             yield f"ptp {nic.name} shows no hardware clock (PHC)"
-    feeds = named.of("feed_a", "feed_b")
-    if len(feeds) == 2 and (feeds[0].name == feeds[1].name or None is not feeds[0].card == feeds[1].card):
-        yield f"feed_a {feeds[0].name} and feed_b {feeds[1].name} are on one card: one fault takes both"
+    for a, b in zip(named.of("feed-a"), named.of("feed-b"), strict=False):
+        if a.name == b.name or None is not a.card == b.card:
+            yield f"feed-a {a.name} and feed-b {b.name} are on one card: one fault takes both"
 
 
 def without_link(topology: Topology, ports: Ports) -> tuple[str, ...]:
     """The named ports without a link now, as sentences; no part of a plan, since links come and go."""
     return tuple(
-        f"{role} {nic.name} has no link"
-        for role, nic in resolve(ports, topology).found
-        if nic.has_link is False
+        f"{one.use} {one.nic.name} has no link"
+        for one in resolve(ports, topology).found
+        if one.nic.has_link is False
     )

@@ -17,28 +17,30 @@ from tuning.errors import ProfileError
 
 IoMode = Literal["kernel_interrupt", "kernel_busy_poll", "onload", "af_xdp", "dpdk"]
 Power = Literal["steady", "turbo", "as-is"]
+Use = Literal["orders", "feed-a", "feed-b", "replication", "management"]
+PortKey = Literal["name", "pci", "mac"]
 MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """What only a person knows: which port is for what, each by name, PCI address or MAC address.
+class Port:
+    """One port that a person named: by its name, PCI address or MAC address, what it is used for, and how."""
 
-    `trade` carries the engine's orders, `feed_a` and `feed_b` the market data, `management` the operator's
-    own way to the host, `ptp` has the clock. Nothing named: the planner guesses, and says so.
+    word: str
+    use: Use
+    by: PortKey = "name"
+    io_mode: IoMode | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """What only a person knows: which port is for what, and which one has the clock (by any of its words).
+
+    Nothing named: the planner guesses, and says so.
     """
 
-    trade: tuple[str, ...] = ()
-    feed_a: str | None = None
-    feed_b: str | None = None
-    management: str | None = None
+    ports: tuple[Port, ...] = ()
     ptp: str | None = None
-
-    def named(self) -> tuple[tuple[str, str], ...]:
-        """Each role with the word that names its port; `trade` once for each of its ports."""
-        others = ("feed_a", "feed_b", "management", "ptp")
-        single = ((role, getattr(self, role)) for role in others)
-        return (*(("trade", one) for one in self.trade), *((role, one) for role, one in single if one))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,8 @@ VALID: Mapping[str, Validity] = {
     "vm.swappiness": ALWAYS,
     "vm.watermark_boost_factor": Validity((5, 0)),
     "vm.zone_reclaim_mode": ALWAYS,
+    "nic.napi_defer.*": Validity((5, 7)),
+    "nic.gro_flush.*": Validity((3, 19)),
     "irq.default_affinity": ALWAYS,
     "irq.placement": ALWAYS,
     "irq.device.*": ALWAYS,

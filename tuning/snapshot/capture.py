@@ -34,6 +34,8 @@ OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024
 NAMED: tuple[str, ...] = (
     *(f"proc/{name}" for name in ("cmdline", "version", "meminfo", "swaps", "self/status", "self/cgroup")),
     "proc/self/cpuset",
+    "proc/net/route",
+    "proc/net/ipv6_route",
     "proc/irq/default_smp_affinity",
     "proc/sys/kernel/osrelease",
     "proc/sys/kernel/hostname",
@@ -149,6 +151,7 @@ PATTERNS: tuple[str, ...] = (
         f"sys/class/net/*/{name}"
         for name in (
             *("address", "operstate", "carrier", "speed", "type"),
+            *("napi_defer_hard_irqs", "gro_flush_timeout"),
             *("device/numa_node", "device/vendor", "device/irq"),
             *("device/msi_irqs/*", "device/../numa_node", "device/../msi_irqs/*"),
             *("queues/rx-*/rps_cpus", "device/ptp/ptp*/clock_name"),

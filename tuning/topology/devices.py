@@ -28,10 +28,31 @@ def read_nics(source: Source) -> tuple[Nic, ...]:
     names |= {match[1] for path in source.snapshot.links if (match := _NET_FILE.fullmatch(path))}
     if not names:
         return _from_pci(source)
-    return tuple(_nic(source, name) for name in sorted(names))
+    ways = _default_routes(source)
+    return tuple(_nic(source, name, has_route=name in ways) for name in sorted(names))
 
 
-def _nic(source: Source, name: str) -> Nic:
+def _default_routes(source: Source) -> frozenset[str]:
+    """Devices of the default routes, and what stands behind a bond, bridge or VLAN (proc_net(5), route.c)."""
+    found = set()
+    for line in (source.snapshot.text("/proc/net/route") or "").splitlines():
+        fields = line.split()
+        if len(fields) >= 8 and fields[1] == fields[7] == "00000000":
+            found.add(fields[0])
+    for line in (source.snapshot.text("/proc/net/ipv6_route") or "").splitlines():
+        fields = line.split()
+        # Destination ::/0; a reject route of the loopback is the kernel's own.
+        if len(fields) == 10 and fields[0] == "0" * 32 and fields[1] == "00" and fields[9] != "lo":
+            found.add(fields[9])
+    above = {
+        path.split("/")[4]: target.rpartition("/")[2]
+        for path, target in source.snapshot.links.items()
+        if path.startswith("/sys/class/net/") and path.endswith("/master")
+    }
+    return frozenset(found | {name for name, master in above.items() if master in found})
+
+
+def _nic(source: Source, name: str, *, has_route: bool) -> Nic:
     base = f"/sys/class/net/{name}/device"
     node = source.number(f"{base}/numa_node")
     if node is None:
@@ -53,6 +74,7 @@ def _nic(source: Source, name: str) -> Nic:
         mac=mac if _MAC.fullmatch(mac) else None,
         has_link=_link_of(source, name),
         speed_mbps=speed if speed and speed > 0 else None,
+        has_route=has_route,
     )
 
 

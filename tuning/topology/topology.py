@@ -52,7 +52,8 @@ class Nic:
     """One hardware network device; node None is not known (the kernel said -1, or nothing).
 
     `card` is what its ports share: the PCI address without the function, of a virtual function its parent's.
-    `has_link`, `speed_mbps` and `mac` change while the machine stays the same: the digest leaves them out.
+    `has_link`, `speed_mbps`, `mac` and `has_route` (a default route leads through it) change while the
+    machine stays the same: the digest leaves them out.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Nic:
     mac: str | None = field(default=None, compare=False)
     has_link: bool | None = field(default=None, compare=False)
     speed_mbps: int | None = field(default=None, compare=False)
+    has_route: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

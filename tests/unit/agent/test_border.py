@@ -28,7 +28,7 @@ from tests.support.settings_page import hosts
 from tuning.errors import PlanError
 from tuning.plan.plan import Plan
 from tuning.plan.planner import plan
-from tuning.plan.profile import ENGINE, Profile
+from tuning.plan.profile import ENGINE, Port, Ports, Profile
 from tuning.snapshot.files import Snapshot
 from tuning.sysctl_table import SYSCTL_NAMES
 from tuning.topology.reader import read_topology
@@ -71,12 +71,14 @@ def steps_of_plans() -> Iterator[Step]:
                 yield from steps_of(everything_untuned(name, is_old=is_old), profile)
     for seen in hosts():
         slow = Snapshot({**seen.files, "/proc/sys/net/core/bpf_jit_enable": "0\n"}, seen.links)
-        yield from steps_of(slow, replace(ENGINE, io_mode="af_xdp", power="steady"))
+        port = Port(word=read_topology(slow).nics[-1].name, use="orders")
+        profile = replace(ENGINE, io_mode="af_xdp", power="steady")
+        yield from steps_of(slow, profile, Ports(ports=(port,)))
 
 
-def steps_of(snapshot: Snapshot, profile: Profile) -> Iterator[Step]:
+def steps_of(snapshot: Snapshot, profile: Profile, ports: Ports | None = None) -> Iterator[Step]:
     try:
-        made = plan(read_topology(snapshot), profile)
+        made = plan(read_topology(snapshot), profile, ports or Ports())
     except PlanError:
         return
     seen = HostState(snapshot=snapshot, engine_units=frozenset(), standin_digest=None)

@@ -88,3 +88,19 @@ def test_a_sweep_finds_what_nobody_told_of(host: HostRoot) -> None:
 def test_a_wrong_cpu_is_left_within_five_seconds() -> None:
     longest = irqs.SWEEP_S + irq_events.QUIET_S
     assert longest <= 5 and irq_events.PATIENCE_S + irq_events.QUIET_S <= 5
+
+
+def test_what_a_driver_forgot_is_written_again_and_nothing_else(host: HostRoot) -> None:
+    net = "/sys/class/net/ens1f0/napi_defer_hard_irqs"
+    settings = [
+        {"kind": "sysfs_value", "path": net, "value": "2"},
+        {"kind": "sysfs_value", "path": "/sys/class/net/ens1f0/mtu", "value": "9000"},
+        {"kind": "sysfs_value", "path": "/sys/kernel/mm/ksm/run", "value": "0"},
+        {"kind": "sysfs_value", "path": "/sys/class/net/gone/gro_flush_timeout", "value": "7"},
+    ]
+    for path in (net, "/sys/class/net/ens1f0/mtu", "/sys/kernel/mm/ksm/run"):
+        tree.put(Path(host.root), path, "1500\n")
+    Path(host.path(PLAN_FILE)).write_text(json.dumps({"settings": settings}))
+    assert irqs.place_after(host, ()) == f"sweep: {net} set to 2"
+    assert irqs.place_after(host, {"links"}) == ""
+    assert host.read("/sys/class/net/ens1f0/mtu") == host.read("/sys/kernel/mm/ksm/run") == "1500\n"

@@ -12,7 +12,7 @@ from checks.facts import Facts
 from checks.ports import clock_daemon, device_interrupts, device_of, port_findings
 from checks.reading import Task
 from checks.verdict import Finding
-from inventory.model import PortNames
+from inventory.model import PortEntry, PtpEntry
 from tuning.cpuset import CpuSet
 from tuning.plan.setting import IrqPlacement, SliceCpus
 
@@ -45,14 +45,20 @@ def facts(change: dict[str, str | None]) -> Facts:
     return replace(FACTS, files={path: text for path, text in files.items() if text is not None})
 
 
+def key_of(word: str) -> str:
+    return "name" if ":" not in word else "pci" if "." in word else "mac"
+
+
 def judged(found: Facts, **ports: Any) -> dict[str, tuple[str, str | None]]:
-    findings = port_findings(PortNames(**ports), found)
+    ptp = ports.pop("ptp", None)
+    named = [PortEntry.model_validate({key_of(word): word, "use": use}) for use, word in ports.items()]
+    findings = port_findings(named, PtpEntry(port=ptp) if ptp else None, found)
     return {one.check: (one.verdict.value, one.reason) for one in findings}
 
 
 @pytest.mark.parametrize("word", ["ens1f0", "0000:41:00.0", "52:54:00:00:00:01"])
 def test_a_sound_port_is_ok_by_each_of_its_names(word: str) -> None:
-    found = judged(FACTS, trade=[word], ptp=word)
+    found = judged(FACTS, orders=word, ptp=word)
     assert set(found.values()) == {("ok", None)}
     assert {check.rpartition(".")[2] for check in found} == {"driver", "link", "interrupts", "clock"}
     assert device_of(word, FACTS) == "ens1f0"
@@ -79,9 +85,15 @@ def test_each_fault_of_a_port_has_its_word(
 
 
 def test_a_port_that_is_absent_is_violated_by_name_and_unverifiable_by_address() -> None:
-    assert judged(FACTS, trade=["ens9"]) == {"port.trade.ens9": ("violated", "port_absent")}
-    assert judged(FACTS, feed_a="0000:99:00.0")["port.feed_a.0000:99:00.0"] == ("unverifiable", "not_read")
-    assert judged(Facts(files={}), feed_a="ens1f0")["port.feed_a.ens1f0"] == ("unverifiable", "not_read")
+    assert judged(FACTS, orders="ens9") == {"port.orders.ens9": ("violated", "port_absent")}
+    assert judged(FACTS, **{"feed-a": "0000:99:00.0"})["port.feed-a.0000:99:00.0"] == (
+        "unverifiable",
+        "not_read",
+    )
+    assert judged(Facts(files={}), **{"feed-a": "ens1f0"})["port.feed-a.ens1f0"] == (
+        "unverifiable",
+        "not_read",
+    )
     assert judged(FACTS) == {}
 
 

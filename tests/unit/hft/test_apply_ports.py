@@ -12,7 +12,7 @@ from deploys.tune.host_changes import HostChanges
 from hft.verbs import apply
 from tests.cases.machines import Machine, grid, machine
 from tuning.plan.planner import plan
-from tuning.plan.profile import ENGINE, Ports
+from tuning.plan.profile import ENGINE, Port, Ports
 from tuning.topology.reader import read_topology
 
 TWO_NODES = Machine(spots=grid(sockets=2, cores_per_node=16), nics={"eno1": 0, "ens1f0": 1, "ens1f1": 1})
@@ -53,7 +53,11 @@ def test_without_a_terminal_nobody_can_have_confirmed_it(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(
     ("host_class", "ports"),
-    [("bare-metal", Ports(trade=("ens1f0",))), ("lab-vm", Ports()), ("cloud", Ports())],
+    [
+        ("bare-metal", Ports(ports=(Port(word="ens1f0", use="orders"),))),
+        ("lab-vm", Ports()),
+        ("cloud", Ports()),
+    ],
 )
 def test_where_nothing_is_guessed_or_no_money_stands_nothing_is_asked(
     monkeypatch: pytest.MonkeyPatch, asked: list[tuple[str, bool]], host_class: str, ports: Ports

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from inventory.errors import InventoryError
 from inventory.load import DEFAULT, load_site
-from inventory.model import TRIALS, Host, PortNames, Trial
-from tuning.plan.profile import ENGINE, Ports, Profile
+from inventory.model import TRIALS, Host, Trial
+from tuning.plan.profile import ENGINE, Port, Ports, Profile
 
 COLO = DEFAULT.with_name("colo.py")
 EXAMPLE = DEFAULT.with_name("example.toml")
@@ -120,30 +120,53 @@ def test_key_path_may_begin_with_tilde(good: dict[str, Any], written: Callable[[
     assert load_site(written(good)).hosts[0].ssh_key == str(Path.home() / ".ssh/id")
 
 
+HOST = {"name": "a", "address": "192.0.2.1", "role": "ops", "failure_domain": "a"}
+
+
 @pytest.mark.parametrize(
-    "ports",
+    ("ports", "said"),
     [
-        {"trade": ["../x"]},
-        {"trade": "ens1f0"},
-        {"trade": ["0000:41:00.9"]},
-        {"trade": ["a" * 16]},
-        {"feed_c": "ens1f0"},
-        {"feed_a": "-- x"},
-        {"ptp": ".."},
-        {"management": "eno1", "trade": ["ENO1"]},
+        ([{"name": "../x", "use": "orders"}], "network device's name"),
+        ([{"name": "-- x", "use": "orders"}], "network device's name"),
+        ([{"name": "..", "use": "orders"}], "network device's name"),
+        ([{"name": "a" * 16, "use": "orders"}], "network device's name"),
+        ([{"pci": "0000:41:00.9", "use": "orders"}], "PCI address"),
+        ([{"mac": "52:54:00", "use": "orders"}], "MAC address"),
+        ([{"use": "orders"}], "one of name, pci and mac"),
+        ([{"name": "e0", "mac": "52:54:00:12:34:56", "use": "orders"}], "one of name, pci and mac"),
+        ([{"name": "e0", "use": "feed-c"}], "feed-a"),
+        ([{"name": "e0"}], "use"),
+        ([{"name": "e0", "use": "orders", "speed": 1}], "speed"),
+        ([{"name": "e0", "use": "orders", "io_mode": "dpkd"}], "dpdk"),
+        ([{"name": "e0", "use": "management", "io_mode": "dpdk"}], "never changed"),
+        ([{"name": "e0", "use": "management"}, {"name": "E0", "use": "orders"}], "for nothing else"),
+        ([{"name": "e0", "use": "feed-a"}, {"name": "e1", "use": "feed-a"}], "two ports for feed-a"),
+        ({"trade": ["e0"], "ptp": "e0"}, r"\[\[hosts.ports\]\]"),
     ],
 )
-def test_a_port_that_no_host_can_have_is_refused(ports: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"port|feed_c|trade"):
-        PortNames.model_validate(ports)
+def test_a_port_that_no_host_can_have_is_refused(ports: object, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Host.model_validate({**HOST, "ports": ports})
+
+
+@pytest.mark.parametrize("ptp", [{}, {"port": ".."}, {"port": "e0", "ports": 1}, "e0"])
+def test_a_clock_that_no_host_can_have_is_refused(ptp: object) -> None:
+    with pytest.raises(ValueError, match="ptp"):
+        Host.model_validate({**HOST, "ptp": ptp})
 
 
 def test_ports_reach_the_planner_as_they_were_named() -> None:
-    named = {"trade": ["ens1f0", "0000:41:00.1"], "feed_a": "52:54:00:12:34:56", "management": "eno1"}
-    ports = Ports(**PortNames.model_validate(named).model_dump())
-    assert ports.named() == (
-        ("trade", "ens1f0"),
-        ("trade", "0000:41:00.1"),
-        ("feed_a", "52:54:00:12:34:56"),
-        ("management", "eno1"),
+    ports = [
+        {"name": "ens1f0", "use": "orders"},
+        {"pci": "0000:41:00.1", "use": "feed-a", "io_mode": "af_xdp"},
+        {"mac": "52:54:00:12:34:56", "use": "replication"},
+    ]
+    host = Host.model_validate({**HOST, "ports": ports, "ptp": {"port": "0000:41:00.1"}})
+    assert host.named_ports == Ports(
+        ports=(
+            Port(word="ens1f0", use="orders"),
+            Port(word="0000:41:00.1", by="pci", use="feed-a", io_mode="af_xdp"),
+            Port(word="52:54:00:12:34:56", by="mac", use="replication"),
+        ),
+        ptp="0000:41:00.1",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tuning.errors import PlanError
 from tuning.plan.plan import CpuRole, Plan
 from tuning.plan.planner import plan
 from tuning.plan.ports import without_link
-from tuning.plan.profile import ENGINE, Ports
+from tuning.plan.profile import ENGINE, IoMode, Port, PortKey, Ports, Use
 from tuning.plan.refusal import Code
 from tuning.plan.setting import IrqPlacement, SliceCpus
 from tuning.snapshot.files import Snapshot
@@ -49,6 +50,18 @@ def host(
 SERVER = host(ONBOARD | CARD, up=("ens1f0", "ens1f1"), clocks=("ens1f0", "ens1f1"))
 
 
+def named(word: str, *, use: Use = "orders", by: PortKey = "name", io_mode: IoMode | None = None) -> Ports:
+    return Ports(ports=(Port(word=word, use=use, by=by, io_mode=io_mode),))
+
+
+def key_of(word: str) -> PortKey:
+    return "name" if ":" not in word else "pci" if "." in word else "mac"
+
+
+def together(*some: Ports, ptp: str | None = None) -> Ports:
+    return Ports(ports=tuple(one for ports in some for one in ports.ports), ptp=ptp)
+
+
 def planned(seen: Snapshot, ports: Ports | None = None) -> Plan:
     return plan(read_topology(seen), ENGINE, ports or Ports())
 
@@ -64,7 +77,7 @@ def guess_of(made: Plan) -> str | None:
 def test_a_port_with_a_link_and_a_clock_counts_more_than_four_without() -> None:
     made = planned(SERVER)
     assert nodes_of(made, "poll", "engine", "irq", "ptp") == {1}
-    assert "ens1f0" in (guess_of(made) or "") and "ports = { trade" in (guess_of(made) or "")
+    assert "ens1f0" in (guess_of(made) or "") and "[[hosts.ports]]" in (guess_of(made) or "")
 
 
 @pytest.mark.parametrize(
@@ -99,16 +112,16 @@ def test_with_all_devices_on_one_node_nothing_is_guessed() -> None:
 @pytest.mark.parametrize("word", ["eno3", "0000:40:00.1", "52:54:00:00:00:02", "52:54:00:00:00:02".upper()])
 def test_the_node_of_the_port_that_trades_is_the_hot_node(word: str) -> None:
     wanted = "eno2" if word == "0000:40:00.1" else "eno3"
-    made = planned(SERVER, Ports(trade=(word,)))
+    made = planned(SERVER, named(word, by=key_of(word)))
     assert nodes_of(made, "poll", "engine", "irq") == {0}
     assert f"with the trading port {wanted}" in next(one.why for one in made.cpus if one.role == "engine")
     assert guess_of(made) is None
 
 
-@pytest.mark.parametrize("role", ["feed_a", "feed_b", "management", "ptp"])
+@pytest.mark.parametrize("role", ["orders", "feed-a", "feed-b", "replication", "management", "ptp"])
 @pytest.mark.parametrize("word", ["ens9", "0000:99:00.0", "52:54:00:99:99:99"])
-def test_a_named_port_that_is_absent_is_refused(role: str, word: str) -> None:
-    ports = Ports(**{role: word})  # type: ignore[arg-type]
+def test_a_named_port_that_is_absent_is_refused(role: Any, word: str) -> None:
+    ports = Ports(ptp=word) if role == "ptp" else named(word, use=role, by=key_of(word))
     with pytest.raises(PlanError, match=role) as refusal:
         planned(SERVER, ports)
     assert refusal.value.code == Code.PORT_ABSENT
@@ -117,8 +130,8 @@ def test_a_named_port_that_is_absent_is_refused(role: str, word: str) -> None:
 def test_a_name_that_fits_two_ports_is_refused_and_management_is_never_taken() -> None:
     twin = Snapshot({**SERVER.files, "/sys/class/net/eno2/address": "52:54:00:00:00:00\n"}, SERVER.links)
     for seen, ports in (
-        (twin, Ports(feed_a="52:54:00:00:00:00")),
-        (SERVER, Ports(trade=("eno1",), management="0000:40:00.0")),
+        (twin, named("52:54:00:00:00:00", use="feed-a", by="mac")),
+        (SERVER, together(named("eno1"), named("0000:40:00.0", use="management", by="pci"))),
     ):
         with pytest.raises(PlanError) as refusal:
             planned(seen, ports)
@@ -129,36 +142,41 @@ def test_a_port_that_dpdk_drives_is_found_by_its_address() -> None:
     bound = {"/sys/bus/pci/devices/0000:81:00.0/class": "0x020000\n"}
     bound["/sys/bus/pci/devices/0000:81:00.0/numa_node"] = "0\n"
     seen = Snapshot({**SERVER.files, **bound}, SERVER.links)
-    assert nodes_of(planned(seen, Ports(trade=("0000:81:00.0",))), "engine") == {0}
+    assert nodes_of(planned(seen, named("0000:81:00.0", by="pci")), "engine") == {0}
 
 
 def test_what_lies_across_the_socket_or_on_one_card_is_noted() -> None:
-    made = planned(SERVER, Ports(trade=("ens1f0",), feed_a="eno1", feed_b="eno2", ptp="eno4"))
+    made = planned(
+        SERVER,
+        together(named("ens1f0"), named("eno1", use="feed-a"), named("eno2", use="feed-b"), ptp="eno4"),
+    )
     said = " | ".join(made.notes)
-    assert "feed_a eno1 is on NUMA node 0, the hot cores on node 1, distance 21" in said
-    assert "feed_a eno1 and feed_b eno2 are on one card" in said
+    assert "feed-a eno1 is on NUMA node 0, the hot cores on node 1, distance 21" in said
+    assert "feed-a eno1 and feed-b eno2 are on one card" in said
     assert "ptp eno4 shows no hardware clock" in said
-    apart = planned(SERVER, Ports(trade=("ens1f0",), feed_a="eno1", feed_b="eno3"))
+    apart = planned(
+        SERVER, together(named("ens1f0"), named("eno1", use="feed-a"), named("eno3", use="feed-b"))
+    )
     assert not any("one card" in note for note in apart.notes)
 
 
 def test_the_clock_core_is_on_the_node_of_its_port() -> None:
     both = host(ONBOARD | CARD, up=("ens1f0",), clocks=("eno1", "ens1f0"))
-    assert nodes_of(planned(both, Ports(trade=("ens1f0",))), "ptp") == {1}
-    assert nodes_of(planned(both, Ports(trade=("ens1f0",), ptp="eno1")), "ptp") == {0}
+    assert nodes_of(planned(both, named("ens1f0")), "ptp") == {1}
+    assert nodes_of(planned(both, together(named("ens1f0"), ptp="eno1")), "ptp") == {0}
 
 
 def test_a_link_that_comes_or_goes_changes_neither_digest_nor_plan_of_named_ports() -> None:
-    ports, down = Ports(trade=("ens1f0",)), host(ONBOARD | CARD, clocks=("ens1f0", "ens1f1"))
+    ports, down = named("ens1f0"), host(ONBOARD | CARD, clocks=("ens1f0", "ens1f1"))
     topology = read_topology(down)
     assert topology.digest() == read_topology(SERVER).digest()
     assert planned(down, ports).plan_hash == planned(SERVER, ports).plan_hash
-    assert without_link(topology, ports) == ("trade ens1f0 has no link",)
+    assert without_link(topology, ports) == ("orders ens1f0 has no link",)
     assert without_link(read_topology(SERVER), ports) == ()
 
 
 def test_the_queues_of_the_hot_node_have_the_irq_cores_and_management_is_left_alone() -> None:
-    made = planned(host(ONBOARD | CARD), Ports(trade=("eno1",), management="eno4"))
+    made = planned(host(ONBOARD | CARD), together(named("eno1"), named("eno4", use="management")))
     placed = {one.device: one.cpus for one in made.settings if isinstance(one, IrqPlacement)}
     assert set(placed) == {"", "eno1", "eno2", "eno3"}
     assert all(placed[name] == made.cpus_of("irq") for name in placed if name)
@@ -167,7 +185,7 @@ def test_the_queues_of_the_hot_node_have_the_irq_cores_and_management_is_left_al
 
 def test_a_queue_on_another_housekeeping_cpu_is_pending_until_it_is_on_its_own() -> None:
     seen = host(ONBOARD | CARD)
-    made = planned(seen, Ports(trade=("eno1",)))
+    made = planned(seen, named("eno1"))
     vectors: dict[str, str | None] = {"/sys/class/net/eno1/device/msi_irqs/90": "msix\n"}
     vectors["/sys/kernel/irq/90/actions"] = "mlx5_comp0\n"
 
@@ -219,3 +237,158 @@ def test_a_why_that_nothing_holds_or_that_is_false_is_refused(monkeypatch: pytes
             patch.setattr(partition, "_decide", planted)
             with pytest.raises(PlanError, match="internal error"):
                 planned(machine(CASES["two-sockets-nic-on-node-1"]))
+
+
+ROUTE = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n"
+ROUTES6 = "0" * 32 + " 00 " + "0" * 32 + " 00 " + "f" * 32 + " 00000400 00000001 00000000 00000003 {}\n"
+
+
+def routed(seen: Snapshot, device: str, *, six: bool = False, master: str = "") -> Snapshot:
+    files = {
+        "/proc/net/route": ROUTE
+        if six
+        else f"{ROUTE}{device}\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\n",
+        "/proc/net/ipv6_route": ROUTES6.format("lo") + (ROUTES6.format(device) if six else ""),
+    }
+    links = {f"/sys/class/net/{master}/master": f"../{device}"} if master else {}
+    return Snapshot({**seen.files, **files}, {**seen.links, **links})
+
+
+@pytest.mark.parametrize(
+    ("way", "options"),
+    [
+        ("eno2", {}),
+        ("eno2", {"six": True}),
+        ("bond0", {"master": "eno2"}),
+        ("bond0", {"six": True, "master": "eno2"}),
+    ],
+)
+def test_the_way_to_the_host_is_never_taken(way: str, options: dict[str, Any]) -> None:
+    seen = routed(host(ONBOARD | CARD), way, **options)
+    made = planned(seen, named("eno1"))
+    assert "irq.device.eno2" not in {one.key for one in made.settings}
+    assert "irq.device.eno3" in {one.key for one in made.settings}
+    for use in ("orders", "feed-a", "replication"):
+        with pytest.raises(PlanError, match="default route") as refusal:
+            planned(seen, named("eno2", use=use))
+        assert refusal.value.code == Code.PORT_AMBIGUOUS
+    assert planned(seen, together(named("eno1"), named("eno2", use="management"))).settings
+
+
+def test_a_host_with_one_port_has_no_other_way() -> None:
+    seen = routed(host({"eth0": 1}), "eth0")
+    made = planned(seen, named("eth0"))
+    assert nodes_of(made, "engine") == {1} and "irq.device.eth0" in {one.key for one in made.settings}
+
+
+def test_a_route_changes_neither_the_digest_nor_what_the_machine_is() -> None:
+    assert read_topology(routed(SERVER, "eno2")).digest() == read_topology(SERVER).digest()
+
+
+@pytest.mark.parametrize("by", ["name", "pci", "mac"])
+def test_a_word_is_looked_for_under_the_key_that_was_named(by: PortKey) -> None:
+    words: dict[PortKey, str] = {"name": "eno3", "pci": "0000:41:00.0", "mac": "52:54:00:00:00:02"}
+    assert nodes_of(planned(SERVER, named(words[by], by=by)), "engine") == {0}
+    for other, word in words.items():
+        if other != by:
+            with pytest.raises(PlanError) as refusal:
+                planned(SERVER, named(word, by=by))
+            assert refusal.value.code == Code.PORT_ABSENT
+
+
+def test_what_is_absent_is_refused_with_the_nearest() -> None:
+    for word, by, near in (
+        ("ens1f2", "name", "did you mean ens1f"),
+        ("0000:41:00.7", "pci", "did you mean 0000:4"),
+        ("52:54:00:00:00:99", "mac", "did you mean 52:54:00:00:00:0"),
+    ):
+        with pytest.raises(PlanError, match=near):
+            planned(SERVER, named(word, by=by))  # type: ignore[arg-type]
+
+
+def test_the_io_mode_belongs_to_the_port() -> None:
+    ports = together(
+        named("ens1f0", io_mode="kernel_interrupt"), named("ens1f1", use="feed-a", io_mode="af_xdp")
+    )
+    made = planned(SERVER, ports)
+    values = {one.key: one.value for one in made.settings}
+    assert values["nic.napi_defer.ens1f0"] == "0" and values["nic.napi_defer.ens1f1"] == "2"
+    assert values["nic.gro_flush.ens1f1"] == "200000"
+    assert values["net.core.bpf_jit_enable"] == "1" and "net.core.busy_poll" not in values
+    assert not any(key.startswith("nic.") for key in {one.key for one in planned(SERVER).settings})
+
+
+def test_a_port_that_user_space_drives_gets_no_knob_of_the_kernel() -> None:
+    made = planned(SERVER, named("ens1f0", io_mode="dpdk"))
+    codes = {one.key: one.code for one in made.refused}
+    assert codes["nic.napi_defer.ens1f0"] is Code.NOT_APPLICABLE_PROFILE
+    assert "cmdline.iommu" in {one.key for one in made.settings}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [
+        (
+            named("ens1f0", io_mode="dpdk"),
+            named("eno1", use="feed-a", io_mode="onload"),
+            Code.IO_MODE_CONTRADICTS,
+        ),
+        (
+            named("ens1f0", io_mode="dpdk"),
+            named("ens1f0", use="feed-a", io_mode="af_xdp"),
+            Code.PORT_AMBIGUOUS,
+        ),
+    ],
+)
+def test_ports_that_exclude_each_other_are_refused(first: Ports, second: Ports, code: Code) -> None:
+    with pytest.raises(PlanError) as refusal:
+        planned(SERVER, together(first, second))
+    assert refusal.value.code == code
+
+
+FOLLOWED = [
+    (name, port)
+    for name, spec in CASES.items()
+    for port, node in spec.nics.items()
+    if node >= 0 and name not in ("one-cpu", "two-cpus", "two-cores-of-four-threads-each-refused")
+]
+MADE = [
+    (Machine(spots=grid(sockets=sockets, cores_per_node=cores, threads=threads), nics=nics), port)
+    for sockets in (2, 4)
+    for cores in (6, 12)
+    for threads in (1, 2)
+    for nics, port in (({"a0": 0, "b0": 1}, "a0"), ({"a0": 0, "b0": 1}, "b0"))
+]
+
+
+def test_thirty_machines_and_more_are_asked() -> None:
+    assert len({name for name, _ in FOLLOWED}) + len(MADE) >= 30
+
+
+@pytest.mark.parametrize(
+    ("spec", "port"),
+    [*((CASES[name], port) for name, port in FOLLOWED), *MADE],
+    ids=lambda one: str(one)[:40],
+)
+def test_hot_node_queues_pages_and_clock_follow_the_named_port(spec: Machine, port: str) -> None:
+    seen = machine(replace(spec, clocks=frozenset(spec.nics)))
+    topology = read_topology(seen)
+    made = planned(seen, together(named(port), ptp=port))
+    node = spec.nics[port]
+    free = {
+        core.node
+        for core in topology.cores
+        if topology.boot_cpu not in core.cpus and core.cpus <= topology.usable
+    }
+    if node not in free:
+        assert any(port in note for note in made.notes), "it says why it could not"
+        return
+    assert nodes_of(made, "engine", "poll") <= {node} or "too few cores" in " ".join(made.notes)
+    assert nodes_of(made, "irq", "ptp") <= {node}
+    queues = next((one for one in made.settings if one.key == f"irq.device.{port}"), None)
+    if made.cpus_of("irq"):
+        assert isinstance(queues, IrqPlacement) and queues.cpus == made.cpus_of("irq")
+    where = topology.node(node)
+    pages = [word for word in made.kernel_args() if word.startswith("hugepages=")]
+    if pages and where and where.memory_bytes and len(topology.nodes) > 1:
+        assert pages[0].startswith(f"hugepages={node}:")
