@@ -20,7 +20,7 @@ from tuning.plan.validity import VALID, Validity
 from tuning.snapshot.files import Snapshot
 from tuning.topology.reader import read_topology
 
-HEAD = (ROOT / "tests" / "cases" / "settings-head.md").read_text()
+HEAD = (ROOT / "tests" / "cases" / "settings-head.txt").read_text()
 
 
 def bare_metal(*, vendor: str = "GenuineIntel", nics: int = 1) -> Machine:

@@ -10,14 +10,13 @@ intel_epb.rst, Documentation/ABI/testing/sysfs-devices-power (pm_qos_resume_late
 
 from __future__ import annotations
 
-from tuning.cpuset import CpuSet
+from tuning.cpuset import CPU_DIR, CpuSet
 from tuning.plan.builder import PlanBuilder
 from tuning.plan.refusal import Code
 from tuning.plan.setting import SysfsValue
 from tuning.topology.reader import BIAS, PREFERENCE, RESUME_LATENCY
 
-CPU = "/sys/devices/system/cpu"
-GOVERNOR = CPU + "/cpu{}/cpufreq/scaling_governor"
+GOVERNOR = CPU_DIR + "/cpu{}/cpufreq/scaling_governor"
 HEAT = "more power and heat"
 
 
@@ -102,7 +101,7 @@ def _each(  # noqa: PLR0913, PLR0917  # one row of a table
 
 def _steady(builder: PlanBuilder) -> None:
     """One frequency: no turbo, and the minimum as high as the maximum that is left."""
-    pstate = f"{CPU}/intel_pstate"
+    pstate = f"{CPU_DIR}/intel_pstate"
     rows = (
         (
             "power.no_turbo",
@@ -118,7 +117,7 @@ def _steady(builder: PlanBuilder) -> None:
         ),
         (
             "power.boost",
-            f"{CPU}/cpufreq/boost",
+            f"{CPU_DIR}/cpufreq/boost",
             "0",
             "boost is off: its frequency depends on temperature and on what the neighbours do",
         ),
