@@ -49,6 +49,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "engine",
         "Build our trading engine; judge any firm's by its contract.",
     ),
+    "failover": (
+        "hft.verbs.failover",
+        "failover",
+        "Move trading between engines; two never trade at once.",
+    ),
     "gate": ("hft.verbs.gate", "gate", "The list for a key that reaches only a host's agent."),
     "host": ("hft.verbs.host", "host", "Enrol hosts: host key, machine identity."),
     "init": ("hft.verbs.host", "init", "Write an example inventory."),

@@ -17,7 +17,7 @@ from tests.support.checkout import ROOT, tracked
 from tests.support.house import House, Module, of_the_checkout, read
 
 ROOMS = (
-    *("agent", "bench", "checks", "deploys", "drills", "engine", "hft", "inventory", "lab"),
+    *("agent", "bench", "checks", "deploys", "drills", "engine", "failover", "hft", "inventory", "lab"),
     *("transport", "tuning"),
 )
 FILE_LINES_MAX = 400

@@ -101,6 +101,11 @@ PLANTED = (
         "from engine.contract import clause",
     ),
     Planted(
+        "DECIDE: who may trade is decided from values alone",
+        "failover/epochs.py",
+        "from engine.ticket import epoch",
+    ),
+    Planted(
         "WHO: an inventory knows profiles, and the lab as one more site",
         "inventory/errors.py",
         "from agent import errors",
@@ -220,6 +225,7 @@ PURE = (
         for name in ("config", "files", "limits", "placement", "compatibility", "undeploy", "unit")
     ),
     *("deploys.rollout.outcome", "deploys.slot.slot_changes"),
+    "failover",
     *("inventory.power_evidence", "inventory.selection"),
     "lab.mirror",
     "hft.run_lines",
