@@ -13,6 +13,7 @@ from hft import options
 from hft.errors import Exit
 from transport.show import tell, tell_document
 
+SCHEMA = 1  # of every document that `hft failover` prints
 SAYS_S = 2.0  # between two lines of progress
 PARTS = {
     "a": "one_session",
@@ -76,7 +77,7 @@ def model(steps: int, seed: int, without: str | None, as_json: bool) -> int:
     last = found[-1]
     broken = {"seed": last.seed, "step": last.steps, "sentence": last.violation} if last.violation else None
     if as_json:
-        tell_document({"schema": 1, "seed": seed, "without": without, **totals, "violation": broken})
+        tell_document({"schema": SCHEMA, "seed": seed, "without": without, **totals, "violation": broken})
     else:
         tell(", ".join(f"{count:,} {name}" for name, count in totals.items()))
         if broken:
