@@ -1,20 +1,30 @@
 """`hft failover`: move trading from one engine to another, so that two never trade; prove the rule behind it.
 
-Exit codes of `model`: 0 the rule kept its promise on every walk, 5 a walk broke it.
+Looking and planning are here; what acts is in failover_move.py. Nothing of it needs Pulumi, Prometheus or a
+cloud's interface, and one dark program costs one shared deadline.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hft import options
 from hft.errors import Exit
-from transport.show import tell, tell_document
+from hft.verbs.failover_move import CLUSTER, DEADLINE, failover_to, fence, kill, switchover
+from transport.show import Styled, tell, tell_document
 
-SCHEMA = 1  # of every document that `hft failover` prints
+if TYPE_CHECKING:
+    from failover.view import ClusterView
+    from failover.walk import Walk
+
 SAYS_S = 2.0  # between two lines of progress
+KINDS = ("switchover", "failover", "fence")
 PARTS = {
     "a": "one_session",
     "b": "floor_from_replay",
@@ -26,7 +36,132 @@ PARTS = {
 
 @click.group()
 def failover() -> None:
-    """Move trading between engines: fence first, and the order gateway decides."""
+    """Move trading between engines: fence first, and the order gateway decides.
+
+    The failover file (--file or $HFT_FAILOVER) names gateways, engines and what each may run; the runbook is
+    docs/runbooks/failover.md.
+    """
+
+
+failover.add_command(switchover)
+failover.add_command(failover_to)
+failover.add_command(fence)
+failover.add_command(kill)
+
+
+@failover.command(
+    epilog="""\b
+Examples:
+  hft failover status --file failover.toml
+  hft failover status --json | jq .holder
+
+\b
+Exit codes: 0 one engine trades and every program answers, 5 it is not so (nobody or two trade, no gateway is
+in charge, a latch is set), 7 a program does not answer.
+"""
+)
+@CLUSTER
+@options.INVENTORY
+@DEADLINE
+@options.JSON
+def status(path: Path | None, inventory: str | None, deadline: float, as_json: bool) -> int:
+    """Who trades, and where every gateway and engine stands; changes nothing."""
+    from hft.runbooks.cluster import load_cluster
+    from hft.runbooks.look import look
+    from hft.views.failover import show_view, view_document
+
+    view, _ = look(load_cluster(path, inventory), deadline)
+    code = code_of_view(view)
+    if as_json:
+        tell_document(view_document(view))
+    else:
+        show_view(view)
+    return code
+
+
+def code_of_view(view: ClusterView) -> Exit:
+    """How a look ends."""
+    trading = [one.holder for one in view.engines if one.trades]
+    is_well = view.in_charge is not None and trading == [view.holder] and not view.in_charge.latches
+    if not is_well:
+        return Exit.VIOLATED
+    silent = [*(one.silent for one in view.gateways), *(one.silent for one in view.engines)]
+    return Exit.UNREACHABLE if any(silent) else Exit.OK
+
+
+@failover.command(
+    epilog="""\b
+Examples:
+  hft failover plan switchover --to engine-2/a
+  hft failover plan failover --to engine-2/a --json | jq -r .plan
+
+\b
+Exit codes: 3 every precondition is met (the plan's name is printed, for --plan, and holds for 5 minutes),
+2 one is not.
+"""
+)
+@click.argument("kind", type=click.Choice(KINDS))
+@click.option("--to", required=True, metavar="HOST/SLOT", help="The engine that shall hold the next epoch.")
+@CLUSTER
+@options.INVENTORY
+@DEADLINE
+@options.JSON
+def plan(  # noqa: PLR0913  # each by name
+    *, kind: Any, to: str, path: Path | None, inventory: str | None, deadline: float, as_json: bool
+) -> int:
+    """Every precondition of a command: seen, wanted, why, and what mends it. Changes nothing."""
+    from failover.gates import gates
+    from failover.plan_id import plan_of
+    from hft.runbooks.cluster import load_cluster
+    from hft.runbooks.look import look
+    from hft.verbs.failover_move import command_of
+    from hft.views.failover import plan_document, show_gates
+
+    cluster = load_cluster(path, inventory)
+    view, _ = look(cluster, deadline)
+    command = command_of(cluster, view, kind, to)
+    found = gates(view, command)
+    is_ready = all(one.is_met for one in found)
+    name = str(plan_of(view, command, int(time.time()))) if is_ready else None
+    if as_json:
+        tell_document(plan_document(found, command, name))
+    else:
+        show_gates(found, command)
+        if name:
+            tell(Styled(f"plan {name}", "bold"))
+    return Exit.PENDING if is_ready else Exit.BAD_INPUT
+
+
+@failover.command(
+    epilog="""\b
+Examples:
+  hft failover history
+  hft failover history --limit 5 --json
+"""
+)
+@CLUSTER
+@options.INVENTORY
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest.")
+@options.JSON
+def history(path: Path | None, inventory: str | None, limit: int, as_json: bool) -> int:
+    """Every move and kill in the run record of the site: who, why, epochs, milliseconds by phase."""
+    from hft import run_log
+    from hft.runbooks.cluster import load_cluster
+    from hft.runbooks.past import events
+    from hft.views.failover import SCHEMA
+    from hft.views.table import show_table
+
+    site = load_cluster(path, inventory).site
+    record = run_log.read_to_look(site)
+    found = events(record.lines)[-limit:]
+    for problem in record.problems:
+        tell(f"the run record: {problem}", err=True)
+    if as_json:
+        tell_document({"schema": SCHEMA, "site": site, "events": [asdict(one) for one in found]})
+        return Exit.VIOLATED if record.problems else Exit.OK
+    rows = [(one.at, one.verb, one.outcome, one.by, one.reason, one.what) for one in found]
+    show_table(("at", "command", "outcome", "by", "reason", "what"), rows)
+    return Exit.VIOLATED if record.problems else Exit.OK
 
 
 @failover.command(
@@ -56,19 +191,11 @@ def model(steps: int, seed: int, without: str | None, as_json: bool) -> int:
     Judged by the venue alone: epochs of accepted orders never fall, and no two holders share one.
     """
     from failover.model import Rule
-    from failover.walk import walks
+    from hft.views.failover import SCHEMA
 
-    rule = Rule(**{PARTS[without]: False}) if without else Rule()
-    found, said = [], time.monotonic()
-    done = 0
-    for walked in walks(rule, seed=seed, steps=steps):
-        found.append(walked)
-        done += walked.steps
-        if time.monotonic() - said > SAYS_S:
-            said = time.monotonic()
-            tell(f"[model] {done:,} of {steps:,} steps", err=True)
+    found = _walked(Rule(**{PARTS[without]: False}) if without else Rule(), steps, seed)
     totals = {
-        "steps": done,
+        "steps": sum(one.steps for one in found),
         "walks": len(found),
         "accepted": sum(one.accepted for one in found),
         "epochs": sum(one.epochs for one in found),
@@ -85,3 +212,16 @@ def model(steps: int, seed: int, without: str | None, as_json: bool) -> int:
         else:
             tell("kept: no accepted epoch fell, no two holders shared one")
     return Exit.VIOLATED if broken else Exit.OK
+
+
+def _walked(rule: Any, steps: int, seed: int) -> Sequence[Walk]:
+    from failover.walk import walks
+
+    found, said, done = [], time.monotonic(), 0
+    for walked in walks(rule, seed=seed, steps=steps):
+        found.append(walked)
+        done += walked.steps
+        if time.monotonic() - said > SAYS_S:
+            said = time.monotonic()
+            tell(f"[model] {done:,} of {steps:,} steps", err=True)
+    return found

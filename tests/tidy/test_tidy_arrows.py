@@ -228,7 +228,7 @@ PURE = (
     "failover",
     *("inventory.power_evidence", "inventory.selection"),
     "lab.mirror",
-    "hft.run_lines",
+    *("hft.run_lines", "hft.runbooks.past"),
     *("transport.errors", "transport.sanitize"),
     "tuning",
 )

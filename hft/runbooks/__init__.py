@@ -1,0 +1,1 @@
+"""READ and ACT of failover: asks gateways and engines by their admin sockets, here or over SSH."""

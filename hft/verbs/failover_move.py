@@ -1,0 +1,269 @@
+"""`hft failover switchover | failover | fence | kill`: the commands that act.
+
+The first three take the site's lock, a plan's name and a reason, and end with 0 only after the statements of
+failover/proof.py hold. `kill` takes nothing: no plan, no approval, no lock.
+
+Exit codes: 0 done and verified, 2 refused, 4 done and not verified, 5 a post-check is violated or nobody
+trades, 7 the gateway in charge did not answer, 8 another operator holds the site.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hft import options
+from hft.errors import Exit, HftError
+from transport.show import Styled, tell, tell_document
+
+if TYPE_CHECKING:
+    from failover.decide import Decision
+    from failover.gates import Command, Kind
+    from failover.view import ClusterView
+    from hft.runbooks.cluster import Cluster
+    from hft.runbooks.kill import Killed
+
+_VERDICTS = {"ok": Exit.OK, "unverified": Exit.UNVERIFIABLE, "violated": Exit.VIOLATED}
+CLUSTER = click.option(
+    "--file", "path", metavar="PATH", envvar="HFT_FAILOVER", type=click.Path(path_type=Path),
+    help="The failover file (default: $HFT_FAILOVER).",
+)  # fmt: skip
+DEADLINE = click.option(
+    "--deadline", type=options.Seconds(0.1, 60), default=2.0, show_default=True, metavar="SECONDS",
+    help="For all programs together.",
+)  # fmt: skip
+TO = click.option(
+    "--to", required=True, metavar="HOST/SLOT", help="The engine that shall hold the next epoch."
+)
+PLAN = click.option(
+    "--plan", "plan", required=True, metavar="NAME", help="As `hft failover plan` printed it."
+)
+WHY = click.option("--reason", required=True, metavar="TEXT", help="Why, for the run record.")
+EPILOG = """\b
+Example:
+  plan=$(hft failover plan {kind} --to engine-2/a --json | jq -r .plan)
+  hft failover {kind} --to engine-2/a --plan "$plan" --reason "disk of engine-1 is failing"
+
+\b
+Exit codes: 0 done and verified, 2 refused, 4 not verified, 5 a post-check is violated or nobody trades,
+7 the gateway in charge did not answer, 8 another operator holds the site.
+"""
+
+
+@click.command(epilog=EPILOG.format(kind="switchover"))
+@TO
+@PLAN
+@WHY
+@CLUSTER
+@options.INVENTORY
+@DEADLINE
+@options.JSON
+def switchover(**how: Any) -> int:
+    """Hand trading over from a healthy holder: no record is lost, positions agree, the old one is demoted."""
+    return move("switchover", **how)
+
+
+@click.command(name="failover", epilog=EPILOG.format(kind="failover"))
+@TO
+@PLAN
+@WHY
+@CLUSTER
+@options.INVENTORY
+@DEADLINE
+@options.JSON
+def failover_to(**how: Any) -> int:
+    """Move trading from a holder that is dead, frozen or cut off. Its late orders are refused."""
+    return move("failover", **how)
+
+
+@click.command(epilog=EPILOG.format(kind="fence"))
+@TO
+@PLAN
+@WHY
+@CLUSTER
+@options.INVENTORY
+@DEADLINE
+@options.JSON
+def fence(**how: Any) -> int:
+    """Give the next epoch to an engine without promoting it: the present holder is stopped, nobody trades."""
+    return move("fence", **how)
+
+
+def command_of(cluster: Cluster, view: ClusterView, kind: Kind, to: str) -> Command:
+    """What was asked for, from this look."""
+    from failover.decide import commanded
+
+    approved = tuple((one.artifact, one.config, one.limits) for one in cluster.approved.get(to, ()))
+    try:
+        return commanded(view, kind, to, approved)
+    except ValueError as error:
+        raise HftError(Exit.BAD_INPUT, str(error)) from error
+
+
+def move(  # noqa: PLR0913  # the command line, by name
+    kind: Kind,
+    *,
+    to: str,
+    plan: str,
+    reason: str,
+    path: Path | None,
+    inventory: str | None,
+    deadline: float,
+    as_json: bool,
+) -> int:
+    """One command from its plan to its post-checks; the exit code."""
+    from failover.plan_id import PlanId, fault_of, read_plan_id
+    from hft import run_log
+    from hft.locks import site_lock
+    from hft.runbooks.cluster import load_cluster
+    from hft.runbooks.look import look
+
+    if not reason.strip():
+        raise HftError(Exit.BAD_INPUT, "--reason: say why, it is what the record is read for")
+    named = read_plan_id(plan)
+    if not isinstance(named, PlanId):
+        raise HftError(Exit.BAD_INPUT, f"--plan: {named.sentence}")
+    cluster = load_cluster(path, inventory)
+    with site_lock(cluster.site, reason):
+        view, _ = look(cluster, deadline)
+        command = command_of(cluster, view, kind, to)
+        fault = fault_of(named, view, command, int(time.time()))
+        if fault is not None:
+            raise HftError(Exit.BAD_INPUT, fault.sentence)
+        verb, hashes = f"failover {kind}", {to: named.hash}
+        with run_log.recorded(cluster.site, verb, hosts=[to], reason=reason, plan_hashes=hashes) as run:
+            return _carried_out(cluster, command, view, deadline, run, as_json=as_json)
+
+
+def _carried_out(  # noqa: PLR0913  # each by name
+    cluster: Cluster, command: Command, before: ClusterView, deadline: float, run: Any, *, as_json: bool
+) -> int:
+    from failover.proof import proofs, worst
+    from hft.runbooks.look import look
+    from hft.runbooks.moves import carry_out
+    from hft.views.failover import SCHEMA, show_proofs, shown_ms
+
+    def told(decision: Decision) -> None:
+        tell(Styled(f"{decision.action:<8}", "bold"), decision.reason, err=as_json)
+
+    run.host(command.to, result="begun", epoch=command.epoch, epoch_seen=command.epoch_seen)
+    moved = carry_out(cluster, command, before, deadline_s=deadline, told=told)
+    facts = {
+        "epoch": command.epoch,
+        "was": before.holder or "nobody",
+        **{f"{k}_ms": round(v) for k, v in moved.ms.items()},
+    }
+    if command.kind == "fence":
+        run.host(command.to, result="fenced", **facts)
+        run.exit_code = Exit.OK
+        found: tuple[Any, ...] = ()
+    else:
+        view, links = look(cluster, deadline, dark=moved.view.dark)
+        found = proofs(view, links, command.to, command.epoch)
+        run.exit_code = _VERDICTS[worst(found)]
+        run.host(command.to, result="moved", verdict=worst(found), **facts)
+    if as_json:
+        proven = [{"code": one.code, "verdict": one.verdict, "seen": one.seen} for one in found]
+        document = {"command": command.kind, "to": command.to, "ms": moved.ms, "proofs": proven}
+        tell_document({"schema": SCHEMA, **document, **facts, "exit_code": int(run.exit_code)})
+    else:
+        show_proofs(found)
+        tell(f"{command.to} holds epoch {command.epoch} ({shown_ms(moved.ms)})")
+    return int(run.exit_code)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  hft failover kill                                            everything of the site
+  hft failover kill --scope strategy --id imbalance --reason "orders out of hand"
+
+\b
+It needs no plan, no approval and no lock, and says that it does not flatten. Exit codes: 0 every gateway has
+latched durably and no order is open, 4 a gateway did not answer, 5 orders are still open, 7 nobody answered.
+"""
+)
+@CLUSTER
+@options.INVENTORY
+@click.option(
+    "--scope", type=click.Choice(("site", "account", "strategy", "engine")), default="site", show_default=True
+)
+@click.option("--id", "name", default="", metavar="NAME", help="Of the account, strategy or engine.")
+@click.option("--reason", default="", metavar="TEXT", help="Why, if there is time.")
+@DEADLINE
+@click.option(
+    "--wait", type=options.Seconds(0, 60), default=2.0, show_default=True, metavar="SECONDS",
+    help="For the last open order to be gone.",
+)  # fmt: skip
+@options.JSON
+def kill(  # noqa: PLR0913  # each by name
+    *,
+    path: Path | None,
+    inventory: str | None,
+    scope: str,
+    name: str,
+    reason: str,
+    deadline: float,
+    wait: float,
+    as_json: bool,
+) -> int:
+    """Stop trading over every path at once: gateways, engines, signals. Cancels, and never flattens."""
+    from hft import run_log
+    from hft.runbooks.cluster import load_cluster
+    from hft.runbooks.kill import kill as kill_all
+
+    cluster = load_cluster(path, inventory)
+    words = {"scope": scope, "id": name}
+    why = reason.strip() or "hft failover kill"
+    killed: Killed | None = None
+    with run_log.recorded(cluster.site, "failover kill", hosts=[], reason=why, is_look=True) as run:
+        killed = kill_all(cluster, words, why, deadline_s=deadline, wait_s=wait)
+        run.exit_code = code_of_kill(killed)
+        for one in killed.paths:
+            run.host(one.name, **{one.kind: one.said})
+    _show_kill(killed, run.exit_code, as_json=as_json)
+    return int(run.exit_code)
+
+
+def code_of_kill(killed: Killed) -> Exit:
+    """How a kill ends."""
+    if not killed.is_heard:
+        return Exit.UNREACHABLE
+    if killed.open_orders:
+        return Exit.VIOLATED
+    return Exit.OK if killed.blocks and killed.open_orders == 0 else Exit.UNVERIFIABLE
+
+
+def _show_kill(killed: Killed, code: Exit, *, as_json: bool) -> None:
+    from hft.views.failover import SCHEMA
+    from hft.views.table import show_table
+
+    positions = {
+        account.name: dict(account.positions) for one in killed.view.gateways for account in one.accounts
+    }
+    if as_json:
+        paths = [
+            {"kind": one.kind, "name": one.name, "acked": one.is_acked, "said": one.said}
+            for one in killed.paths
+        ]
+        left = {"open_orders": killed.open_orders, "positions": positions, "flattens": False}
+        tell_document({"schema": SCHEMA, "paths": paths, **left, "ms": killed.ms, "exit_code": int(code)})
+        return
+    rows = [
+        (
+            Styled("acked", "green") if one.is_acked else Styled("NO ANSWER", "red"),
+            one.kind,
+            one.name,
+            one.said,
+        )
+        for one in killed.paths
+    ]
+    show_table(("", "path", "name", "said"), rows)
+    open_orders = "not known" if killed.open_orders is None else killed.open_orders
+    tell(f"all paths in {killed.ms:.0f} ms; open orders now: {open_orders}; positions stay as they are:")
+    for name, position in positions.items():
+        shares = " ".join(f"{symbol} {count:+d}" for symbol, count in sorted(position.items()) if count)
+        tell(f"  {name}: {shares or 'flat'}")

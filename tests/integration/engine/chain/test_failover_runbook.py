@@ -1,0 +1,134 @@
+"""`hft failover` against the real gateway, engines and venue: judged by the venue's log."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from .production import Production
+from .runbook import OnCall
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def chain(native: Path) -> Iterator[Production]:
+    with ExitStack() as stack:
+        made = Production(native, stack)
+        made.standby("a")
+        made.standby("b")
+        yield made
+
+
+@pytest.fixture
+def oncall(chain: Production) -> OnCall:
+    return OnCall(chain)
+
+
+def test_a_switchover_moves_the_orders_and_says_0_only_when_it_is_proven(
+    chain: Production, oncall: OnCall
+) -> None:
+    first = oncall.moves("failover", "a")
+    chain.trade_until(first["epoch"], 3)
+    assert oncall.told(0, "status")["holder"] == "eng-1/a"
+    second = oncall.moves("switchover", "b")
+    assert second["epoch"] > first["epoch"] and {one["verdict"] for one in second["proofs"]} == {"ok"}
+    before = chain.orders_of(first["epoch"])
+    chain.trade_until(second["epoch"], 3)
+    assert chain.orders_of(first["epoch"]) == before
+    assert (chain.running("a").state(), chain.running("b").state()) == ("STANDBY", "ACTIVE")
+    events = oncall.told(0, "history")["events"]
+    assert [(one["verb"], one["outcome"], one["reason"]) for one in events] == [
+        ("failover", "ok", "drill"),
+        ("switchover", "ok", "drill"),
+    ]
+
+
+def test_a_frozen_holder_is_failed_over_and_gets_no_order_out_when_it_wakes(
+    chain: Production, oncall: OnCall
+) -> None:
+    old = oncall.moves("failover", "a")["epoch"]
+    chain.trade_until(old, 3)
+    chain.running("a").signal(signal.SIGSTOP)
+    time.sleep(0.1)
+    refused = oncall.told(2, "plan", "switchover", "--to", "eng-1/b")
+    assert refused["plan"] is None
+    assert "holder_answers" in {one["code"] for one in refused["preconditions"] if not one["is_met"]}
+    new = oncall.moves("failover", "b")["epoch"]
+    before = chain.orders_of(old)
+    chain.trade_until(new, 3)
+    chain.running("a").signal(signal.SIGCONT)
+    chain.until(lambda: chain.refusals("stale_epoch", "eng-1/a"), "the refusal of what the old holder sends")
+    chain.trade_until(new, 6)
+    assert chain.orders_of(old) == before and chain.account()["ignored"] == 0
+
+
+def test_of_two_operators_with_the_same_look_one_wins(chain: Production, oncall: OnCall) -> None:
+    to_a, to_b = oncall.plan("failover", "a"), oncall.plan("failover", "b")
+    oncall.told(0, "failover", "--to", "eng-1/b", "--plan", to_b, "--reason", "first")
+    late = oncall.told(2, "failover", "--to", "eng-1/a", "--plan", to_a, "--reason", "second")
+    assert "somebody else moved it" in late["error"]
+    assert (chain.running("a").state(), chain.running("b").state()) == ("STANDBY", "ACTIVE")
+
+
+def test_a_kill_reaches_gateway_and_engines_and_leaves_nothing_open(
+    chain: Production, oncall: OnCall
+) -> None:
+    epoch = oncall.moves("failover", "a")["epoch"]
+    chain.trade_until(epoch, 2)
+    killed = oncall.told(0, "kill", "--reason", "drill")
+    assert {(one["kind"], one["acked"]) for one in killed["paths"]} == {("gateway", True), ("engine", True)}
+    assert chain.account()["open_orders"] == 0 and killed["flattens"] is False
+    before = chain.orders_of(epoch)
+    for _ in range(5):
+        chain.tilt()
+        time.sleep(0.02)
+    assert chain.orders_of(epoch) == before
+    refused = oncall.told(2, "plan", "failover", "--to", "eng-1/b")
+    unmet = {one["code"] for one in refused["preconditions"] if not one["is_met"]}
+    assert {"latch_clear", "successor_standby"} <= unmet
+    assert oncall.hft("status").returncode == 5
+
+
+def test_a_kill_needs_no_state_directory_and_no_engine_that_answers(
+    chain: Production, oncall: OnCall
+) -> None:
+    epoch = oncall.moves("failover", "a")["epoch"]
+    chain.trade_until(epoch, 1)
+    oncall.state = Path("/proc/nowhere")
+    chain.running("a").signal(signal.SIGSTOP)
+    start = time.monotonic()
+    killed = oncall.told(0, "kill", "--deadline", 0.5)
+    assert time.monotonic() - start < 4.0, "one shared deadline, whatever is dark"
+    assert {(one["name"], one["acked"]) for one in killed["paths"]} == {
+        ("gw-1", True), ("eng-1/a", False), ("eng-1/b", True),
+    }  # fmt: skip
+
+
+def test_a_dead_gateway_is_named_and_nothing_is_planned(chain: Production, oncall: OnCall) -> None:
+    chain.gateway.kill()
+    assert oncall.hft("status").returncode == 5
+    refused = oncall.told(2, "plan", "failover", "--to", "eng-1/b")
+    assert refused["preconditions"][0]["code"] == "gateway_in_charge"
+    assert not refused["preconditions"][0]["is_met"]
+    assert oncall.told(4, "kill")["open_orders"] is None
+
+
+def test_a_fence_alone_stops_the_holder_and_lets_nobody_trade(chain: Production, oncall: OnCall) -> None:
+    old = oncall.moves("failover", "a")["epoch"]
+    chain.trade_until(old, 2)
+    new = oncall.moves("fence", "b")["epoch"]
+    before = chain.orders_of(old)
+
+    def refused() -> int:
+        chain.tilt()
+        return chain.refusals("stale_epoch", "eng-1/a")
+
+    chain.until(refused, "a refusal")
+    assert chain.orders_of(old) == before and chain.orders_of(new) == 0
+    chain.running("a").wait_state("STANDBY")
