@@ -59,6 +59,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "init": ("hft.verbs.host", "init", "Write an example inventory."),
     "inventory": ("hft.verbs.inventory", "inventory", "Sign and verify inventories; hand them to Ansible."),
     "lab": ("hft.verbs.lab", "lab", "The lab: real kernels in VMs on this machine."),
+    "monitoring": (
+        "hft.verbs.monitoring",
+        "monitoring",
+        "Alerts with their budgets; what Prometheus and the Alertmanager pair run with.",
+    ),
     "plan": ("hft.verbs.plan", "plan", "Print the plan of a host or a captured tree."),
     "recover": ("hft.verbs.undo", "recover", "Undo what was cut off or left half undone on a host."),
     "remove": ("hft.verbs.undo", "remove", "Take the agent, its units and its state off a host."),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
 from hft.errors import Exit, HftError
+
+TREE_MARK = ".made-by-hft"
 
 
 class Report:
@@ -56,3 +59,29 @@ class Report:
 
     def _refused(self, error: OSError) -> HftError:
         return HftError(Exit.BAD_INPUT, f"{self.path}: cannot be written: {error.strerror}")
+
+
+def write_tree(target: Path, files: Mapping[str, str]) -> None:
+    """Make the directory TARGET with exactly FILES (relative path to text), whole or not at all.
+
+    One that is there is replaced only if it was made by this function: nothing of anybody else is ever lost.
+
+    Raises: HftError (bad input) for a directory of somebody else, or one that cannot be written.
+    """
+    if target.exists() and not (target / TREE_MARK).is_file():
+        raise HftError(
+            Exit.BAD_INPUT, f"{target}: is there already and was not made by hft; name a new directory"
+        )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+            made = Path(scratch, "new")
+            for name, text in {**files, TREE_MARK: "hft made this directory and may replace it\n"}.items():
+                path = made / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8")
+            if target.exists():
+                target.rename(Path(scratch, "old"))
+            made.rename(target)
+    except OSError as error:
+        raise HftError(Exit.BAD_INPUT, f"{target}: cannot be written: {error.strerror}") from error

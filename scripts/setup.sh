@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 
 kind=${1:-}
 lists=(scripts/packages.txt lab/packages.txt)
+[ -z "$kind" ] || lists+=(scripts/packages-monitoring.txt)
 [ "$kind" != engine ] || lists+=(scripts/packages-engine.txt)
 locks=(requirements.lock)
 [ -z "$kind" ] || locks+=(requirements-dev.lock)
@@ -24,6 +25,19 @@ missing_packages() {
   done
 }
 
+# Programs that tests start themselves: their packages' services must not run on this machine. A unit that
+# somebody has here already is left as it is.
+mask_services() {
+  local unit
+  for unit in prometheus prometheus-alertmanager prometheus-node-exporter; do
+    if [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$unit" 2>/dev/null)" != installed ] &&
+      [ ! -e "/etc/systemd/system/$unit.service" ]; then
+      mkdir -p /etc/systemd/system
+      ln -s /dev/null "/etc/systemd/system/$unit.service"
+    fi
+  done
+}
+
 install_packages() {
   local missing
   mapfile -t missing < <(missing_packages)
@@ -35,6 +49,7 @@ install_packages() {
   fi
   step "installing ${#missing[@]} Debian packages"
   export DEBIAN_FRONTEND=noninteractive
+  [ -z "$kind" ] || mask_services
   apt-get -o DPkg::Lock::Timeout=120 update -qq
   apt-get -o DPkg::Lock::Timeout=120 install -qq --yes --no-install-recommends "${missing[@]}" >.setup/apt.log 2>&1 ||
     { tail -n 20 .setup/apt.log >&2; exit 1; }

@@ -15,6 +15,7 @@ part() {
 part 'native build' .venv/bin/hft engine build build/engine
 part 'fast part' .venv/bin/pytest -q --durations=8 --durations-min=5
 part 'long part of the engine' .venv/bin/pytest -q --durations=12 --durations-min=5 -m 'engine and not drill' tests
+part 'services part' .venv/bin/pytest -q --durations=8 --durations-min=5 -m 'services and not drill' tests
 part 'VM part' .venv/bin/pytest -q -n 0 --durations=12 --durations-min=5 -m 'vm and not drill' --timeout=1500 -o log_cli=true -o log_cli_level=WARNING tests
 if [ ${#failed[@]} -gt 0 ]; then
   printf '[test] FAILED: %s\n' "${failed[@]}"

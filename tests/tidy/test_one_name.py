@@ -8,7 +8,18 @@ from pathlib import Path
 from tests.support.checkout import ROOT
 
 # The checks and the engine stand apart on purpose: what proves shares nothing with what acts.
-ROOMS = ("agent", "deploys", "drills", "failover", "hft", "inventory", "lab", "transport", "tuning")
+ROOMS = (
+    "agent",
+    "deploys",
+    "drills",
+    "failover",
+    "hft",
+    "inventory",
+    "lab",
+    "monitoring",
+    "transport",
+    "tuning",
+)
 
 
 def places(path: Path) -> dict[str, str]:

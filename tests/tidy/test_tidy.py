@@ -17,7 +17,17 @@ from tests.support.checkout import ROOT, tracked
 from tests.support.house import House, Module, of_the_checkout, read
 
 ROOMS = (
-    *("agent", "bench", "checks", "deploys", "drills", "engine", "failover", "hft", "inventory", "lab"),
+    "agent",
+    "bench",
+    "checks",
+    "deploys",
+    "drills",
+    "engine",
+    "failover",
+    "hft",
+    "inventory",
+    "lab",
+    "monitoring",
     *("transport", "tuning"),
 )
 FILE_LINES_MAX = 400

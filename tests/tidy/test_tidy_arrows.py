@@ -106,6 +106,11 @@ PLANTED = (
         "from engine.ticket import epoch",
     ),
     Planted(
+        "MONITORING: rules and routing are data that stand on nothing",
+        "monitoring/metric.py",
+        "import inventory.model",
+    ),
+    Planted(
         "WHO: an inventory knows profiles, and the lab as one more site",
         "inventory/errors.py",
         "from agent import errors",
@@ -229,6 +234,7 @@ PURE = (
     *("inventory.power_evidence", "inventory.selection"),
     "lab.mirror",
     *("hft.run_lines", "hft.runbooks.past"),
+    "monitoring",
     *("transport.errors", "transport.sanitize"),
     "tuning",
 )

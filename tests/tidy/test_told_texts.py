@@ -9,7 +9,19 @@ import pytest
 from tests.support.checkout import ROOT, tracked
 from tests.support.told_texts import TEXTS, readings
 
-ROOMS = ("agent", "checks", "deploys", "drills", "failover", "hft", "inventory", "lab", "transport", "tuning")
+ROOMS = (
+    "agent",
+    "checks",
+    "deploys",
+    "drills",
+    "failover",
+    "hft",
+    "inventory",
+    "lab",
+    "monitoring",
+    "transport",
+    "tuning",
+)
 # In `checks` a reason is a code of the closed list REASONS (checks/verdict.py), and never a sentence.
 CODES = {"checks": frozenset({"reason"})}
 # Place -> why it may.

@@ -1,0 +1,185 @@
+"""`hft monitoring`: the alerts of a site, and what Prometheus and the Alertmanager pair run with."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import click
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from hft import options
+from hft.errors import Exit, HftError
+from hft.files import write_tree
+from inventory.bounded import FILE_MAX, read_bounded, reason_of
+from transport.show import Styled, tell, tell_document
+
+if TYPE_CHECKING:
+    from inventory.model import Site
+    from monitoring.alert import Alert
+    from monitoring.alertmanager import Contacts
+    from monitoring.layout import Layout
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[!-~]+$", max_length=2000)]
+SecretFile = Annotated[str, StringConstraints(pattern=r"^/[!-~]+$", max_length=1000)]
+Channel = Annotated[str, StringConstraints(pattern=r"^[#@]?[a-z0-9._-]+$", max_length=80)]
+
+
+class ContactFile(BaseModel):
+    """One table of the file of contacts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pagerduty_key_file: SecretFile | None = None
+    slack_url_file: SecretFile | None = None
+    slack_channel: Channel | None = None
+    webhook_urls: tuple[Url, ...] = ()
+
+
+class ContactsFile(BaseModel):
+    """The file of `--contacts`; a table that is left out keeps its default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    page: ContactFile | None = None
+    ticket: ContactFile | None = None
+    watchdog: ContactFile | None = None
+
+
+@click.group()
+def monitoring() -> None:
+    """Alerts with their budgets; what Prometheus and the Alertmanager pair run with."""
+
+
+@monitoring.command(
+    epilog="""\b
+Examples:
+  hft monitoring alerts                       every alert: threshold, budget, whom it wakes
+  hft monitoring alerts --json | jq '.alerts[] | select(.severity == "page") | .name'
+"""
+)
+@options.JSON
+def alerts(as_json: bool) -> int:
+    """List the alerts: severity, budget in seconds from fault to notification, thresholds."""
+    from monitoring.alerts import ALERTS
+    from monitoring.alerts_page import thresholds
+
+    if as_json:
+        tell_document({"schema": 1, "alerts": [_document(alert) for alert in ALERTS]})
+        return Exit.OK
+    width = max(len(alert.file) for alert in ALERTS)
+    tell(Styled(f"{'alert':<{width}}  who     budget  threshold", "bold"))
+    for alert in ALERTS:
+        waits = "" if alert.is_built else "  waits: not exported yet"
+        line = (
+            f"{alert.file:<{width}}  {alert.severity.value:<6}  {alert.budget_s:>4g} s  {thresholds(alert)}"
+        )
+        tell(line, Styled(waits, "dim"))
+    return Exit.OK
+
+
+def _document(alert: Alert) -> dict[str, object]:
+    return {
+        "name": alert.name,
+        "labels": dict(alert.labels),
+        "severity": alert.severity.value,
+        "budget_s": alert.budget_s,
+        "for_s": alert.for_s,
+        "thresholds": dict(alert.thresholds),
+        "metrics": list(alert.condition.metrics),
+        "built": alert.is_built,
+        "action": alert.action,
+    }
+
+
+@monitoring.command(
+    epilog="""\b
+Examples:
+  hft monitoring render build/monitoring --inventory site.toml
+  hft monitoring render build/monitoring --inventory site.toml --contacts contacts.toml
+  cd build/monitoring && promtool test rules tests/*.yml
+
+\b
+DIR gets a folder for each host with role monitoring, laid out like its /etc, and tests/. The contacts have
+the tables page, ticket and watchdog, each with pagerduty_key_file, slack_url_file (paths on the monitoring
+host: no secret is ever in a rendered file), slack_channel and webhook_urls.
+"""
+)
+@click.argument("target", metavar="DIR", type=click.Path(path_type=Path))
+@options.INVENTORY
+@click.option("--contacts", metavar="FILE", type=click.Path(path_type=Path), help="Whom to tell; TOML.")
+@options.JSON
+def render(target: Path, inventory: str | None, contacts: Path | None, as_json: bool) -> int:
+    """Write the configuration of Prometheus and of the Alertmanager pair into DIR, with the rules' tests."""
+    from inventory.load import load_site
+    from monitoring.alerts import rendered, waiting
+    from monitoring.tree import tree
+
+    layout = layout_of(load_site(inventory))
+    people = contacts_of(contacts)
+    files = tree(layout, people)
+    write_tree(target, files)
+    if people.watchdog.is_nobody:
+        tell("nobody outside of the site hears the watchdog: give --contacts a table watchdog", err=True)
+    if as_json:
+        tell_document(
+            {
+                "schema": 1,
+                "directory": str(target),
+                "hosts": [one.target.host for one in layout.members],
+                "files": sorted(files),
+                "alerts": len(rendered()),
+                "waiting": sorted({one.file for one in waiting()}),
+            }
+        )
+        return Exit.OK
+    names = ", ".join(one.target.host for one in layout.members)
+    tell(f"{target}: {len(files)} files for {names}; {len(rendered())} alerts, {len(waiting())} wait")
+    return Exit.OK
+
+
+def layout_of(site: Site) -> Layout:
+    """The site as monitoring sees it.
+
+    Raises: HftError (bad input) where nobody is there to watch.
+    """
+    from monitoring.layout import LayoutError, Target, layout
+
+    targets = tuple(
+        Target(
+            host=one.name,
+            address=one.address,
+            host_class=one.host_class,
+            role=one.role,
+            failure_domain=one.failure_domain,
+        )
+        for one in site.hosts
+    )
+    try:
+        return layout(site.name, targets)
+    except LayoutError as error:
+        raise HftError(Exit.BAD_INPUT, str(error)) from error
+
+
+def contacts_of(path: Path | None) -> Contacts:
+    """The contacts of a file, or the defaults.
+
+    Raises: HftError (bad input) for a file that cannot be read or is not of this form.
+    """
+    from monitoring.alertmanager import Contact, Contacts
+
+    if path is None:
+        return Contacts()
+    try:
+        written = ContactsFile.model_validate(tomllib.loads(read_bounded(path, FILE_MAX).decode()))
+    except OSError as error:
+        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read: {reason_of(error)}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise HftError(Exit.BAD_INPUT, f"{path}: {where}: {first['msg']}") from error
+    except ValueError as error:
+        raise HftError(Exit.BAD_INPUT, f"{path}: not TOML: {error}") from error
+    given = {name: Contact(**one.model_dump()) for name, one in written if one is not None}
+    return Contacts(**given)

@@ -1,0 +1,236 @@
+"""Every metric that a rule or a panel may name, once. Durations are seconds, sizes bytes, counts `1`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from monitoring.metric import (
+    COLLECTOR,
+    ENGINE_PAGE,
+    ENGINE_ROLES,
+    NODE_FAST,
+    NODE_SLOW,
+    OWN_ALERTMANAGER,
+    OWN_PROMETHEUS,
+    Kind,
+    Metric,
+    Producer,
+    Proof,
+)
+
+COUNTER, GAUGE, HISTOGRAM = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM
+LIVE, FIXTURE, HARDWARE, NOT_BUILT = Proof.LIVE, Proof.FIXTURE, Proof.HARDWARE, Proof.NOT_BUILT
+# What every host with the exporter has.
+ANY = ("engine", "ops", "monitoring", "standby")
+FS, CPU, DEVICE = ("device", "fstype", "mountpoint"), ("cpu",), ("device",)
+Row = tuple[str, Kind, str, Proof, tuple[str, ...], tuple[str, ...], str]
+
+
+def _of(producer: Producer, rows: Iterable[Row]) -> tuple[Metric, ...]:
+    return tuple(
+        Metric(
+            name=name,
+            kind=kind,
+            unit=unit,
+            producer=producer,
+            proof=proof,
+            labels=labels,
+            required_on=required,
+            meaning=meaning,
+        )
+        for name, kind, unit, proof, labels, required, meaning in rows
+    )
+
+
+BY_NODE_FAST = _of(
+    NODE_FAST,
+    (
+        ("up", GAUGE, "1", LIVE, (), ANY, "1 when the last scrape was answered"),
+        ("node_softnet_dropped_total", COUNTER, "1", LIVE, CPU, ANY, "packets dropped: backlog full"),
+        ("node_softnet_times_squeezed_total", COUNTER, "1", LIVE, CPU, ANY, "NET_RX ran out of budget"),
+        ("node_timex_sync_status", GAUGE, "1", LIVE, (), ANY, "1 while the kernel's clock is synchronised"),
+        ("node_timex_offset_seconds", GAUGE, "s", LIVE, (), ANY, "offset that adjtimex(2) knows"),
+        ("node_textfile_mtime_seconds", GAUGE, "s", LIVE, ("file",), ANY, "time of a textfile"),
+        ("node_textfile_scrape_error", GAUGE, "1", LIVE, (), ANY, "1 when a textfile could not be read"),
+        ("node_network_receive_drop_total", COUNTER, "1", LIVE, DEVICE, ANY, "packets a device dropped"),
+    ),
+)
+BY_NODE_SLOW = _of(
+    NODE_SLOW,
+    (
+        ("node_network_carrier_changes_total", COUNTER, "1", LIVE, DEVICE, ANY, "links that came or went"),
+        ("node_filesystem_readonly", GAUGE, "1", LIVE, FS, ANY, "1 when mounted read-only"),
+        ("node_filesystem_avail_bytes", GAUGE, "bytes", LIVE, FS, ANY, "free for programs"),
+        ("node_filesystem_size_bytes", GAUGE, "bytes", LIVE, FS, ANY, "size of a file system"),
+        ("node_edac_uncorrectable_errors_total", COUNTER, "1", HARDWARE, ("controller",), (), "data lost"),
+        ("node_edac_correctable_errors_total", COUNTER, "1", HARDWARE, ("controller",), (), "mended"),
+        ("node_cpu_package_throttles_total", COUNTER, "1", HARDWARE, ("package",), (), "too hot"),
+    ),
+)
+BY_COLLECTOR = _of(
+    COLLECTOR,
+    (
+        ("hft_collector_timestamp_seconds", GAUGE, "s", NOT_BUILT, (), ENGINE_ROLES, "when it looked last"),
+        ("hft_collector_unread", GAUGE, "1", NOT_BUILT, ("source",), ENGINE_ROLES, "1: cannot be read"),
+        (
+            "hft_isolated_cpu_interrupts_total",
+            COUNTER,
+            "1",
+            NOT_BUILT,
+            ("cpu", "kind"),
+            ENGINE_ROLES,
+            "interrupts",
+        ),
+        (
+            "hft_isolated_cpu_switches_total",
+            COUNTER,
+            "1",
+            NOT_BUILT,
+            CPU,
+            ENGINE_ROLES,
+            "tasks that got an isolated CPU",
+        ),
+        (
+            "hft_machine_checks_total",
+            COUNTER,
+            "1",
+            NOT_BUILT,
+            ("kind",),
+            (),
+            "machine check exceptions, thermal and threshold interrupts",
+        ),
+        (
+            "hft_nic_counter_total",
+            COUNTER,
+            "1",
+            NOT_BUILT,
+            ("device", "driver", "counter", "class"),
+            (),
+            "a driver's own counter",
+        ),
+        (
+            "hft_link_up",
+            GAUGE,
+            "1",
+            NOT_BUILT,
+            DEVICE,
+            ENGINE_ROLES,
+            "carrier of a port that is administratively up",
+        ),
+        ("hft_bond_active_ports", GAUGE, "1", NOT_BUILT, ("bond",), (), "ports of a bond with a link"),
+        ("hft_bond_ports", GAUGE, "1", NOT_BUILT, ("bond",), (), "ports of a bond"),
+        ("hft_hugepages", GAUGE, "1", NOT_BUILT, ("node", "size"), ENGINE_ROLES, "pages in the pool"),
+        ("hft_hugepages_free", GAUGE, "1", NOT_BUILT, ("node", "size"), ENGINE_ROLES, "pages nobody maps"),
+        ("hft_hugepages_planned", GAUGE, "1", NOT_BUILT, ("node", "size"), (), "pages of the committed plan"),
+        (
+            "hft_cpuidle_seconds_total",
+            COUNTER,
+            "s",
+            NOT_BUILT,
+            ("cpu", "state", "depth"),
+            (),
+            "time of an isolated CPU in an idle state",
+        ),
+        ("hft_boot_fallback", GAUGE, "1", NOT_BUILT, (), ENGINE_ROLES, "1 when the known good entry runs"),
+        ("hft_trial_open", GAUGE, "1", NOT_BUILT, (), ENGINE_ROLES, "1 during a trial boot"),
+        ("hft_transaction_open", GAUGE, "1", NOT_BUILT, (), ENGINE_ROLES, "1 while a change is half way"),
+        ("hft_plan_drift_items", GAUGE, "1", NOT_BUILT, (), (), "settings that differ from the plan"),
+    ),
+)
+SLOT = ("slot",)
+BY_ENGINE_PAGE = _of(
+    ENGINE_PAGE,
+    (
+        ("hft_slot_deployed", GAUGE, "1", NOT_BUILT, SLOT, (), "1 for a slot with a release"),
+        ("hft_engine_state", GAUGE, "1", NOT_BUILT, SLOT, (), "number of the state (engine contract)"),
+        ("hft_engine_latched", GAUGE, "1", NOT_BUILT, SLOT, (), "1 while the kill latch is set"),
+        (
+            "hft_engine_heartbeat_timestamp_seconds",
+            GAUGE,
+            "s",
+            NOT_BUILT,
+            SLOT,
+            (),
+            "last turn of the hot loop",
+        ),
+        ("hft_engine_feed_gaps_total", COUNTER, "1", NOT_BUILT, SLOT, (), "gaps after arbitration"),
+        ("hft_engine_risk_refused_total", COUNTER, "1", NOT_BUILT, SLOT, (), "intents that risk refused"),
+        ("hft_engine_input_seq", GAUGE, "1", NOT_BUILT, SLOT, (), "last input of the core"),
+        ("hft_engine_journal_durable_seq", GAUGE, "1", NOT_BUILT, SLOT, (), "last input known on disk"),
+        (
+            "hft_engine_user_span_seconds",
+            HISTOGRAM,
+            "s",
+            NOT_BUILT,
+            SLOT,
+            (),
+            "receive stamp to return of send",
+        ),
+    ),
+)
+BY_MONITORING = (
+    *_of(
+        OWN_PROMETHEUS,
+        (
+            (
+                "prometheus_rule_evaluation_failures_total",
+                COUNTER,
+                "1",
+                LIVE,
+                ("rule_group",),
+                (),
+                "rules that failed",
+            ),
+            (
+                "prometheus_config_last_reload_successful",
+                GAUGE,
+                "1",
+                LIVE,
+                (),
+                (),
+                "0 when an old configuration runs",
+            ),
+            (
+                "prometheus_notifications_dropped_total",
+                COUNTER,
+                "1",
+                LIVE,
+                (),
+                (),
+                "alerts that reached no Alertmanager",
+            ),
+        ),
+    ),
+    *_of(
+        OWN_ALERTMANAGER,
+        (
+            (
+                "alertmanager_config_last_reload_successful",
+                GAUGE,
+                "1",
+                LIVE,
+                (),
+                (),
+                "0 when an old configuration runs",
+            ),
+            (
+                "alertmanager_notifications_failed_total",
+                COUNTER,
+                "1",
+                LIVE,
+                ("integration",),
+                (),
+                "refused notifications",
+            ),
+            ("alertmanager_cluster_members", GAUGE, "1", LIVE, (), (), "members of the pair that it sees"),
+        ),
+    ),
+)
+METRICS: dict[str, Metric] = {
+    one.name: one for one in (*BY_NODE_FAST, *BY_NODE_SLOW, *BY_COLLECTOR, *BY_ENGINE_PAGE, *BY_MONITORING)
+}
+
+
+def metric(name: str) -> Metric:
+    """The metric of that name; KeyError for one that the registry does not know."""
+    return METRICS[name]

@@ -1,0 +1,44 @@
+"""The files of each host that watches, as a tree below its name: what `hft monitoring render` writes.
+
+The paths are Debian's own: units of the packages read `ARGS` from /etc/default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from monitoring import alertmanager, cases, prometheus
+from monitoring.alertmanager import Contacts
+from monitoring.alerts import rendered
+from monitoring.alerts_self import WATCHDOG
+from monitoring.layout import Layout
+from monitoring.rules import HEAD, rule_files
+
+TESTS = "tests"
+
+
+def tree(layout: Layout, contacts: Contacts) -> Mapping[str, str]:
+    """Relative path -> text."""
+    found: dict[str, str] = {}
+    rules = rule_files(rendered())
+    for member in layout.members:
+        host = member.target.host
+        found[f"{host}/etc/prometheus/prometheus.yml"] = prometheus.configuration(layout)
+        found[f"{host}/etc/prometheus/alertmanager.yml"] = alertmanager.configuration(contacts)
+        found[f"{host}/etc/default/prometheus"] = defaults(prometheus.arguments(member))
+        found[f"{host}/etc/default/prometheus-alertmanager"] = defaults(
+            alertmanager.arguments(member, layout)
+        )
+        found.update({f"{host}/etc/prometheus/rules/{name}": text for name, text in rules.items()})
+    return {**found, **_tests(layout.members[0].target.host, rules)}
+
+
+def defaults(arguments: tuple[str, ...]) -> str:
+    """A file for /etc/default: one variable, which systemd splits at blanks (systemd.service(5))."""
+    return f'# {HEAD}\nARGS="{" ".join(arguments)}"\n'
+
+
+def _tests(host: str, rules: Mapping[str, str]) -> dict[str, str]:
+    where = {name: f"../{host}/etc/prometheus/rules/{name}" for name in rules}
+    found = {f"{TESTS}/{one.file}.yml": cases.test_file(one, where) for one in rendered()}
+    return {**found, f"{TESTS}/{WATCHDOG}.yml": cases.watchdog_test(where)}
