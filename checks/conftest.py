@@ -16,8 +16,10 @@ from checks import pytest_options, store
 from checks.errors import CheckError, SelectionError
 from checks.suite import HostResult, Options, check_hosts, given_plans, targets
 from checks.verdict import Finding, Verdict
+from inventory.choice import Source, choose
 from inventory.errors import InventoryError
 from inventory.load import load_site
+from inventory.model import Site
 from inventory.selection import select
 from transport.show import tell
 
@@ -56,7 +58,7 @@ def _findings(result: HostResult) -> tuple[Finding, ...]:
 def _results(config: pytest.Config) -> tuple[HostResult, ...]:
     option = config.getoption
     try:
-        site = load_site(option("--inventory"))
+        site = _site(option("--inventory"))
         hosts = targets(select(site, option("--limit")))
         options = Options(
             config=not option("--effect-only"),
@@ -70,6 +72,14 @@ def _results(config: pytest.Config) -> tuple[HostResult, ...]:
         return check_hosts(site, hosts, options, lambda line: tell(line, err=True))
     except (InventoryError, SelectionError, CheckError) as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _site(given: str | None) -> Site:
+    """The site that was named, else the configured one; the lab only where there is none, and it is said."""
+    choice = choose(given)
+    if choice.source is Source.NOBODY:
+        tell("no site is configured, so this is the lab; your own: --inventory PATH", err=True)
+    return load_site(choice.path)
 
 
 @pytest.fixture

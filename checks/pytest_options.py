@@ -6,8 +6,6 @@ come too late. It is loaded by every pytest of that environment and does nothing
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from inventory.suggest import LIMIT_HELP
@@ -21,8 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--inventory",
         metavar="PATH",
-        default=os.environ.get("HFT_INVENTORY"),
-        help="A .py, .toml or .json inventory (default: $HFT_INVENTORY, else the lab).",
+        help="A .py, .toml or .json inventory (default: the configured site, else the lab).",
     )
     group.addoption("--limit", metavar="HOSTS", help=LIMIT_HELP)
     group.addoption("--plan", metavar="FILE|DIR", help="The plan that a host must have committed.")

@@ -18,13 +18,14 @@ from checks.errors import CheckError
 from checks.meter import Load
 from inventory.errors import StateError
 from inventory.state_dir import read_plain, replacing, state_root
+from transport.places import cache_home
 
 SIZE_MAX = 8 << 20
 
 
 def meter_cache() -> Path:
     """Where this account keeps the compiled meter: never below $HFT_STATE, which colleagues may write."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hft" / "meter"
+    return cache_home() / "hft" / "meter"
 
 
 def _path(site: str, name: str) -> Path:

@@ -68,6 +68,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "recover": ("hft.verbs.undo", "recover", "Undo what was cut off or left half undone on a host."),
     "remove": ("hft.verbs.undo", "remove", "Take the agent, its units and its state off a host."),
     "revert": ("hft.verbs.undo", "revert", "Undo the last applied change of a host."),
+    "site": ("hft.verbs.site", "site", "Which site is used where none is named, and where things are kept."),
     "snapshot": ("hft.verbs.plan", "snapshot", "Capture what the planner reads."),
     "status": ("hft.verbs.status", "status", "Where every host stands, in two seconds."),
 }

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transport.places import state_home
 from tuning.strict_json import ShapeError, Table, parse
 
 _OTHERS = 0o022
@@ -57,5 +58,4 @@ def remembered(path: Path) -> Head | None:
 
 def _place(path: Path) -> Path:
     name = hashlib.sha256(str(path.absolute()).encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "hft" / "heads" / name
+    return state_home() / "hft" / "heads" / name

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 from typing_extensions import override
 
 from inventory.suggest import LIMIT_HELP
 from transport.hint import use_inventory
+
+LAB = "hft.lab"  # of a click context: --lab was given
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Seconds(click.FloatRange):
@@ -24,18 +29,33 @@ class Seconds(click.FloatRange):
 
 
 def _used(_: click.Context, __: click.Parameter, path: str | None) -> str | None:
-    """Every hint of this run names the inventory that it was given."""
-    use_inventory(path)
+    """Every hint of this run names the inventory that it was given, also that of a wrong command line."""
+    use_inventory(path or os.environ.get("HFT_INVENTORY") or None)
     return path
 
 
-INVENTORY = click.option(
+def _lab(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Kept for hft/sites.py; a verb need not know how its site was named."""
+    if wanted:
+        context.meta[LAB] = True
+
+
+_INVENTORY = click.option(
     "--inventory",
     metavar="PATH",
-    envvar="HFT_INVENTORY",
     callback=_used,
-    help="A .py, .toml or .json inventory (default: $HFT_INVENTORY, else the lab).",
+    help="A .py, .toml or .json inventory (default: the configured site, see `hft site show`).",
 )
+_LAB = click.option(
+    "--lab", is_flag=True, expose_value=False, callback=_lab, help="The lab of this machine, whatever else."
+)
+
+
+def INVENTORY(command: Command) -> Command:  # noqa: N802  # one of the options below
+    """The two options that name a site."""
+    return _INVENTORY(_LAB(command))
+
+
 LIMIT = click.option("--limit", metavar="HOSTS", help=LIMIT_HELP)
 SKIP_DARK = click.option(
     "--skip-dark", is_flag=True, help="Go on without the hosts that do not answer; exit code 7 all the same."

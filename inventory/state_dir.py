@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from inventory.errors import StateError
+from transport.places import kept_state
 
 _NOT_PLAIN = "not a plain file with one name; hint: somebody put it there, look who, and remove it"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -25,8 +26,9 @@ _CHUNK = 1 << 20
 
 
 def state_root() -> Path:
-    """Where records, locks and verdicts live: $HFT_STATE, else ~/.local/state/hft."""
-    return Path(os.environ.get("HFT_STATE") or "~/.local/state/hft").expanduser()
+    """Where records, locks and verdicts live: $HFT_STATE, else `hft` in the account's state folder."""
+    given = os.environ.get("HFT_STATE")
+    return Path(given).expanduser() if given else kept_state()
 
 
 @contextmanager

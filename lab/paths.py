@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lab.errors import LabUsageError
 from transport.ours import is_ours
+from transport.places import kept_cache, kept_state
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
@@ -32,14 +33,14 @@ def checked_name(name: str) -> str:
 def lab_dir(name: str) -> Path:
     """The private state directory of lab NAME (which need not exist)."""
     base = os.environ.get("HFT_LAB_DIR")
-    root = Path(base).expanduser() if base else Path.home() / ".local/state/hft/lab"
+    root = Path(base).expanduser() if base else kept_state("lab")
     return root.absolute() / checked_name(name)
 
 
 def cache_dir() -> Path:
     """The directory of images and snapshots, both rebuildable at any time."""
     base = os.environ.get("HFT_CACHE_DIR")
-    return (Path(base).expanduser() if base else Path.home() / ".cache/hft/lab").absolute()
+    return (Path(base).expanduser() if base else kept_cache("lab")).absolute()
 
 
 def private_dir(path: Path) -> Path:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from transport.errors import HostError
 from transport.ours import is_ours
+from transport.places import state_home
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _WAY = "remove it, or point XDG_STATE_HOME to a directory of your own"
@@ -44,7 +45,7 @@ def known_hosts_file(name: str, keys: Sequence[str]) -> Path:
     """
     text = known_hosts_text(name, keys)
     try:
-        return _written(_state_home() / "hft" / "known_hosts", text)
+        return _written(state_home() / "hft" / "known_hosts", text)
     except (OSError, RuntimeError):  # RuntimeError: no home directory is known
         return _written(_private(), text)
 
@@ -75,7 +76,3 @@ def _is_kept(path: Path, text: str) -> bool:
         return is_ours(path.parent) and is_ours(path) and path.read_text(encoding="ascii") == text
     except (OSError, UnicodeDecodeError):
         return False
-
-
-def _state_home() -> Path:
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")

@@ -25,10 +25,10 @@ from hft import options
 from hft.changing import Change, ask, carry_out, roll_out, rolled_out
 from hft.errors import Exit, HftError, HostsError, exit_code_of
 from hft.locks import SiteLock, site_lock
+from hft.sites import load
 from hft.views.apply import as_planned, reboot_order, show_pending
 from inventory.bounded import FILE_MAX, read_bounded, reason_of
 from inventory.errors import InventoryError
-from inventory.load import load_site
 from inventory.model import Host, Site
 from inventory.selection import select
 from inventory.suggest import nearest
@@ -88,7 +88,7 @@ def apply(  # noqa: PLR0913, PLR0917  # one for each option
     as_json: bool,
 ) -> int:
     """Bring hosts to their plan, with a trial boot where the boot changes."""
-    site = load_site(inventory)
+    site = load(inventory)
     hosts = tuned_hosts(site, limit, profile)
     request = ApplyRequest(
         site=site,

@@ -27,9 +27,9 @@ from checks.verdict import Finding, Verdict, unverifiable
 from hft import options, run_log
 from hft.errors import Exit, HftError
 from hft.files import Report
+from hft.sites import chosen, load
 from hft.views.table import show_table
 from inventory.errors import StateError
-from inventory.load import load_site
 from inventory.model import Host, Site
 from inventory.selection import select
 from transport.show import Style, Styled, tell, tell_document
@@ -90,7 +90,7 @@ def check(  # noqa: PLR0913, PLR0917  # one parameter per option
     window: float,
 ) -> int:
     """Prove by effect that hosts meet their plan."""
-    site = load_site(inventory)
+    site = load(inventory)
     how = Options(
         config=not effect_only,
         effect=not config_only,
@@ -112,7 +112,7 @@ def check(  # noqa: PLR0913, PLR0917  # one parameter per option
             show(results)
         about = {
             "hft": version("hft-infra"),
-            "inventory": inventory or "the lab",
+            "inventory": str(chosen(inventory).path or "the lab"),
             "by": run_log.operator(),
             "window": f"{window:g} s" if how.effect else "not measured",
         }

@@ -26,8 +26,8 @@ from hft import options
 from hft.errors import Exit
 from hft.locks import site_lock
 from hft.run_log import recorded
+from hft.sites import load
 from inventory.errors import InventoryError
-from inventory.load import load_site
 from inventory.model import Site
 from inventory.power import power_of
 from inventory.selection import select_one
@@ -73,7 +73,7 @@ def drill(  # noqa: PLR0913, PLR0917  # one for each option
     if wants_list:
         show_list()
         return Exit.OK
-    site = load_site(inventory)
+    site = load(inventory)
     wanted = wanted_of(site, drills)
     with (
         site_lock(site.name, f"hft drill {' '.join(drills)}"),

@@ -24,9 +24,9 @@ from engine.ticket.signing import TICKET_NAMESPACE
 from hft.changing import Change, ask, carry_out, rolled_out
 from hft.errors import Exit, HftError, HostsError
 from hft.locks import SiteLock, site_lock
+from hft.sites import load
 from inventory.bounded import read_bounded, reason_of
 from inventory.errors import InventoryError
-from inventory.load import load_site
 from inventory.model import Host, Site
 from inventory.selection import select, select_one
 from transport.at_once import at_once
@@ -61,7 +61,7 @@ class DeployRequest:
 
 def deploy_engine(request: DeployRequest) -> int:
     """The whole verb; its exit code."""
-    site = load_site(request.inventory)
+    site = load(request.inventory)
     hosts = engine_hosts(site, request.limit)
     asked = asked_of(request, read_package(request.artifact), site.limits_signers_sha256)
     if request.dry_run:
@@ -170,7 +170,7 @@ def remove_engine(  # noqa: PLR0913  # each by name, as on the command line
     limit: str, *, inventory: str | None, slot: str, drain: bool, yes: bool, reason: str
 ) -> int:
     """`hft engine remove`; its exit code."""
-    site = load_site(inventory)
+    site = load(inventory)
     host = select_one(site, limit)
     with site_lock(site.name, reason or "hft engine remove") as lock:
         removal = decide_removal(host, slot, look_slot(host, slot, over_ssh(Ssh.of(host))), drain=drain)

@@ -7,6 +7,7 @@ trusted because it answered first.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -15,8 +16,10 @@ from hft import options, run_log
 from hft.errors import Exit, HftError
 from hft.host_status import look
 from hft.locks import site_lock
+from hft.sites import chosen, load
 from hft.views.table import show_table
 from inventory.artifact import is_signed_name
+from inventory.choice import FILE, text_of
 from inventory.enrolment import Enrolled, check_enrolled, read_enrolled, write_enrolled
 from inventory.errors import IdentityError, InventoryError
 from inventory.identity import FINGERPRINT, READ_SCRIPT, differences, fingerprint, parse_identity
@@ -39,16 +42,19 @@ _EXAMPLES = {"python": ("colo.py", "inventory.py"), "toml": ("example.toml", "in
 @click.command(
     epilog="""\b
 Examples:
-  hft init my-site                    writes my-site/inventory.py
+  hft init my-site                    writes my-site/inventory.py, and hft.toml, which names it
   hft init my-site --format toml      the same without Python
 """
 )
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--format", "form", type=click.Choice(sorted(_EXAMPLES)), default="python", show_default=True)
 def init(directory: Path, form: str) -> None:
-    """Write an example inventory into DIR; nothing that exists is overwritten."""
+    """Write an example inventory into DIR, and the hft.toml that names it for whoever works below DIR.
+
+    Nothing that exists is overwritten.
+    """
     source, name = _EXAMPLES[form]
-    target = directory / name
+    target, choice = directory / name, directory / FILE
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with target.open("x", encoding="utf-8") as stream:
@@ -60,6 +66,9 @@ def init(directory: Path, form: str) -> None:
     except OSError as error:
         raise InventoryError(f"{target}: cannot write it: {error.strerror}") from error
     use_inventory(str(target))
+    with suppress(FileExistsError), choice.open("x", encoding="utf-8") as stream:
+        stream.write(text_of(Path(name)))
+        tell(f"wrote {choice}: below {directory} it is the site of every command that names none")
     tell(f"wrote {target}; edit it, then look at it: {command('host', 'list')}")
 
 
@@ -81,7 +90,7 @@ Examples:
 @options.JSON
 def list_hosts(inventory: str | None, limit: str | None, as_json: bool) -> None:
     """The hosts as the inventory and the enrolment beside it describe them; asks no host."""
-    site = load_site(inventory)
+    site = load(inventory)
     hosts = select(site, limit)
     if as_json:
         body = [item.model_dump(mode="json") for item in hosts]
@@ -117,33 +126,32 @@ def enrol(name: str, expected: str, inventory: str | None) -> None:
         raise InventoryError(
             f"--fingerprint: expected SHA256: and 43 characters as of ssh-keygen -lf, got {expected[:60]!r}"
         )
-    if inventory is None or Path(inventory).resolve() == DEFAULT.resolve():
+    path = chosen(inventory).path
+    if path is None or path.resolve() == DEFAULT.resolve():
         raise InventoryError(
             "the lab's hosts are enrolled by the lab itself; name your site with --inventory PATH"
         )
-    if is_signed_name(Path(inventory)):
+    if is_signed_name(path):
         raise InventoryError(
-            f"{inventory}: signed, so nothing is added to it; enrol the host in the inventory that it was "
+            f"{path}: signed, so nothing is added to it; enrol the host in the inventory that it was "
             "signed from, then sign again"
         )
-    site = load_site(inventory)
+    site = load_site(path)
     target = select_one(site, name)
-    if target.identity is not None and name not in read_enrolled(Path(inventory)):
-        raise InventoryError(
-            f"{inventory}: the identity of {name!r} is written in this file; change it there"
-        )
+    if target.identity is not None and name not in read_enrolled(path):
+        raise InventoryError(f"{path}: the identity of {name!r} is written in this file; change it there")
     with (
         site_lock(site.name, f"enrol {name}"),
         run_log.recorded(site.name, "enrol", hosts=[name], reason=expected) as run,
     ):
         seen = _identity_behind(target, expected.rstrip("="))
         changes = differences(target.identity, seen) if target.identity is not None else []
-        path = _record(site, Path(inventory), name, seen)
+        written = _record(site, path, name, seen)
         run.host(name, machine_id=seen.machine_id, changes=changes)
     for change in changes:
         tell(f"{name}: {change}")
     cards = f"{len(seen.macs)} network card(s)"
-    tell(f"{name}: enrolled, machine-id {seen.machine_id}, {cards}; recorded in {path}")
+    tell(f"{name}: enrolled, machine-id {seen.machine_id}, {cards}; recorded in {written}")
 
 
 def _record(site: Site, inventory: Path, name: str, seen: Identity) -> Path:
@@ -199,7 +207,7 @@ Examples:
 @options.INVENTORY
 def acknowledge(name: str, reason: str, inventory: str | None) -> None:
     """Say that the rollback of HOST has been understood; `hft status` stops reporting it."""
-    site = load_site(inventory)
+    site = load(inventory)
     target = select_one(site, name)
     standing = look(site, target, max(10.0, site.status_deadline_s))
     if not standing.reachable:

@@ -278,10 +278,10 @@ def _look_at_host(name: str, inventory: str | None, profile: str | None) -> Look
     """Ask a host of the inventory, as `hft apply` does; only here are inventory and deploys loaded."""
     from deploys.tune.host_changes import check_identity
     from deploys.tune.observe import look_at
-    from inventory.load import load_site
+    from hft.sites import load
     from inventory.selection import select_one
 
-    site = load_site(inventory)
+    site = load(inventory)
     host = select_one(site, name)
     wanted = _profile_of(site, host, profile)
     tell(f"capturing {host.name}", err=True)

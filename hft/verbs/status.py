@@ -29,8 +29,8 @@ from hft import options, run_log
 from hft.errors import Exit
 from hft.host_status import Answer, Standing, look
 from hft.locks import Holder, holder_of
+from hft.sites import load
 from hft.views.table import show_table
-from inventory.load import load_site
 from inventory.model import Host, Site
 from inventory.selection import select
 from transport.at_once import at_once
@@ -155,7 +155,7 @@ def status(
     hosts: tuple[str, ...], inventory: str | None, deadline: float | None, with_plan: bool, as_json: bool
 ) -> int:
     """Where every host stands: alive, what it booted, its plan, what is unfinished, its last verdict."""
-    site = load_site(inventory)
+    site = load(inventory)
     chosen = select(site, ",".join(hosts) if hosts else None)
     deadline_s = deadline if deadline is not None else site.status_deadline_s
 

@@ -15,7 +15,7 @@ from deploys.tune.undo import Undo
 from hft import options
 from hft.changing import Change, ask, carry_out, rolled_out
 from hft.locks import site_lock
-from inventory.load import load_site
+from hft.sites import load
 from inventory.model import Host
 from inventory.selection import select_one
 from transport.hint import command
@@ -39,7 +39,7 @@ def revert(  # noqa: PLR0913, PLR0917  # one for each option
     host: str, inventory: str | None, yes: bool, drain: bool, reason: str, takeover: bool, as_json: bool
 ) -> int:
     """Undo the last applied change of a host; where it changed the boot, by a trial boot of its own."""
-    site = load_site(inventory)
+    site = load(inventory)
     chosen = select_one(site, host)
     with site_lock(site.name, reason or f"hft revert {host}", takeover=takeover) as lock:
         seen = look_at(chosen)
@@ -102,7 +102,7 @@ Exit codes: 0 wholly on its old state, or nothing was open; 10 still half undone
 @options.JSON
 def recover(host: str, inventory: str | None, reason: str, as_json: bool) -> int:
     """Undo what was cut off or left half undone on a host; what is committed stays."""
-    site = load_site(inventory)
+    site = load(inventory)
     chosen = select_one(site, host)
     with site_lock(site.name, reason or f"hft recover {host}") as lock:
         seen = look_at(chosen)
@@ -142,7 +142,7 @@ def remove(  # noqa: PLR0913, PLR0917  # one for each option
     host: str, inventory: str | None, agent_only: bool, yes: bool, reason: str, takeover: bool, as_json: bool
 ) -> int:
     """Take the agent, its units and its state off a host, and give the boot menu back."""
-    site = load_site(inventory)
+    site = load(inventory)
     chosen = select_one(site, host)
     with site_lock(site.name, reason or f"remove {host}", takeover=takeover) as lock:
         seen = look_at(chosen)

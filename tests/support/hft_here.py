@@ -44,5 +44,8 @@ def own_state(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let `hft` keep its state below FOLDER, and see no lab; the state directory."""
     monkeypatch.setenv("HFT_STATE", str(folder / "state"))
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "xdg"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
     monkeypatch.setenv("HFT_LAB_DIR", str(folder / "no-lab"))
+    for name in ("HFT_INVENTORY", "HFT_LAB"):
+        monkeypatch.delenv(name, raising=False)
     return folder / "state"

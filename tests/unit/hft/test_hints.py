@@ -18,7 +18,7 @@ from transport.hint import NO_INVENTORY, command, enrol, use_inventory
 ROOMS = ("checks", "deploys", "drills", "hft", "inventory", "lab", "transport")
 NAMED = re.compile(rf"\bhft ({'|'.join(VERBS)})\b")
 # Commands that ask no inventory, and what only says which command ran; nobody pastes the latter.
-FREE = re.compile(r"\bhft (lab (up|down)|init DIR|drill HOST=panic|check(,|:| ?$))|HFT_LAB=")
+FREE = re.compile(r"\bhft (lab (up|down)|init DIR|site use|drill HOST=panic|check(,|:| ?$))|HFT_LAB=")
 REASONS = re.compile(r"^hft (apply|engine deploy|engine remove|revert |recover |drill )$")
 
 
@@ -118,5 +118,5 @@ def test_enrolment_is_named_with_what_only_the_console_knows() -> None:
 def test_an_inventory_of_the_environment_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HFT_INVENTORY", "/a b/site.toml")
     context, found = resolved(["status"])
-    assert (found["inventory"], context.info_name) == ("/a b/site.toml", "status")
+    assert (found["inventory"], context.info_name) == (None, "status")
     assert command("status") == "hft status --inventory '/a b/site.toml'"
