@@ -13,6 +13,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import cast
 
 import click
@@ -38,6 +39,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     ),
     "check": ("hft.verbs.check", "check", "Prove by effect that hosts meet their plan."),
     "demo": ("hft.verbs.demo", "demo", "The whole loop on the lab: untuned, tuned, proven, poisoned, back."),
+    "diff": ("hft.verbs.past", "diff", "How two runs, or two hosts, differ."),
     "doctor": (
         "hft.verbs.plan",
         "doctor",
@@ -54,7 +56,9 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "failover",
         "Move trading between engines; two never trade at once.",
     ),
+    "explain": ("hft.verbs.explain", "explain", "What a setting, reason, code or verdict means."),
     "gate": ("hft.verbs.gate", "gate", "The list for a key that reaches only a host's agent."),
+    "history": ("hft.verbs.past", "history", "What was done here, by whom, and how it ended."),
     "host": ("hft.verbs.host", "host", "Enrol hosts: host key, machine identity."),
     "init": ("hft.verbs.host", "init", "Write an example inventory."),
     "inventory": ("hft.verbs.inventory", "inventory", "Sign and verify inventories; hand them to Ansible."),
@@ -68,6 +72,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "recover": ("hft.verbs.undo", "recover", "Undo what was cut off or left half undone on a host."),
     "remove": ("hft.verbs.undo", "remove", "Take the agent, its units and its state off a host."),
     "revert": ("hft.verbs.undo", "revert", "Undo the last applied change of a host."),
+    "show": ("hft.verbs.past", "show", "One run: who, when, why, and how each host ended."),
     "site": ("hft.verbs.site", "site", "Which site is used where none is named, and where things are kept."),
     "snapshot": ("hft.verbs.plan", "snapshot", "Capture what the planner reads."),
     "status": ("hft.verbs.status", "status", "Where every host stands, in two seconds."),
@@ -183,12 +188,16 @@ def _ended(  # noqa: PLR0913  # each by name
         )
     for line in () if told else (*lines, *more):
         tell(f"hft: {line}", err=True)
-    if "--json" in words and not is_document_told():
+    if _wants_json(words) and not is_document_told():
         hosts = [{"host": host, "error": line} for (host, _), line in zip(errors, lines, strict=True) if host]
         said = "; ".join([*lines, *([hint] if hint else [])])
         only = hosts[0]["host"] if len(hosts) == 1 else None
         tell_document({"schema": 1, "error": said, "host": only, "code": int(code), "hosts": hosts})
     return code
+
+
+def _wants_json(words: Sequence[str]) -> bool:
+    return "--json" in words or "--format=json" in words or ("--format", "json") in pairwise(words)
 
 
 def _sentence(error: Exception) -> str:

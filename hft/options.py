@@ -69,3 +69,7 @@ DRAIN_FOR_GOOD = click.option(
     "--drain", is_flag=True, help="Stop the engine where it runs; it stays stopped."
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+FORMAT = click.option(
+    "--format", "form", type=click.Choice(("table", "json", "csv")), default="table", show_default=True,
+    help="Of what is printed on standard output.",
+)  # fmt: skip

@@ -25,6 +25,7 @@ from hft import options
 from hft.changing import Change, ask, carry_out, roll_out, rolled_out
 from hft.errors import Exit, HftError, HostsError, exit_code_of
 from hft.locks import SiteLock, site_lock
+from hft.plan_store import keep
 from hft.sites import load
 from hft.views.apply import as_planned, reboot_order, show_pending
 from inventory.bounded import FILE_MAX, read_bounded, reason_of
@@ -222,6 +223,7 @@ def apply_locked(request: ApplyRequest, lock: SiteLock) -> int:
         question = f"Change {len(changing)} host(s), {len(reboot_order(changing))} reboot(s)?"
         ask(question, yes=request.yes, as_json=request.as_json)
     hashes = {changes.host.name: changes.plan.plan_hash for changes in every}
+    keep(changes.plan for changes in every)
     change = Change(
         site=request.site.name,
         verb="apply",

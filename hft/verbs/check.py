@@ -32,6 +32,7 @@ from hft.views.table import show_table
 from inventory.errors import StateError
 from inventory.model import Host, Site
 from inventory.selection import select
+from transport.hint import command
 from transport.show import Style, Styled, tell, tell_document
 
 MESSAGE_MAX = 500
@@ -274,6 +275,9 @@ def show(results: Sequence[HostResult]) -> None:
             )
         for result in alike:
             _show_counters(result)
+    reasons = [finding.reason for result in results for finding in _open(result) if finding.reason]
+    if reasons:
+        tell(f"what such a word means, and what to do about it: {command('explain', reasons[0])}")
     if len(results) > 1:
         seen = Counter(str(result.verdict or "unreachable").replace("_", " ") for result in results)
         tell(f"{len(results)} hosts: {', '.join(f'{count} {verdict}' for verdict, count in seen.items())}")

@@ -202,7 +202,7 @@ def doctor(*, profile: str, as_json: bool) -> int:
     Needs no root and changes nothing. Exit code 0 whatever it finds.
     """
     wanted = profile_named(profile)
-    seen = _capture_local("this machine")
+    seen = capture_local("this machine")
     topology = read_topology(seen)
     made, refusal = None, None
     try:
@@ -260,7 +260,7 @@ def _look(  # noqa: PLR0913  # one argument for each option
             raise SnapshotError(f"{snapshot_file}: {error}") from error
         return Look(name=snapshot_file, snapshot=seen, profile=wanted, is_live=False)
     name = "this machine"
-    return Look(name=name, snapshot=_capture_local(name), profile=wanted, is_live=True)
+    return Look(name=name, snapshot=capture_local(name), profile=wanted, is_live=True)
 
 
 def _given(
@@ -315,7 +315,8 @@ def _capture_tree(tree: str) -> Snapshot:
     return capture_tree(root)
 
 
-def _capture_local(name: str) -> Snapshot:
+def capture_local(name: str) -> Snapshot:
+    """What the planner reads of this machine; raises HftError and SnapshotError."""
     if not sys.platform.startswith("linux"):
         raise HftError(Exit.BAD_INPUT, f"{name}: needs Linux, this is {sys.platform}")
     argv = ["sh", "-s", "--", "/"]

@@ -61,6 +61,7 @@ def show_plan(plan: Plan, changes: Changes | None) -> None:
         _titled("Not planned")
         rows = [(one.key, one.code.value, one.reason) for one in plan.refused]
         show_table(("what", "code", "why"), rows)
+        tell(f"what a code means: {command('explain', plan.refused[0].code.value)}")
     for note in plan.notes:
         show_wrapped(Styled(f"note: {note}", "dim"), indent=2)
     tell(f"plan {plan.plan_hash[:12]}, profile {plan.profile}")
