@@ -1,4 +1,4 @@
-"""Runs as the run record tells them: opened, a line for each host, closed. Pure."""
+"""Runs as the run record tells them: opened, a line for each host, closed."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.hft.test_hints import HINTED
+from tests.support.hinted import HINTED
 from transport.hint import NO_INVENTORY, command, use_inventory
 
 # What only a person knows, and a value that could be it.

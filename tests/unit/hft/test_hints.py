@@ -6,16 +6,15 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import pytest
 
 from hft.cli import VERBS, cli
 from tests.support.checkout import ROOT
+from tests.support.hinted import HINTED, sources
 from transport.hint import NO_INVENTORY, command, enrol, use_inventory
 
-ROOMS = ("checks", "deploys", "drills", "hft", "inventory", "lab", "transport")
 NAMED = re.compile(rf"\bhft ({'|'.join(VERBS)})\b")
 # Commands that ask no inventory, and what only says which command ran; nobody pastes the latter.
 FREE = re.compile(r"\bhft (lab (up|down)|init DIR|site use|drill HOST=panic|check(,|:| ?$))|HFT_LAB=")
@@ -27,12 +26,6 @@ def no_inventory() -> Iterator[None]:
     use_inventory(None)
     yield
     use_inventory(None)
-
-
-def sources() -> Iterator[tuple[Path, ast.Module]]:
-    for room in ROOMS:
-        for path in sorted((ROOT / room).rglob("*.py")):
-            yield path, ast.parse(path.read_text())
 
 
 def shown_texts(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -59,24 +52,6 @@ def test_no_message_spells_a_command_by_hand() -> None:
         if NAMED.search(text) and not FREE.search(text) and not REASONS.search(text)
     ]
     assert not found, "\n".join(found)
-
-
-def hinted() -> list[tuple[str, ...]]:
-    """The words of every call of `command`; what is computed there is a host's name."""
-    found: set[tuple[str, ...]] = set()
-    for path, tree in sources():
-        for node in ast.walk(tree) if "from transport.hint import" in path.read_text() else ():
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "command":
-                words = tuple(
-                    str(one.value) if isinstance(one, ast.Constant) else "HOST" for one in node.args
-                )
-                found.add(words)
-    starred = {words for words in found if words[0] == "HOST"}
-    assert starred == {("HOST", "HOST")}, "computed verbs are spelled out below"
-    return sorted((found - starred) | {("recover", "HOST"), ("apply", "--limit", "HOST")})
-
-
-HINTED = hinted()
 
 
 @pytest.mark.parametrize("words", HINTED, ids=" ".join)
