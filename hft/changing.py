@@ -7,6 +7,7 @@ for all of them, so that the lock, the record and Ctrl-C mean the same in each.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -91,6 +92,11 @@ def roll_out(change: Change, run: Callable[[Told], None], ended: list[HostOutcom
 
             run(told)
             record.exit_code = exit_code_of_ends(_in_order(change, ended))
+            if len(ended) > 1:
+                seen = Counter(one.result.replace("_", " ") for one in ended)
+                counts = ", ".join(f"{count} {result}" for result, count in seen.items())
+                look = command("show", record.run)
+                tell(f"{len(ended)} hosts: {counts}; again with: {look}", err=change.as_json)
     except KeyboardInterrupt:
         tell(
             "interrupted: each host finishes or undoes its own part without us; look with: "

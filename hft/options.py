@@ -11,6 +11,7 @@ import click
 from typing_extensions import override
 
 from inventory.suggest import LIMIT_HELP
+from transport.at_once import THREADS_MOST, act_on
 from transport.hint import use_inventory
 
 LAB = "hft.lab"  # of a click context: --lab was given
@@ -57,9 +58,26 @@ def INVENTORY(command: Command) -> Command:  # noqa: N802  # one of the options 
 
 
 LIMIT = click.option("--limit", metavar="HOSTS", help=LIMIT_HELP)
-SKIP_DARK = click.option(
-    "--skip-dark", is_flag=True, help="Go on without the hosts that do not answer; exit code 7 all the same."
+REQUIRE_ALL = click.option(
+    "--require-all",
+    is_flag=True,
+    help="Change no host if one does not answer; otherwise it is left out.",
 )
+RETRIES = click.option(
+    "--retries", type=click.IntRange(0, 20), default=0, show_default=True, metavar="COUNT",
+    help="Ask a host that does not answer so many times more, before anything is changed.",
+)  # fmt: skip
+
+
+def _parallel(_: click.Context, __: click.Parameter, most: int | None) -> None:
+    act_on(THREADS_MOST if most is None else most)
+
+
+PARALLEL = click.option(
+    "--parallel", type=click.IntRange(1, THREADS_MOST), metavar="COUNT", expose_value=False,
+    callback=_parallel,
+    help=f"Hosts at once, at most (default {THREADS_MOST}); a wave is still of one failure domain.",
+)  # fmt: skip
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 REASON = click.option("--reason", default="", metavar="TEXT", help="Why, for the run record and the lock.")
 TAKEOVER = click.option("--takeover", is_flag=True, help="Take the site's lock from a run that is stuck.")

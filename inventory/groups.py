@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from inventory.enrolment import with_enrolled
+from inventory.errors import InventoryError
 from inventory.model import Host, Site
-from inventory.selection import groups_of
-from inventory.suggest import nearest
+from inventory.selection import groups_of, select
 
 PyinfraHost = tuple[str, dict[str, Any]]
 
@@ -38,8 +37,10 @@ def pyinfra_groups(site: Site, inventory: str) -> dict[str, list[PyinfraHost]]:
     return groups
 
 
-def _refuse_limit_of_nobody(site: Site, groups: Mapping[str, Sequence[PyinfraHost]]) -> None:
+def _refuse_limit_of_nobody(site: Site, groups: dict[str, list[PyinfraHost]]) -> None:
     """A word of pyinfra's own --limit or --exclude that matches nothing is a warning there, and exit code 0.
+
+    Here it is an error, and a word of our own grammar (inventory/selection.py) is read as `hft` reads it.
 
     So is a run over no host at all. This runs while pyinfra loads the inventory, so its command line is in
     click's current context.
@@ -51,12 +52,7 @@ def _refuse_limit_of_nobody(site: Site, groups: Mapping[str, Sequence[PyinfraHos
 
     def named(option: str) -> set[str] | None:
         words = context.params.get(option) or ()
-        found = [_named(word, names, groups) for word in words]
-        for word, matched in zip(words, found, strict=True):
-            if not matched:
-                raise SystemExit(
-                    f"hft: {site.name}: --{option} {word!r} matches no host{nearest(word, names)}"
-                )
+        found = [_named(site, option, word, groups) for word in words]
         return set().union(*found) if words else None
 
     limit, exclude = named("limit"), named("exclude")
@@ -64,11 +60,25 @@ def _refuse_limit_of_nobody(site: Site, groups: Mapping[str, Sequence[PyinfraHos
         raise SystemExit(f"hft: {site.name}: --limit and --exclude leave no host")
 
 
-def _named(word: str, names: set[str], groups: Mapping[str, Sequence[PyinfraHost]]) -> set[str]:
-    """What one word stands for, as pyinfra reads it: a group, else a pattern of names."""
+def _named(site: Site, option: str, word: str, groups: dict[str, list[PyinfraHost]]) -> set[str]:
+    """What one word stands for, as pyinfra reads it (a group, else a pattern of names), else as `hft` does.
+
+    What only `hft` reads becomes a group of that name, which is how pyinfra finds it.
+    """
+    names = {f"@hft/{host.name}" for host in site.hosts}
     if word == "all":
         return names
-    return {name for name, _ in groups[word]} if word in groups else set(fnmatch.filter(names, word))
+    if word in groups:
+        return {name for name, _ in groups[word]}
+    if found := set(fnmatch.filter(names, word)):
+        return found
+    try:
+        chosen = {f"@hft/{host.name}" for host in select(site, word)}
+    except InventoryError as error:
+        raise SystemExit(f"hft: --{option} {word!r} matches no host: {error}") from None
+    entries = {entry[0]: entry for group in groups.values() for entry in group}
+    groups[word] = [entries[name] for name in sorted(chosen)]
+    return chosen
 
 
 def host_data(site: Site, host: Host) -> dict[str, Any]:

@@ -4,8 +4,9 @@ A `--limit` that matches nothing is an error, never a run over zero hosts (with 
 believe in a change that never happened). Waves take one failure domain out of service at a time: the canary
 alone first, then the rest, one domain after another.
 
-The words of a limit, separated by commas: a name or a pattern of names (`engine-*`); `KEY:VALUE` with a
-pattern as value, where KEY is `role`, `domain`, `profile`, `class` or `group` (a group as pyinfra sees it:
+The words of a limit, separated by commas: a name, a pattern of names (`engine-*`) or a range
+(`engine-[001-120,300]`); `@FILE`, the words in a file (inventory/limit_words.py); `KEY:VALUE` with a pattern
+as value, where KEY is `role`, `domain`, `profile`, `class` or `group` (a group as pyinfra sees it:
 inventory/groups.py); and any of these behind `!`, which takes hosts away, wherever it stands. Only `!` words
 take from all hosts. No name of a host holds a colon or begins with `!`, so no word has two readings.
 """
@@ -13,9 +14,10 @@ take from all hosts. No name of a host holds a colon or begins with `!`, so no w
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from inventory.errors import InventoryError
+from inventory.limit_words import patterns_of, words_of
 from inventory.model import Host, Site
 from inventory.suggest import nearest
 
@@ -38,7 +40,7 @@ def select(site: Site, limit: str | None = None) -> tuple[Host, ...]:
     """The hosts that LIMIT names (the words of the module's head), in inventory order."""
     if limit is None:
         return site.hosts
-    terms = [term for word in limit.split(",") if (term := word.strip())]
+    terms = words_of(limit)
     if not terms:
         raise InventoryError(f"{site.name}: an empty --limit selects no host; leave it out to select all")
     chosen: set[str] = set()
@@ -58,18 +60,29 @@ def _matching(site: Site, term: str) -> set[str]:
     key, colon, value = term.partition(":")
     if not colon:
         names = [host.name for host in site.hosts]
-        found = set(fnmatch.filter(names, term))
+        found = _matched(names, term)
         what, known = ("host matches" if any(c in term for c in "*?[") else "host is called"), names
     elif key in KEYS:
-        found = {
-            host.name for host in site.hosts if any(fnmatch.fnmatchcase(v, value) for v in KEYS[key](host))
-        }
-        what, known = f"host is of {key}", sorted({v for host in site.hosts for v in KEYS[key](host)})
+        known_values = {value for host in site.hosts for value in KEYS[key](host)}
+        wanted = _matched(known_values, value)
+        found = {host.name for host in site.hosts if wanted.intersection(KEYS[key](host))}
+        what, known = f"host is of {key}", sorted(known_values)
         term = value
     else:
         raise InventoryError(f"{site.name}: --limit knows no key {key!r}{nearest(key, KEYS)}")
     if not found:
         raise InventoryError(f"{site.name}: no {what} {term!r}{nearest(term, known)}")
+    return found
+
+
+def _matched(values: Collection[str], term: str) -> set[str]:
+    """The values that one pattern, or the ranges in it, stand for."""
+    found, known = set[str](), frozenset(values)
+    for pattern in patterns_of(term):
+        if any(c in pattern for c in "*?["):
+            found |= set(fnmatch.filter(known, pattern))
+        elif pattern in known:
+            found.add(pattern)
     return found
 
 

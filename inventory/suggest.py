@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 _SHOWN_MAX = 20
 # Of `--limit`, whose grammar is inventory/selection.py; here, where looking it up loads nothing.
-LIMIT_HELP = "Names, patterns, role:R, domain:D, profile:P, class:C, group:G by commas; ! takes away."
+LIMIT_HELP = "Names, patterns, e[1-9], @FILE, role: domain: profile: class: group: by commas; ! takes away."
 _WORD_MAX = 64  # what is longer was not mistyped, and comparing costs its length squared
 
 

@@ -11,6 +11,12 @@ from transport.child import stopped
 Subject = TypeVar("Subject")
 Answer = TypeVar("Answer")
 THREADS_MOST = 32
+_MOST = [THREADS_MOST]
+
+
+def act_on(most: int) -> None:
+    """From now on at most MOST subjects at once (`--parallel`); 1 is one after the other."""
+    _MOST[0] = max(1, min(most, THREADS_MOST))
 
 
 def at_once(
@@ -25,7 +31,7 @@ def at_once(
     """
     if not subjects:
         return []
-    with ThreadPoolExecutor(max_workers=min(len(subjects), THREADS_MOST)) as pool:
+    with ThreadPoolExecutor(max_workers=min(len(subjects), _MOST[0])) as pool:
         futures = [pool.submit(act, subject) for subject in subjects]
         try:
             meanwhile()

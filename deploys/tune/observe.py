@@ -9,7 +9,7 @@ from deploys.tune import render
 from deploys.tune.host_state import OBSERVE_SCRIPT, HostState, parse_observed
 from inventory.model import Host
 from transport.at_once import at_once
-from transport.errors import HostError
+from transport.errors import HostError, UnreachableError
 from transport.ssh import Ssh
 
 OBSERVE_TIMEOUT_S = 60.0
@@ -20,8 +20,8 @@ def observe(ssh: Ssh) -> HostState:
     return parse_observed(ssh.name, ssh.run_script(OBSERVE_SCRIPT, "/", timeout_s=OBSERVE_TIMEOUT_S))
 
 
-def look(hosts: Sequence[Host]) -> dict[str, HostState | HostError]:
-    """What each host shows, or why it could not be seen."""
+def look(hosts: Sequence[Host], *, retries: int = 0) -> dict[str, HostState | HostError]:
+    """What each host shows, or why it could not be seen; who does not answer is asked RETRIES times more."""
 
     def one(host: Host) -> HostState | HostError:
         try:
@@ -33,7 +33,9 @@ def look(hosts: Sequence[Host]) -> dict[str, HostState | HostError]:
             return DeployError(host.name, f"its answer cannot be read ({type(error).__name__}: {said})")
 
     answers = at_once(one, hosts, meanwhile=render.prepare)
-    return dict(zip((host.name for host in hosts), answers, strict=True))
+    seen = dict(zip((host.name for host in hosts), answers, strict=True))
+    silent = [host for host in hosts if isinstance(seen[host.name], UnreachableError)]
+    return seen | look(silent, retries=retries - 1) if silent and retries > 0 else seen
 
 
 def look_at(host: Host) -> HostState:

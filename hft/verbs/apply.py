@@ -9,9 +9,9 @@ changes hosts.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -26,6 +26,8 @@ from hft.changing import Change, ask, carry_out, roll_out, rolled_out
 from hft.errors import Exit, HftError, HostsError, exit_code_of
 from hft.locks import SiteLock, site_lock
 from hft.plan_store import keep
+from hft.saved_plans import SavedPlan
+from hft.saved_plans import read as read_saved
 from hft.sites import load
 from hft.views.apply import as_planned, reboot_order, show_pending
 from inventory.bounded import FILE_MAX, read_bounded, reason_of
@@ -34,9 +36,14 @@ from inventory.model import Host, Site
 from inventory.selection import select
 from inventory.suggest import nearest
 from transport.errors import HostError, UnreachableError, sentence
+from transport.hint import command
 from transport.show import tell
+from tuning.plan.planner import plan as make_plan
 from tuning.plan.profile import Profile
 from tuning.plan.refusal import Code
+from tuning.topology.reader import read_topology
+
+WITHOUT_MOST = 5  # hosts that a hint leaves out by name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +52,15 @@ class ApplyRequest:
 
     site: Site
     hosts: tuple[Host, ...]
-    profile: Profile | None
-    plan_texts: dict[str, str]
-    drain: bool
-    yes: bool
-    as_json: bool
-    reason: str
-    skip_dark: bool = False
+    profile: Profile | None = None
+    plan_texts: Mapping[str, str] = field(default_factory=dict)
+    saved: Mapping[str, SavedPlan] | None = None  # what `hft plan -o` saved: just that, host by host
+    drain: bool = False
+    yes: bool = False
+    as_json: bool = False
+    reason: str = ""
+    require_all: bool = False
+    retries: int = 0
 
 
 @click.command(
@@ -61,55 +70,80 @@ Examples:
   hft apply --limit engine-1              one host: the plan, a question, the change
   hft apply --yes --reason "new profile"  everything, canary first, no question
   hft apply --drain                       also where an engine runs: stopped, and started again
-  hft apply --skip-dark --limit 'role:engine,!engine-7'    what answers of these; exit 7 if one did not
+  hft apply today.plans                   what `hft plan -o today.plans` saved, and nothing else
+  hft apply --limit 'role:engine,!engine-7'   some; who does not answer is left out, exit code 7
 """
 )
+@click.argument("saved", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @options.INVENTORY
 @options.LIMIT
 @click.option("--profile", metavar="NAME", help="Another profile of the site for these hosts.")
 @click.option("--plan-file", metavar="FILE", help="Apply this plan instead of the planner's, to one host.")
 @options.DRY_RUN
-@options.SKIP_DARK
+@options.REQUIRE_ALL
+@options.RETRIES
+@options.PARALLEL
 @options.YES
 @options.DRAIN
 @options.REASON
 @options.TAKEOVER
 @options.JSON
 def apply(  # noqa: PLR0913, PLR0917  # one for each option
+    saved: Path | None,
     inventory: str | None,
     limit: str | None,
     profile: str | None,
     plan_file: str | None,
     dry_run: bool,
-    skip_dark: bool,
+    require_all: bool,
+    retries: int,
     yes: bool,
     drain: bool,
     reason: str,
     takeover: bool,
     as_json: bool,
 ) -> int:
-    """Bring hosts to their plan, with a trial boot where the boot changes."""
+    """Bring hosts to their plan, with a trial boot where the boot changes.
+
+    FILE is what `hft plan -o FILE` saved: just that is applied, and a host that changed since is refused.
+    """
     site = load(inventory)
+    plans = None if saved is None else saved_plans(saved, site, profile, plan_file)
     hosts = tuned_hosts(site, limit, profile)
+    if plans is not None:
+        hosts = hosts_of(plans, hosts, str(saved))
     request = ApplyRequest(
         site=site,
         hosts=hosts,
         profile=named_profile(site, profile),
         plan_texts=plan_texts(plan_file, hosts),
+        saved=plans,
         drain=drain,
         yes=yes,
         as_json=as_json,
         reason=reason,
-        skip_dark=skip_dark,
+        require_all=require_all,
+        retries=retries,
     )
     if dry_run:
-        decision = decided(request)
-        show_pending(decision.changes, decision.dark, as_json=as_json)
-        if decision.dark:
-            return Exit.UNREACHABLE
-        return Exit.PENDING if any(changes.pending for changes in decision.changes) else Exit.OK
+        return dry_run_of(request)
     with site_lock(site.name, reason or "hft apply", takeover=takeover) as lock:
         return apply_locked(request, lock)
+
+
+def dry_run_of(request: ApplyRequest) -> int:
+    """Show what is pending and who stands in the way; the worst of it is the exit code."""
+    decision = look_and_decide(request)
+    show_pending(decision.changes, decision.dark, decision.wrong, as_json=request.as_json)
+    return exit_code_of_look(decision)
+
+
+def exit_code_of_look(decision: Decision) -> Exit:
+    """The worst of a look at many hosts: one in the way, one that is dark, something pending."""
+    codes = [exit_code_of(error) or Exit.INTERNAL for _, error in decision.wrong]
+    if codes or decision.dark:
+        return next((code for code in codes if code is not Exit.UNREACHABLE), Exit.UNREACHABLE)
+    return Exit.PENDING if any(changes.pending for changes in decision.changes) else Exit.OK
 
 
 def tuned_hosts(site: Site, limit: str | None, profile: str | None) -> tuple[Host, ...]:
@@ -120,6 +154,23 @@ def tuned_hosts(site: Site, limit: str | None, profile: str | None) -> tuple[Hos
         names = ", ".join(host.name for host in chosen)
         raise InventoryError(f"{site.name}: none of {names} has a profile, so there is nothing to apply")
     return hosts
+
+
+def saved_plans(
+    path: Path, site: Site, profile: str | None, plan_file: str | None
+) -> Mapping[str, SavedPlan]:
+    """What a file of saved plans holds; it is not mixed with another plan."""
+    if profile is not None or plan_file is not None:
+        raise InventoryError(f"{path} holds the plans; leave out --profile and --plan-file")
+    return read_saved(path, site.name)
+
+
+def hosts_of(plans: Mapping[str, SavedPlan], hosts: Sequence[Host], path: str) -> tuple[Host, ...]:
+    """The selected hosts of which the file holds a plan; none is a mistake."""
+    found = tuple(host for host in hosts if host.name in plans)
+    if not found:
+        raise InventoryError(f"{path}: holds no plan of a host that is selected{nearest('', plans)}")
+    return found
 
 
 def named_profile(site: Site, name: str | None) -> Profile | None:
@@ -146,21 +197,22 @@ def plan_texts(plan_file: str | None, hosts: Sequence[Host]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What is to be done on each host that answered, and the hosts that did not."""
+    """What is to be done on each host that answered, who did not, and who is in the way."""
 
     changes: tuple[HostChanges, ...]
     dark: tuple[UnreachableError, ...] = ()
+    wrong: tuple[tuple[str, Exception], ...] = ()
 
 
-def decided(request: ApplyRequest) -> Decision:
-    """One look at every host, and what is to be done on each; every host that stands in the way is named."""
-    seen = look(request.hosts)
+def look_and_decide(request: ApplyRequest) -> Decision:
+    """One look at every host, and what is to be done on each."""
+    seen = look(request.hosts, retries=request.retries)
     changes: list[HostChanges] = []
     dark: list[UnreachableError] = []
     wrong: list[tuple[str, Exception]] = []
     for host in request.hosts:
         answer = seen[host.name]
-        if isinstance(answer, UnreachableError) and request.skip_dark:
+        if isinstance(answer, UnreachableError) and not request.require_all:
             dark.append(answer)
         elif isinstance(answer, HostError):
             wrong.append((host.name, answer))
@@ -171,13 +223,20 @@ def decided(request: ApplyRequest) -> Decision:
                 if exit_code_of(error) is None:
                     raise  # no fault of a host: ours
                 wrong.append((host.name, error))
-    if wrong:
-        silent = all(isinstance(error, UnreachableError) for _, error in wrong)
-        hint = "--skip-dark goes on without them" if silent and changes else ""
-        raise HostsError(wrong, hint=sentence("", "no host was changed", hint))
     if not changes:
-        raise HostsError([(one.host, one) for one in dark], hint="so there is nothing to do")
-    return Decision(changes=tuple(changes), dark=tuple(dark))
+        every = [*((one.host, one) for one in dark), *wrong]
+        raise HostsError(every, hint="no host was changed")
+    return Decision(changes=tuple(changes), dark=tuple(dark), wrong=tuple(wrong))
+
+
+def decided(request: ApplyRequest) -> Decision:
+    """The same for a change: who answers and is not as it must be stops it, and each of them is named."""
+    decision = look_and_decide(request)
+    if decision.wrong and request.saved is None:
+        without = command("apply", "--limit", ",".join(f"!{name}" for name, _ in decision.wrong))
+        hint = f"without them: {without}" if len(decision.wrong) <= WITHOUT_MOST else ""
+        raise HostsError(decision.wrong, hint=sentence("", "no host was changed", hint))
+    return decision
 
 
 def ask_about_ports(changes: HostChanges, *, as_json: bool) -> None:
@@ -196,28 +255,42 @@ def decide_one(
     request: ApplyRequest, host: Host, observed: HostState, *, expected: str | None = None
 ) -> HostChanges:
     """What is to be done on one host; refuses another plan than the EXPECTED one."""
-    return decide(
+    saved = request.saved[host.name] if request.saved is not None else None
+    text = saved.plan.to_json() if saved is not None else request.plan_texts.get(host.name)
+    changes = decide(
         request.site,
         host,
         observed,
         profile=request.profile,
-        plan_text=request.plan_texts.get(host.name),
+        plan_text=text,
         expected_plan=expected,
         drained=request.drain,
     )
+    if saved is not None:
+        saved.refuse_other(changes, topology_digest_now(request.site, changes))
+    return changes
+
+
+def topology_digest_now(site: Site, changes: HostChanges) -> str:
+    """The digest of the topology that a host has now, as the planner takes it for this profile."""
+    profile = site.known_profiles.get(changes.plan.profile)
+    if profile is None:
+        raise RefusedError(changes.host.name, f"its plan is of profile {changes.plan.profile}, which is gone")
+    fresh = make_plan(read_topology(changes.observed.snapshot), profile, changes.host.named_ports)
+    return fresh.topology_digest
 
 
 def apply_locked(request: ApplyRequest, lock: SiteLock) -> int:
     """Everything from the look to the last host's outcome, with the site held."""
     decision = close_open_trials(request, decided(request), lock)
-    every, dark = decision.changes, decision.dark
+    every, dark, wrong = decision.changes, decision.dark, decision.wrong
     changing = [changes for changes in every if changes.now or changes.is_staged]
     if changing:
         refuse_active(changing, request)
         for one in changing:
             one.refuse_overruled()
         if not request.as_json:
-            show_pending(every, dark, as_json=False)
+            show_pending(every, dark, wrong, as_json=False)
         for changes in changing:
             ask_about_ports(changes, as_json=request.as_json)
         question = f"Change {len(changing)} host(s), {len(reboot_order(changing))} reboot(s)?"
@@ -227,7 +300,7 @@ def apply_locked(request: ApplyRequest, lock: SiteLock) -> int:
     change = Change(
         site=request.site.name,
         verb="apply",
-        hosts=[*hashes, *(one.host for one in dark)],
+        hosts=[*hashes, *(one.host for one in dark), *(name for name, _ in wrong)],
         reason=request.reason,
         as_json=request.as_json,
         recorded={"plan_hashes": hashes},
@@ -236,6 +309,7 @@ def apply_locked(request: ApplyRequest, lock: SiteLock) -> int:
 
     def run(told: Told) -> None:
         told([outcome_of(one.host, one) for one in dark])
+        told([outcome_of(name, error) for name, error in wrong])
         told([unchanged(changes) for changes in every if changes not in changing])
         rolled_out(changing, lambda: steps_of(request), lock, told, guard)
 

@@ -79,18 +79,27 @@ def _source_options(command: Command) -> Command:
     epilog="""\b
 Examples:
   hft plan --host engine-1                    what engine-1 should be, and what is pending there
+  hft plan --limit 'role:engine' -o today.plans  many hosts; later: hft apply today.plans
   hft plan --tree captures/rack4 --profile engine
   hft plan --local --json | jq .plan_hash
-Exit code: 3 when changes are pending on a live host, 2 when the host is refused, else 0.
+Exit code: 3 when changes are pending on a live host (0 once they are saved), 2 when a host is refused, 7 when
+one does not answer, else 0.
 """
 )
 @click.option("--host", metavar="NAME", help="A host of the inventory, asked over SSH.")
+@options.LIMIT
+@click.option("-o", "--output", metavar="FILE", help="Save the plans of these hosts for hft apply FILE.")
+@options.RETRIES
+@options.PARALLEL
 @_source_options
 @click.option("--profile", metavar="NAME", help="Default: the host's own, else `engine`.")
 @click.option("--json", "as_json", is_flag=True, help="The plan as one JSON document on standard output.")
 def plan(  # noqa: PLR0913  # one argument for each option
     *,
     host: str | None,
+    limit: str | None,
+    output: str | None,
+    retries: int,
     tree: str | None,
     snapshot_file: str | None,
     local: bool,
@@ -98,7 +107,23 @@ def plan(  # noqa: PLR0913  # one argument for each option
     profile: str | None,
     as_json: bool,
 ) -> int:
-    """Print the plan of a host: every CPU and every setting with its why."""
+    """Print the plan of a host: every CPU and every setting with its why. Of many: what is pending."""
+    if limit is not None or output is not None:
+        if tree is not None or snapshot_file is not None or local or (host is not None and limit is not None):
+            raise click.UsageError(
+                "--limit and -o go with hosts of the inventory, --host NAME or --limit HOSTS"
+            )
+        from hft.verbs.plan_many import plan_many
+
+        chosen = host if host is not None else limit
+        return plan_many(
+            inventory=inventory,
+            limit=chosen,
+            profile=profile,
+            output=output,
+            retries=retries,
+            as_json=as_json,
+        )
     look = _look(host, tree, snapshot_file, local=local, inventory=inventory, profile=profile)
     try:
         topology = read_topology(look.snapshot)

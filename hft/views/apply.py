@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from deploys.rollout.outcome import HostOutcome, Result
+from deploys.tune.changes import Change
 from deploys.tune.host_changes import HostChanges
-from hft.errors import Exit
+from hft.errors import Exit, line_of
+from hft.views.names import fold, fold_in_order
 from inventory.model import Host
 from inventory.selection import waves
 from transport.errors import HostError
+from transport.hint import command
 from transport.show import Style, Styled, tell, tell_document
+from tuning.cpuset import CpuSet
+
+FLEET_MIN, FLEET_LINES = 20, 44  # hosts, from which on one screen has to hold them; its lines for groups
+NAMED_MOST = 5
+_CPU = re.compile(r"\.cpu([0-9]+)$")
 
 EXIT_BY_RESULT: dict[Result, Exit] = {
     "rolled_back": Exit.ROLLED_BACK,
@@ -23,32 +32,110 @@ EXIT_BY_RESULT: dict[Result, Exit] = {
 }
 
 
-def show_pending(works: Sequence[HostChanges], dark: Sequence[HostError] = (), *, as_json: bool) -> None:
+def show_pending(
+    works: Sequence[HostChanges],
+    dark: Sequence[HostError] = (),
+    wrong: Sequence[tuple[str, Exception]] = (),
+    *,
+    as_json: bool,
+) -> None:
     """Every pending setting with its why, once for all hosts that need the same; then the order and a sum."""
     if as_json:
-        tell_document(pending_document(works, dark))
+        tell_document(pending_document(works, dark, wrong))
         return
-    for alike in _alike(works):
-        work = alike[0]
-        names, count = ", ".join(one.host.name for one in alike), len(work.pending)
-        stands = f"{count} pending, plan {work.plan.plan_hash[:12]}" if count else as_planned(work)
-        tell(f"{names}: {stands}")
-        for item in work.now:
-            tell(f"  {item.concern:<10} {item.sentence}")
-            tell(Styled(f"             {item.why}", "dim"))
-        for item in work.waiting:
-            tell(f"  {item.concern:<10} {item.sentence}  (waits: {work.waits_for})")
-        for item in work.refused:
-            tell(f"  {item.concern:<10} {item.sentence}  (refused: {item.refused})")
-    for one in dark:
+    groups = list(_alike(works))
+    if len(works) > FLEET_MIN:
+        _show_fleet(groups)
+    else:
+        for alike in groups:
+            _show_group(alike)
+    if len(dark) > NAMED_MOST:
+        names = fold([one.host for one in dark])
+        tell(f"{names}: ", Styled("skipped", "yellow"), ", no answer; each with its reason in --json")
+    for one in dark if len(dark) <= NAMED_MOST else ():
         tell(f"{one.host}: ", Styled("skipped", "yellow"), f": {one.seen}")
+    for host, error in wrong:
+        tell(Styled("in the way", "red"), f": {line_of(host, error)}")
     rebooting = reboot_order(works)
     if rebooting:
-        tell(f"reboots, in this order, each a trial boot that comes back by itself: {', '.join(rebooting)}")
-    if len(works) + len(dark) > 1:
-        busy = sum(bool(work.pending) for work in works)
-        left = f", {len(dark)} skipped" if dark else ""
-        tell(f"{len(works) + len(dark)} hosts: {busy} with changes, {len(works) - busy} as planned{left}")
+        tell(
+            f"reboots, in this order, each a trial boot that comes back by itself: {fold_in_order(rebooting)}"
+        )
+    if (every := len(works) + len(dark) + len(wrong)) > 1:
+        tell(f"{every} hosts: {_sum(works, dark, wrong)}")
+
+
+def _sum(
+    works: Sequence[HostChanges], dark: Sequence[HostError], wrong: Sequence[tuple[str, Exception]]
+) -> str:
+    busy = [work for work in works if work.pending]
+    count = sum(len(work.pending) for work in busy)
+    said = [f"{len(busy)} with changes", f"{len(works) - len(busy)} as planned"]
+    said += [f"{len(dark)} skipped"] if dark else []
+    said += [f"{len(wrong)} in the way"] if wrong else []
+    return f"{', '.join(said)}; {count} pending in all" if count else ", ".join(said)
+
+
+def _show_group(alike: Sequence[HostChanges]) -> None:
+    """Each pending setting of one host, or of several that stand alike, with its why."""
+    work = alike[0]
+    tell(f"{fold([one.host.name for one in alike])}: {_head(work)}")
+    for item, key in folded(work.now):
+        tell(f"  {item.concern:<10} {item.sentence.replace(item.key, key, 1)}")
+        tell(Styled(f"             {item.why}", "dim"))
+    for item, key in folded(work.waiting):
+        said = item.sentence.replace(item.key, key, 1)
+        tell(f"  {item.concern:<10} {said}  (waits: {work.waits_for})")
+    for item in work.refused:
+        tell(f"  {item.concern:<10} {item.sentence}  (refused: {item.refused})")
+
+
+def _head(work: HostChanges) -> str:
+    count = len(work.pending)
+    return f"{count} pending, plan {work.plan.plan_hash[:12]}" if count else as_planned(work)
+
+
+def folded(items: Sequence[Change]) -> list[tuple[Change, str]]:
+    """The items, those of one kind on many CPUs once, with the key that stands for all of them."""
+    groups: dict[tuple[object, ...], list[Change]] = {}
+    for item in items:
+        stem = _CPU.sub("", item.key)
+        likeness = (item.concern, stem, item.seen.replace(item.key, stem, 1), item.why, item.way_out)
+        groups.setdefault(likeness, []).append(item)
+    return [(alike[0], _key_of(alike)) for alike in groups.values()]
+
+
+def _key_of(alike: Sequence[Change]) -> str:
+    if len(alike) == 1:
+        return alike[0].key
+    numbers = CpuSet.of(int(found[1]) for item in alike if (found := _CPU.search(item.key)))
+    return f"{_CPU.sub('', alike[0].key)}.cpu[{numbers.list_text()}]"
+
+
+def _show_fleet(groups: Sequence[Sequence[HostChanges]]) -> None:
+    """Many hosts on one screen: who stands alike, and which settings are pending there, by concern."""
+    room = FLEET_LINES
+    for number, alike in enumerate(groups):
+        if number and room <= 0:
+            left = groups[number:]
+            hosts = sum(len(one) for one in left)
+            tell(f"and {hosts} hosts more in {len(left)} groups of their own: --json, or --limit HOSTS")
+            break
+        work = alike[0]
+        names = fold([one.host.name for one in alike])
+        tell(f"{len(alike)} hosts, {names}: {_head(work)}" if len(alike) > 1 else f"{names}: {_head(work)}")
+        by_concern: dict[str, list[str]] = {}
+        for item, key in (*folded(work.now), *folded(work.waiting)):
+            by_concern.setdefault(item.concern, []).append(key)
+        for concern, keys in by_concern.items() if room > len(by_concern) else ():
+            count = sum(item.concern == concern for item in work.pending)
+            tell(f"  {concern:<10} {count:>3}  {', '.join(keys)}")
+        for item in work.refused if room > len(by_concern) else ():
+            tell(f"  {item.concern:<10}      {item.key}  (refused: {item.refused})")
+        room -= 1 + len(by_concern) + len(work.refused)
+    first = next((alike[0].host.name for alike in groups if alike[0].pending), None)
+    if first is not None:
+        tell(f"each setting with its values and its why: {command('apply', '--dry-run', '--limit', first)}")
 
 
 def _alike(works: Sequence[HostChanges]) -> Iterable[Sequence[HostChanges]]:
@@ -75,12 +162,17 @@ def reboot_order(works: Sequence[HostChanges]) -> list[str]:
     return [host.name for wave in waves(rebooting) for host in wave]
 
 
-def pending_document(works: Sequence[HostChanges], dark: Sequence[HostError] = ()) -> dict[str, Any]:
+def pending_document(
+    works: Sequence[HostChanges],
+    dark: Sequence[HostError] = (),
+    wrong: Sequence[tuple[str, Exception]] = (),
+) -> dict[str, Any]:
     """The pending settings as documented JSON."""
     return {
         "schema": 1,
         "reboots": reboot_order(works),
         "skipped": [{"host": one.host, "note": one.seen} for one in dark],
+        "in_the_way": [{"host": host, "error": line_of(host, error)} for host, error in wrong],
         "hosts": [
             {
                 "host": work.host.name,

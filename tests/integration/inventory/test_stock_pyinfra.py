@@ -79,3 +79,15 @@ def test_a_limit_that_leaves_nobody_is_an_error(
 def test_a_limit_that_leaves_somebody_is_taken(state: Path, words: tuple[str, ...]) -> None:
     done = pyinfra(str(DEFAULT), "debug-inventory", *words)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--limit", "role:engine,!engine-2"), ("--limit", "engine-[1-2]", "--exclude", "engine-2")],
+    ids=" ".join,
+)
+def test_pyinfra_selects_as_hft_does(state: Path, words: tuple[str, ...]) -> None:
+    """The file is no deploy, so it fails at the host that it is first asked of: that one was selected."""
+    done = pyinfra(str(DEFAULT), "exec", "--dry", "-y", *words, "--", "true")
+    assert "@hft/engine-1" in done.stdout + done.stderr, done.stderr
+    assert "@hft/engine-2" not in done.stdout + done.stderr

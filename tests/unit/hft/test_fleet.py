@@ -12,6 +12,7 @@ import pytest
 
 from deploys.errors import DeployError, RefusedError
 from deploys.rollout.outcome import outcome_of
+from deploys.tune.changes import Change
 from hft.cli import run_guarded
 from hft.errors import Exit, HostsError
 from hft.verbs import apply as verb
@@ -29,17 +30,14 @@ HOSTS = tuple(
 DARK = UnreachableError("e2", "no answer from 192.0.2.2 port 22 within 10 s")
 
 
-def request(*, skip_dark: bool = False) -> ApplyRequest:
-    return ApplyRequest(
-        site=Site(name="rack", hosts=HOSTS), hosts=HOSTS, profile=None, plan_texts={}, drain=False, yes=True,
-        as_json=False, reason="", skip_dark=skip_dark,
-    )  # fmt: skip
+def request(*, require_all: bool = False) -> ApplyRequest:
+    return ApplyRequest(site=Site(name="rack", hosts=HOSTS), hosts=HOSTS, yes=True, require_all=require_all)
 
 
 def looked(monkeypatch: pytest.MonkeyPatch, **wrong: Exception) -> None:
     """Every host answers but those that are named; what is decided for a host is its name."""
     seen = {host.name: wrong.get(host.name, "answer") for host in HOSTS}
-    monkeypatch.setattr(verb, "look", lambda _hosts: seen)
+    monkeypatch.setattr(verb, "look", lambda _hosts, retries: seen)
     monkeypatch.setattr(verb, "decide_one", lambda _request, host, _answer: SimpleNamespace(host=host))
 
 
@@ -48,15 +46,15 @@ def names(decision: Decision) -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize("kind", [UnreachableError, CannotRunError])
-def test_a_dark_host_stops_all_unless_it_is_to_be_skipped(
+def test_a_dark_host_is_left_out_unless_all_are_required(
     kind: type[HostError], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked(monkeypatch, e2=kind("e2", "dark"))
     with pytest.raises(HostsError) as caught:
-        decided(request())
+        decided(request(require_all=True))
     assert caught.value.exit_code is Exit.UNREACHABLE
-    assert "--skip-dark goes on without them" in caught.value.hint
-    assert names(decided(request(skip_dark=True))) == (["e1", "e3"], ["e2"])
+    assert "without them: hft apply --limit '!e2'" in caught.value.hint
+    assert names(decided(request())) == (["e1", "e3"], ["e2"])
 
 
 @pytest.mark.parametrize(
@@ -70,7 +68,7 @@ def test_a_dark_host_stops_all_unless_it_is_to_be_skipped(
 def test_only_silence_may_be_skipped(wrong: HostError, code: Exit, monkeypatch: pytest.MonkeyPatch) -> None:
     looked(monkeypatch, e1=UnreachableError("e1", "dark"), e2=wrong)
     with pytest.raises(HostsError) as caught:
-        decided(request(skip_dark=True))
+        decided(request())
     assert caught.value.exit_code is code
     assert [host for host, _ in caught.value.errors] == ["e2"]
 
@@ -78,7 +76,7 @@ def test_only_silence_may_be_skipped(wrong: HostError, code: Exit, monkeypatch: 
 def test_all_dark_is_no_run_over_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     looked(monkeypatch, **{host.name: UnreachableError(host.name, "dark") for host in HOSTS})
     with pytest.raises(HostsError) as caught:
-        decided(request(skip_dark=True))
+        decided(request())
     assert caught.value.exit_code is Exit.UNREACHABLE
 
 
@@ -112,10 +110,7 @@ def test_a_skipped_host_ends_the_run_as_unreachable_and_hides_no_worse_end() -> 
 
 
 def alike(name: str, plan: str, *keys: str) -> Any:
-    items = [
-        SimpleNamespace(concern="sysctl", sentence=f"{key}: 60 -> 10", why="w", key=key, mode="safe")
-        for key in keys
-    ]
+    items = [Change(concern="sysctl", seen=f"{key}: 60 -> 10", why="w", key=key, mode="safe") for key in keys]
     return SimpleNamespace(
         host=next(host for host in HOSTS if host.name == name), now=tuple(items), waiting=(),
         pending=tuple(items), refused=(), waits_for="", is_boot_pending=False,
@@ -129,7 +124,7 @@ def test_hosts_that_need_the_same_are_shown_once_with_a_sum(capsys: pytest.Captu
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "e1, e3: 1 pending, plan aaaaaaaaaaaa"
     assert sum("vm.swappiness" in line for line in lines) == 1
-    assert lines[-1] == "3 hosts: 2 with changes, 1 as planned"
+    assert lines[-1] == "3 hosts: 2 with changes, 1 as planned; 2 pending in all"
 
 
 DARK_SITE = {
