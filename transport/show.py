@@ -73,6 +73,12 @@ def tell_document(value: Any) -> None:
     _write(sys.stdout, text + "\n")
 
 
+def clear_screen() -> None:
+    """Empty a terminal (ECMA-48: cursor home, erase the display); elsewhere nothing."""
+    if shows_colours(sys.stdout):
+        _write(sys.stdout, "\x1b[H\x1b[2J")
+
+
 def forget_documents() -> None:
     """A new command begins."""
     _TOLD.clear()

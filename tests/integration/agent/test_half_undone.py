@@ -22,7 +22,7 @@ from deploys.errors import HalfUndoneError, RolledBackError
 from deploys.rollout.outcome import outcome_of
 from hft.errors import Exit
 from hft.host_status import Answer, Standing
-from hft.verbs.status import Report, sentences
+from hft.site_report import Report, sentences
 from hft.views.apply import exit_code_of_ends
 from tests.support import kill_harness as small
 from tests.support.transactions import OTHER, leave_open, raw, run, small_host

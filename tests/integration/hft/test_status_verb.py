@@ -27,7 +27,7 @@ from hft import run_log
 from hft.errors import Exit
 from hft.host_status import Standing, read_answer
 from hft.locks import site_lock
-from hft.verbs.status import Report, sentences
+from hft.site_report import Report, sentences
 from inventory.enrolment import Enrolled, write_enrolled
 from inventory.model import Host, Identity
 from tests.support.checkout import ROOT
@@ -90,7 +90,8 @@ def test_managed_host_shows_entry_and_committed_plan(hft: Callable[..., Any], en
     assert (hosts["e1"]["entry"], hosts["e1"]["committed"]) == ("good", "a" * 64)
     table = hft("status", "--inventory", enrolled.inventory).out
     assert "aaaaaaaa" in table
-    assert "good" in table
+    (enrolled.folder / "cmdline").write_text("quiet\n")
+    assert "up, foreign" in hft("status", "--inventory", enrolled.inventory).out
 
 
 def test_open_transaction_is_read_from_its_journal(hft: Callable[..., Any], enrolled: Any) -> None:
@@ -214,7 +215,7 @@ def test_how_far_a_look_got_is_a_field_and_only_silence_is_dark(
         code, hosts = seen(hft, enrolled, *more)
         state = hft("status", "--inventory", enrolled.inventory, *more).out.splitlines()[2].split("  ")
         assert (code == 0) == hosts["e1"]["reachable"] == (hosts["e1"]["answer"] in ("answered", "busy"))
-        return hosts["e1"]["answer"], next(word.strip() for word in state[1:] if word.strip())
+        return hosts["e1"]["answer"], [word.strip() for word in state if word.strip()][2]
 
     enrolled.has_record(STATE)
     assert got() == ("answered", "up")

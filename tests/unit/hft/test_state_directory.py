@@ -17,7 +17,7 @@ from hft.host_status import Answer, Standing
 from hft.locks import Holder, holder_of, lock_path, site_lock
 from hft.run_lines import canonical, hash_of
 from hft.run_log import append, records_path
-from hft.verbs.status import Report, as_document, sentences
+from hft.site_report import Report, as_document, sentences
 from inventory.errors import StateError
 from inventory.state_dir import read_plain, replacing, state_root
 from tests.support.hostile import wrong_documents
