@@ -41,5 +41,5 @@ def test_a_hint_runs_as_printed(words: tuple[str, ...], hft: Callable[..., Any],
         return
     assert "no host is called" not in said.err
     assert "lab" not in said.err, "it is the made site that was asked"
-    if "HOST" in words:
+    if "HOST" in words and words[0] != "show":  # there it stands for the name of a run
         assert "HOST" in said.out + said.err
