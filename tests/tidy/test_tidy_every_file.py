@@ -203,6 +203,7 @@ GATES = (
     Gate(files=("LICENSE",), read=licence),
     Gate(files=("*.facts",), read=used_by("tests/unit/checks/conftest.py")),
     Gate(files=("tests/cases/*.cfg",), read=used_by("tests/unit/agent/test_menu_wait.py")),
+    Gate(files=("tests/cases/*-head.txt",), read=used_by("tests/support/settings_page.py")),
     Gate(
         files=(f"{GUEST_FILES}/etc/default/grub", f"{GUEST_FILES}/etc/initramfs-tools/conf.d/*"),
         read=shell_words,
