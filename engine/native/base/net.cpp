@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -83,6 +84,13 @@ std::uint16_t port_of(const Fd& socket) {
   return ntohs(address.sin_port);
 }
 
+std::uint32_t peer_of(const Fd& socket) {
+  sockaddr_in address{};
+  socklen_t length = sizeof address;
+  const int got = ::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&address), &length);
+  return got == 0 && address.sin_family == AF_INET ? ntohl(address.sin_addr.s_addr) : 0;
+}
+
 Fd listen_tcp(const Endpoint& at) {
   Fd fd = open_socket(AF_INET, SOCK_STREAM);
   set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1, "SO_REUSEADDR");
@@ -116,6 +124,16 @@ Fd start_connect_tcp(const Endpoint& to, int send_buffer_bytes) {
   const int size = send_buffer_bytes;
   if (size != 0) ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   return starts_connecting(fd, to) || errno == EINPROGRESS ? std::move(fd) : Fd();
+}
+
+void die_with_silent_peer(const Fd& socket, int after_ms) {
+  const int on = 1, tries = 3;
+  const int every_s = std::max(1, after_ms / 1000 / (tries + 1));
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &after_ms, sizeof after_ms);
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_KEEPIDLE, &every_s, sizeof every_s);
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof tries);
 }
 
 int error_of(const Fd& socket) {

@@ -45,6 +45,11 @@ struct Endpoint {
 // even start. `send_buffer_bytes`: what the kernel may hold back; 0 leaves it alone.
 [[nodiscard]] Fd start_connect_tcp(const Endpoint& to, int send_buffer_bytes = 0);
 [[nodiscard]] int error_of(const Fd& socket);
+// A peer that is gone without a word ends the connection after so long, whether or not anything is sent (tcp(7)).
+void die_with_silent_peer(const Fd& socket, int after_ms);
+
+// The address of the other end, as one number; 0 when there is none.
+[[nodiscard]] std::uint32_t peer_of(const Fd& socket);
 
 // Empty when nobody waits.
 [[nodiscard]] Fd accept_from(const Fd& listener);

@@ -14,6 +14,8 @@ namespace hft::gateway {
 namespace {
 
 constexpr std::size_t kRequestBytesMax = 1 << 20;
+constexpr std::size_t kUnreadBytesMax = 1 << 20;  // answers that a caller has not read: it gets no more before
+constexpr std::size_t kCallersMax = 64;
 
 Asker asker_of(const base::Fd& socket) {
   ucred peer{};
@@ -34,7 +36,10 @@ class AdminServer::Caller : public Source {
 
   void on_events(std::uint32_t events) override {
     if (is_gone_) return;
-    if (events & EPOLLOUT) flush();
+    if (events & EPOLLOUT) {
+      flush();
+      serve();
+    }
     if (is_gone_ || !(events & (EPOLLIN | EPOLLERR | EPOLLHUP))) return;
     char buffer[16384];
     const auto got = ::recv(socket_.get(), buffer, sizeof buffer, 0);
@@ -43,15 +48,15 @@ class AdminServer::Caller : public Source {
     const std::string_view bytes(buffer, static_cast<std::size_t>(got));
     if (is_too_long_ || request_.size() + bytes.size() > kRequestBytesMax) return read_on(bytes);
     request_.append(bytes);
-    if (is_waiting_) kill_ahead();
-    else serve();
+    serve();
+    if (!is_gone_ && !is_free()) kill_ahead();
   }
 
   const std::uint64_t number;
 
  private:
   void serve() {
-    for (auto end = request_.find('\n'); end != std::string::npos && !is_waiting_; end = request_.find('\n')) {
+    for (auto end = request_.find('\n'); end != std::string::npos && is_free(); end = request_.find('\n')) {
       const auto line = request_.substr(0, end);
       request_.erase(0, end + 1);
       ahead_ = 0;
@@ -62,6 +67,8 @@ class AdminServer::Caller : public Source {
       });
     }
   }
+
+  bool is_free() const { return !is_waiting_ && !is_gone_ && unsent_.size() < kUnreadBytesMax; }
 
   // A kill does not wait behind a request of its own connection: done now, answered when it is its turn.
   void kill_ahead() {
@@ -138,6 +145,7 @@ base::Failure AdminServer::listen() {
 void AdminServer::on_events(std::uint32_t) {
   auto fd = base::accept_from(socket_);
   if (!fd) return;
+  if (callers_.size() >= kCallersMax) return;
   auto caller = std::make_unique<Caller>(*this, std::move(fd), ++seen_);
   if (caller->start()) callers_.emplace(caller->number, std::move(caller));
 }

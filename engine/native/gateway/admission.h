@@ -6,7 +6,7 @@
 //
 // Every message is judged at forward time, never ahead of it. The order of the questions is part of the contract:
 // who you are (claim, epoch), whether you may send at all (shadow, venue), and only for what opens risk: latch,
-// numbering, limits. Cancels stop at the first group, so a stale engine cannot cancel what its successor placed,
+// age, numbering, limits. Cancels stop at the first group, so a stale engine cannot cancel what its successor placed,
 // and a latched one can still clean up.
 #pragma once
 
@@ -40,6 +40,7 @@ struct Ticket {
   std::string slot;
   std::string nonce;  // hex
   Approval runs;
+  std::string process = {};  // boot, pid and start time: no two processes have the same
 };
 
 struct Hello {
@@ -62,6 +63,7 @@ struct Admitted {
   Egress egress = Egress::test;
   std::string holder;  // HOST/SLOT, or the slot alone where no ticket says the host
   Approval runs;
+  std::string process = {};  // empty where no ticket says it
 };
 
 inline bool is_same_major(std::string_view theirs, std::string_view ours) {
@@ -79,17 +81,18 @@ inline Reason check_ticket(const Hello& hello, std::string_view nonce) {
 
 // HOUSE admits HELLO on the connection with NONCE (hex)? SLOT_KNOWN: an account is open to its slot.
 inline Admitted admit(const House& house, const Hello& hello, std::string_view nonce, bool slot_known) {
-  auto refused = [](Reason reason) { return Admitted{reason, Egress::test, {}, {}}; };
+  auto refused = [](Reason reason) { return Admitted{reason, Egress::test, {}, {}, {}}; };
   if (!is_same_major(hello.contract, kContractVersion)) return refused(Reason::contract_version);
   const auto egress = egress_named(hello.egress);
   if (!egress) return refused(Reason::egress_unknown);
   if (!slot_known) return refused(Reason::slot_unknown);
   if (hello.has_ticket && (house.is_test || house.is_drill_build)) return refused(Reason::production_ticket);
   if (house.is_test != (*egress == Egress::test)) return refused(Reason::test_only);
-  if (house.is_test) return {Reason::ok, *egress, hello.slot, {}};
+  if (house.is_test) return {Reason::ok, *egress, hello.slot, {}, {}};
   const auto reason = check_ticket(hello, nonce);
   if (reason != Reason::ok) return refused(reason);
-  return {Reason::ok, *egress, hello.ticket->host + "/" + hello.ticket->slot, hello.ticket->runs};
+  const auto& ticket = *hello.ticket;
+  return {Reason::ok, *egress, ticket.host + "/" + ticket.slot, ticket.runs, ticket.process};
 }
 
 enum class Kind : std::uint8_t { enter, replace, cancel, modify, mass_cancel, disable, enable, query };
@@ -118,18 +121,21 @@ struct Party {
   std::uint64_t epoch = 0;
   std::string clordid_prefix;  // the claimed epoch as the five characters a ClOrdID begins with
   std::uint32_t last_urn = 0;  // on this connection; starts at what the venue has answered
+  std::string process = {};
 };
 
 struct Moment {
   std::int64_t now_ns = 0;
   std::int64_t now_utc_ns = 0;
   bool is_venue_ready = true;
+  std::uint64_t waited_ns = 0;  // at most so long lay the message in a buffer before it was looked at
 };
 
 struct Gate {
   House house;
   bool is_epoch_enforced = true;  // false only in a drill build
   bool needs_limits = true;
+  std::uint64_t order_age_max_ns = UINT64_MAX;
   EpochState epoch;
   Latch latch;
   std::optional<Limits> limits;
@@ -148,8 +154,8 @@ struct Account {
 inline Reason judge_claim(const Gate& gate, const Party& party, std::uint64_t epoch, const Origin& origin) {
   if (party.is_claimed) return Reason::claim_twice;
   if (party.egress == Egress::shadow) return Reason::ok;
-  const auto reason =
-      gate.house.is_test ? gate.epoch.claim_unsigned(epoch) : gate.epoch.claim(epoch, party.holder, party.runs);
+  const auto reason = gate.house.is_test ? gate.epoch.claim_unsigned(epoch)
+                                         : gate.epoch.claim(epoch, party.holder, party.runs, party.process);
   const bool is_stale = reason == Reason::stale_epoch;
   // Stale before latched: who is both must hear that he is no leader any more, or he asks for ever.
   if (is_stale && gate.is_epoch_enforced) return reason;
@@ -185,6 +191,7 @@ inline Reason judge(const Gate& gate, const Party& party, const Account& account
   if (!moment.is_venue_ready) return Reason::venue_down;
   if (!opens_risk(message.kind)) return Reason::ok;
   if (gate.latch.stops(account.origin(party))) return Reason::latched;
+  if (moment.waited_ns > gate.order_age_max_ns) return Reason::order_old;
   const auto numbered = judge_urn(party, message);
   return numbered == Reason::ok ? judge_size(gate, account, message, moment) : numbered;
 }

@@ -40,10 +40,16 @@ struct Config {
   std::uint64_t reconnect_ms = 500;
   std::uint64_t heartbeat_ms = 1000;  // SoupBinTCP 3.00: one second
   std::uint64_t silence_ms = 15000;   // and fifteen
+  std::uint64_t order_age_max_ms = 1000;
+  std::uint64_t hello_ms = 1000;  // so long may a connection say nothing
   std::vector<AccountConfig> accounts;
 
   std::string state_path() const { return state_directory + "/fence.block"; }
   std::string state_path_before() const { return state_directory + "/fence.json"; }  // of releases before 0.2
+  // The day's responses of an account.
+  std::string history_path(std::size_t account) const {
+    return log_directory + "/responses." + std::to_string(account);
+  }
   std::string latch_path() const { return state_directory + "/latch.block"; }
 };
 

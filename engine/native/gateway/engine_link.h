@@ -3,12 +3,15 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
+#include "gateway/history.h"
 #include "gateway/hub.h"
 #include "gateway/json.h"
+#include "gateway/waiting.h"
 #include "wire/link.h"
 #include "wire/soup_session.h"
 
@@ -32,24 +35,32 @@ class EngineLink : public Source {
   const Party& party() const { return party_; }
   std::string_view phase_name() const;
   std::string_view account_name() const;
+  const std::string& slot() const { return slot_; }
+  std::uint32_t peer() const { return peer_; }
+  bool is_stranger() const { return phase_ <= Phase::verifying; }  // not admitted
+  bool is_silent() const { return phase_ == Phase::hello; }
+  bool has_claimed() const { return phase_ > Phase::claim; }
+  void refuse_link(Reason reason);  // as `end`, and logged
 
  private:
   void receive();
   void process();
   void on_packet(const soup::Packet& packet);
   void on_hello(const soup::Packet& packet);
-  void on_verified(Hello hello, bool is_signed);
+  void on_verified(Hello hello, Verdict verdict);
+  Admitted look_at(const Hello& hello) const;
   void on_claim(const soup::Packet& packet);
   Reason raise(std::uint64_t epoch);
   void on_login(const soup::Packet& packet);
   void welcome_login(std::uint64_t next_sequence);
+  void stream();
   Reason judge_login(const soup::LoginRequest& login, VenueSession*& found) const;
   bool on_order(Bytes payload);  // false: held back, the venue's socket is full
   void hold(Bytes payload);
   Reason leave(const Message& message, Bytes payload, const Moment& moment, bool& is_held);
   void refuse(Reason reason, const Message& message);
-  void refuse_link(Reason reason);
   LogLine line(const Message& message) const;
+  std::uint64_t waited_ns() const;
   Json welcome() const;
   void send_json(char type, const Json& json);
   void put(Bytes bytes);
@@ -60,12 +71,17 @@ class EngineLink : public Source {
   Hub& hub_;
   soup::Session link_;
   Phase phase_ = Phase::hello;
+  const std::uint32_t peer_;
+  const std::uint64_t opened_ns_;
   link::Nonce nonce_{};
   std::string slot_;
   Party party_;
   VenueSession* session_ = nullptr;
   std::vector<std::uint8_t> held_;
+  Waiting waiting_;
+  std::optional<History::Cursor> replay_;  // what was answered before; live behind its end
   bool is_processing_ = false;
+  bool is_admitted_ = false;
   std::uint32_t watched_ = EPOLLIN;
 };
 

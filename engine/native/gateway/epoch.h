@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/reason.h"
@@ -36,7 +37,8 @@ struct Fence {
 class EpochState {
  public:
   EpochState() = default;
-  explicit EpochState(Fence durable) : highest_(std::move(durable)), durable_epoch_(highest_.epoch) {}
+  explicit EpochState(Fence durable, std::string owner = {})
+      : highest_(std::move(durable)), durable_epoch_(highest_.epoch), owner_(std::move(owner)) {}
 
   const Fence& fence() const { return highest_; }
   std::uint64_t highest() const { return highest_.epoch; }
@@ -49,17 +51,24 @@ class EpochState {
     if (fence.epoch < highest_.epoch) return Reason::stale_epoch;
     if (fence.epoch == highest_.epoch) return fence == highest_ ? Reason::ok : Reason::epoch_taken;
     highest_ = fence;
+    owner_.clear();
     return Reason::ok;
   }
   void made_durable() { durable_epoch_ = highest_.epoch; }
 
-  // A production claim: the fenced epoch, by its holder, running what was approved.
-  Reason claim(std::uint64_t epoch, const std::string& holder, const Approval& runs) const {
+  // The process that claimed the highest epoch first: no other one may, or two would send as one.
+  const std::string& owner() const { return owner_; }
+  void claimed_by(std::string process) { owner_ = std::move(process); }
+
+  // A production claim: the fenced epoch, by its holder, running what was approved, and by one process alone.
+  Reason claim(std::uint64_t epoch, const std::string& holder, const Approval& runs,
+               std::string_view process = {}) const {
     if (is_stale(epoch)) return Reason::stale_epoch;
     if (epoch == 0 || epoch > highest_.epoch) return Reason::epoch_not_fenced;
     if (!is_durable()) return Reason::epoch_not_durable;
     if (holder != highest_.holder) return Reason::not_holder;
-    return is_approved(runs) ? Reason::ok : Reason::not_approved;
+    if (!is_approved(runs)) return Reason::not_approved;
+    return owner_.empty() || owner_ == process ? Reason::ok : Reason::epoch_owned;
   }
 
   // A claim at a test gateway, where nobody signs fences: it may name any epoch that is not stale.
@@ -80,6 +89,7 @@ class EpochState {
  private:
   Fence highest_;
   std::uint64_t durable_epoch_ = 0;
+  std::string owner_;
 };
 
 }  // namespace hft::gateway

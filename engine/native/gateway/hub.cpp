@@ -18,6 +18,7 @@ namespace hft::gateway {
 namespace {
 
 constexpr std::int64_t kLatchRetryNs = 1'000'000'000;
+constexpr std::int64_t kToldEveryNs = 1'000'000'000;
 constexpr std::string_view kAuthority = "epoch";  // who signs fences, and for what
 constexpr std::string_view kFenceSpace = "hft-fence";
 
@@ -36,6 +37,7 @@ Hub::Hub(Config read_config, const Options& options)
       is_active(!config.is_standby) {
   gate.house = {options.is_test, kIsDrillBuild};
   gate.is_epoch_enforced = options.is_epoch_enforced || !kIsDrillBuild;
+  gate.order_age_max_ns = config.order_age_max_ms * base::kNsPerMs;
   gate.needs_limits = !options.is_test || !config.limits_file.empty();
   for (const auto& account : config.accounts) sessions.push_back(std::make_unique<VenueSession>(*this, account));
 }
@@ -64,9 +66,11 @@ base::Failure Hub::recover() {
   auto loaded = read_state();
   if (auto* failure = std::get_if<base::Failure>(&loaded)) return *failure;
   state = std::get<DurableState>(std::move(loaded));
-  gate.epoch = EpochState(state.fence);
+  gate.epoch = EpochState(state.fence, state.owner);
   gate.latch = block.open(config.latch_path(), static_cast<std::int64_t>(base::realtime_ns()));
   if (auto failure = audit_log.open(config.log_directory); !failure.empty()) return failure;
+  for (std::size_t index = 0; index < sessions.size(); ++index)
+    if (auto failure = sessions[index]->keep_history(config.history_path(index)); !failure.empty()) return failure;
   audit_log.event("start", {.epoch = gate.epoch.highest()});
   for (const auto& entry : gate.latch.entries())
     audit_log.event("latched", {.party = entry.id, .reason = Reason::latched, .detail = entry.reason});
@@ -94,6 +98,7 @@ bool Hub::is_authentic(const Fence& fence, std::string_view signature) const {
 Reason Hub::fence(const Fence& fence, base::Failure& failure) {
   auto next = state;
   next.fence = fence;
+  next.owner.clear();
   if (!StateBlock::fits(next)) return Reason::fence_malformed;  // before it blocks what it could never replace
   const auto reason = gate.epoch.raise(fence);                  // from here on every lower epoch is refused
   if (reason != Reason::ok || gate.epoch.is_durable()) return reason;
@@ -200,8 +205,8 @@ void Hub::load_limits() {
   const auto signature = base::read_file(config.limits_file + ".sig").value_or("");
   if (gate.house.is_test && config.authority_signers.empty()) return take_limits(*text);
   verifier.check({config.authority_signers, "limits", "hft-limits", *text, signature},
-                 [this, text = *text](bool is_signed) {
-                   if (is_signed) return take_limits(text);
+                 [this, text = *text](Verdict verdict) {
+                   if (verdict == Verdict::good) return take_limits(text);
                    limits_reason = Reason::limits_signature;
                    audit_log.refuse({}, limits_reason);
                  });
@@ -248,6 +253,35 @@ bool Hub::is_promotion_barred(const std::string& slot, std::string_view holder, 
   return !gate.latch.is_clear();
 }
 
+void Hub::refuse_stranger(const LogLine& line, Reason reason) {
+  if (stranger_lines_.take(base::monotonic_ns())) audit_log.refuse(line, reason);
+}
+
+bool Hub::make_place(const std::string& slot) {
+  constexpr std::size_t kPlacesOfASlot = 16;
+  std::size_t taken = 0;
+  EngineLink* oldest = nullptr;
+  for (const auto& [number, link] : links) {
+    if (link->is_stranger() || link->slot() != slot) continue;
+    ++taken;
+    if (oldest == nullptr && !link->has_claimed()) oldest = link.get();
+  }
+  if (taken < kPlacesOfASlot) return true;
+  if (oldest != nullptr) oldest->refuse_link(Reason::no_place);
+  return oldest != nullptr;
+}
+
+void Hub::claimed(const Party& party) {
+  if (party.process.empty() || party.egress == Egress::shadow || !gate.epoch.owner().empty()) return;
+  gate.epoch.claimed_by(party.process);
+  state.owner = party.process;
+  state_block.keep(state);
+}
+
+void Hub::try_again() {
+  for (auto& session : sessions) session->try_again();
+}
+
 void Hub::drop(EngineLink& link) {
   auto node = links.extract(link.number);
   if (!node.empty()) loop.bury(std::move(node.mapped()));
@@ -260,6 +294,12 @@ void Hub::tick(std::int64_t now_ns) {
   for (const auto& [number, link] : links) numbers.push_back(number);
   for (const auto number : numbers)
     if (const auto found = links.find(number); found != links.end()) found->second->tick(now_ns);
+  if (stranger_lines_.missed() > 0 && now_ns - strangers_told_ns_ >= kToldEveryNs) {
+    strangers_told_ns_ = now_ns;
+    const auto missed = std::to_string(stranger_lines_.take_missed());
+    audit_log.refuse({.detail = missed + " refusals of connections that were never admitted are not logged"},
+                     Reason::strangers);
+  }
   if (is_latch_saved || now_ns - latch_retry_ns_ < kLatchRetryNs) return;
   latch_retry_ns_ = now_ns;
   is_latch_saved = block.write(gate.latch).empty();

@@ -14,6 +14,7 @@
 #include "gateway/hop_histogram.h"
 #include "gateway/latch_block.h"
 #include "gateway/loop.h"
+#include "gateway/pace.h"
 #include "gateway/state_block.h"
 #include "gateway/verifier.h"
 #include "wire/ouch_codec.h"
@@ -63,6 +64,14 @@ class Hub {
   // Every account that is open to the slot is latched, and this claim is newer than the kill.
   bool is_promotion_barred(const std::string& slot, std::string_view holder, std::uint64_t epoch) const;
   void drop(EngineLink& link);
+  // Logs what a connection did that was never admitted, or counts it: so many lines a second are theirs.
+  void refuse_stranger(const LogLine& line, Reason reason);
+  // Whether one more connection of the slot may stay; the oldest that has claimed nothing leaves for it.
+  bool make_place(const std::string& slot);
+  // PARTY holds a claim: from here on its epoch is its process's.
+  void claimed(const Party& party);
+  // Logs in at the venue again, whatever was rejected before.
+  void try_again();
 
   const Config config;
   const ouch::Profile profile;
@@ -91,6 +100,8 @@ class Hub {
   base::AllowedSigners authority_;
   void take_limits(const std::string& text);
   std::int64_t latch_retry_ns_ = 0;
+  Budget stranger_lines_{50, 100'000'000};  // ten a second are some 300 MB a day at most
+  std::int64_t strangers_told_ns_ = 0;
 };
 
 }  // namespace hft::gateway

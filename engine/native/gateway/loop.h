@@ -1,4 +1,7 @@
 // One thread, one epoll: sources are told what happened; closing is deferred to the end of a round.
+//
+// A round is one wait and what it reported. What a wait did not report was not there when it began (epoll(7),
+// level-triggered), and that is how old the next thing there may be: see waiting.h.
 #pragma once
 
 #include <sys/epoll.h>
@@ -7,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/fd.h"
 
 namespace hft::gateway {
@@ -30,9 +34,16 @@ class Loop {
 
   void stop() { is_stopped_ = true; }
 
+  std::uint64_t round() const { return round_; }
+  // When the wait of the round before this one began.
+  std::uint64_t waited_before_ns() const { return waited_before_ns_; }
+
   void run() {
     while (!is_stopped_) {
       epoll_event events[64];
+      waited_before_ns_ = waited_ns_;
+      waited_ns_ = base::monotonic_ns();
+      ++round_;
       const int count = ::epoll_wait(epoll_.get(), events, 64, -1);
       for (int index = 0; index < count; ++index)
         static_cast<Source*>(events[index].data.ptr)->on_events(events[index].events);
@@ -50,6 +61,9 @@ class Loop {
 
   base::Fd epoll_;
   bool is_stopped_ = false;
+  std::uint64_t round_ = 0;
+  std::uint64_t waited_ns_ = 0;
+  std::uint64_t waited_before_ns_ = 0;
   std::vector<std::unique_ptr<Source>> graveyard_;
 };
 

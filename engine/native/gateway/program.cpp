@@ -14,13 +14,13 @@
 #include "base/net.h"
 #include "base/ownership.h"
 #include "gateway/engine_link.h"
+#include "gateway/places.h"
 #include "gateway/venue_session.h"
 
 namespace hft::gateway {
 namespace {
 
 constexpr long kTickNs = 50'000'000;
-constexpr std::size_t kLinksMax = 256;  // far below the usual limit of descriptors (getrlimit(2): 1024)
 
 int complain(int code, const base::Failure& failure) {
   std::fprintf(stderr, "hft-gateway: %s\n", failure.c_str());
@@ -46,7 +46,13 @@ class Listener : public Source {
 
   void on_events(std::uint32_t) override {
     auto fd = base::accept_from(socket_);
-    if (!fd || hub_.links.size() >= kLinksMax) return;  // one too many is closed at once
+    if (!fd) return;
+    std::vector<Guest> guests;
+    for (const auto& [number, link] : hub_.links)
+      guests.push_back({number, link->peer(), link->is_stranger(), link->is_silent()});
+    const auto place = place_for(base::peer_of(fd), guests);
+    if (!place.is_given) return hub_.refuse_stranger({}, Reason::no_place);  // closed at once
+    if (place.leaves != 0) hub_.links.at(place.leaves)->refuse_link(Reason::no_place);
     const auto number = ++hub_.links_seen;
     auto& link = hub_.links[number] = std::make_unique<EngineLink>(hub_, std::move(fd), number);
     link->start();
@@ -75,7 +81,7 @@ class Ticker : public Source {
   base::Fd timer_;
 };
 
-// SIGTERM and SIGINT stop, SIGHUP reads the limits and the authority's keys again.
+// SIGTERM and SIGINT stop, SIGHUP reads the limits and the authority's keys again, and logs in where it was rejected.
 class Signals : public Source {
  public:
   explicit Signals(Hub& hub) : hub_(hub) {
@@ -94,6 +100,7 @@ class Signals : public Source {
     if (const auto failure = hub_.load_authority(); !failure.empty())
       hub_.audit_log.refuse({.detail = failure}, Reason::fence_signature);
     hub_.load_limits();
+    hub_.try_again();
   }
 
  private:
@@ -108,6 +115,8 @@ void claim(const Config& config, base::Ownership& owned) {
   owned.claim_path(config.admin_socket);
   base::refuse_links({config.state_path(), config.state_path_before(), config.latch_path(),
                       config.log_directory + "/messages.jsonl", config.log_directory + "/refusals.jsonl"});
+  for (std::size_t account = 0; account < config.accounts.size(); ++account)
+    base::refuse_links({config.history_path(account)});
 }
 
 void shut_down(Hub& hub) {

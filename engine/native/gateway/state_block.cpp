@@ -12,8 +12,10 @@ namespace {
 constexpr std::string_view kMagic = "HFTSTATE";
 
 std::string to_text(const DurableState& state) {
-  return canonical(Json{
-      {"fence", to_json(state.fence)}, {"limits_serial", state.limits_serial}, {"limits_digest", state.limits_digest}});
+  return canonical(Json{{"fence", to_json(state.fence)},
+                        {"limits_serial", state.limits_serial},
+                        {"owner", state.owner},
+                        {"limits_digest", state.limits_digest}});
 }
 
 struct Found {
@@ -41,7 +43,7 @@ std::optional<DurableState> state_from(std::string_view text) {
   const auto serial = number_at(*object, "limits_serial");
   const auto digest = text_at(*object, "limits_digest");
   if (!fence || !serial || !digest) return std::nullopt;
-  return DurableState{*fence, *serial, *digest};
+  return DurableState{*fence, *serial, *digest, text_at(*object, "owner").value_or("")};
 }
 
 base::Failure StateBlock::create(const std::string& path, const DurableState& state) {
@@ -81,6 +83,13 @@ base::Failure StateBlock::write(const DurableState& state) {
   durable_ = 1 - durable_;
   unmirrored_ = std::move(copy);
   return {};
+}
+
+void StateBlock::keep(const DurableState& state) {
+  auto text = to_text(state);
+  if (text.size() <= kCopyPayloadBytes)
+    put_copy(file_.get(), seal(kMagic, generation_ + 1, std::move(text)), 1 - durable_);
+  unmirrored_.clear();
 }
 
 void StateBlock::mirror() {

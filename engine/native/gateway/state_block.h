@@ -22,6 +22,7 @@ struct DurableState {
   Fence fence;
   std::uint64_t limits_serial = 0;
   std::string limits_digest;
+  std::string owner = {};  // the process that claimed the fence's epoch
 };
 
 class StateBlock {
@@ -41,6 +42,9 @@ class StateBlock {
 
   // One write, one sync; durable when it returns empty. After a failure the next write goes to the same copy.
   base::Failure write(const DurableState& state);
+
+  // Writes and does not wait for the disk: survives this process, perhaps not a power cut. The durable copy stays.
+  void keep(const DurableState& state);
 
   // Brings the other copy up to the last one that was written. What fails here is tried by the next write.
   void mirror();

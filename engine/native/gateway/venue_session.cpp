@@ -1,6 +1,10 @@
 // Connecting, logging in, replaying and keeping a venue session alive.
 #include "gateway/venue_session.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
 #include "base/clock.h"
 #include "base/net.h"
 #include "gateway/engine_link.h"
@@ -20,30 +24,40 @@ VenueSession::VenueSession(Hub& hub, const AccountConfig& account_config) : conf
 }
 
 std::string_view VenueSession::phase_name() const {
+  if (phase_ == Phase::down && backoff_.is_over()) return "rejected";
   constexpr std::string_view kNames[] = {"down", "connecting", "logging_in", "replaying", "ready"};
   return kNames[static_cast<std::size_t>(phase_)];
 }
 
-Bytes VenueSession::packets_from(std::uint64_t sequence) const {
-  const auto index = sequence - first_sequence_;
-  const auto begin = index == 0 ? 0 : packet_ends_[index - 1];
-  return as_bytes(std::string_view(packets_).substr(begin));
-}
-
 void VenueSession::tick(std::int64_t now_ns) {
   if (phase_ == Phase::down) {
-    if (!hub_.is_active || now_ns < retry_ns_) return;
+    if (!hub_.is_active || now_ns < retry_ns_ || backoff_.is_over()) return;
     return hub_.reread_epoch() ? connect() : lost("the epoch source was not read");
   }
   const auto now = static_cast<std::uint64_t>(now_ns);
   if (link_.is_silent(now, hub_.config.silence_ms * base::kNsPerMs)) return lost("the venue was silent for too long");
+  if (is_stuck(now))
+    return lost("what was sent waited for longer than order_age_max_ms; reset, so that it never arrives");
   const bool is_speaking = phase_ == Phase::replaying || phase_ == Phase::ready;
   if (is_speaking && link_.owes_heartbeat(now, hub_.config.heartbeat_ms * base::kNsPerMs))
     send_own(soup::kClientHeartbeat);
 }
 
+// Looked at every tick. Resets the connection when it is: what the kernel holds back is dropped with it.
+bool VenueSession::is_stuck(std::uint64_t now_ns) {
+  int queued = 0;
+  if (phase_ == Phase::connecting || ::ioctl(link_.fd(), SIOCOUTQ, &queued) != 0) return false;
+  const auto waiting = static_cast<std::uint64_t>(queued) + link_.unsent_bytes();
+  if (!outgoing_.is_stuck(waiting, now_ns, hub_.gate.order_age_max_ns)) return false;
+  const linger at_once{1, 0};  // close(2) sends a reset and keeps nothing
+  ::setsockopt(link_.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  return true;
+}
+
 void VenueSession::connect() {
   link_.open(base::start_connect_tcp(config.venue, kVenueSendBytes), base::monotonic_ns());
+  outgoing_.restart();
+  if (link_.is_open()) base::die_with_silent_peer(link_.socket(), static_cast<int>(hub_.config.silence_ms));
   phase_ = Phase::connecting;
   if (!link_.is_open() || !hub_.loop.add(link_.fd(), EPOLLIN | EPOLLOUT, *this)) lost("cannot connect");
 }
@@ -86,9 +100,7 @@ void VenueSession::receive() {
 void VenueSession::on_packet(const soup::Packet& packet, std::int64_t received_ns) {
   switch (packet.type) {
     case soup::kLoginAccepted: return on_login(packet);
-    case soup::kLoginRejected:
-      session_.clear();  // perhaps the venue has begun another session
-      return lost("the venue refused the login");
+    case soup::kLoginRejected: return on_rejected(packet);
     case soup::kSequenced: return on_sequenced(packet, received_ns);
     case soup::kEndOfSession: return lost("the venue ended the session");
     default: return;
@@ -106,6 +118,16 @@ void VenueSession::on_login(const soup::Packet& packet) {
   start_replay();
 }
 
+void VenueSession::on_rejected(const soup::Packet& packet) {
+  session_.clear();  // perhaps the venue has begun another session
+  backoff_.rejected();
+  const auto why = packet.payload.empty() ? '?' : static_cast<char>(packet.payload[0]);
+  lost("the venue rejected the login (" + std::string(1, why) + "), " + std::to_string(backoff_.rejections()) +
+       " in a row; " +
+       (backoff_.is_over() ? "no more are tried until `activate` or SIGHUP"
+                           : "next in " + std::to_string(backoff_.pause_ms(hub_.config.reconnect_ms)) + " ms"));
+}
+
 void VenueSession::on_head(std::uint64_t head) {
   if (head < next_sequence()) forget_day(1);  // the venue knows less than we do: it lost the day
   head_ = head;
@@ -116,6 +138,7 @@ void VenueSession::on_head(std::uint64_t head) {
 }
 
 void VenueSession::start_replay() {
+  backoff_.accepted();
   phase_ = Phase::replaying;
   std::array<std::uint8_t, 8> query;
   ouch::Encoder<ouch::AccountQuery> encoder(query, hub_.profile);
@@ -124,8 +147,8 @@ void VenueSession::start_replay() {
 
 void VenueSession::on_sequenced(const soup::Packet& packet, std::int64_t received_ns) {
   const Bytes framed(packet.payload.data() - soup::kFrameBytes, packet.payload.size() + soup::kFrameBytes);
-  packets_.append(as_text(framed));
-  packet_ends_.push_back(packets_.size());
+  if (!history_.append(framed))
+    hub_.audit_log.event("history_lost", {.session = account.name, .detail = "the disk takes no more of the day"});
   const auto applied = apply_response(account.orders, packet.payload);
   const bool is_caught_up = applied.is_query_response && next_sequence() > head_;
   if (!applied.is_understood)
@@ -143,15 +166,14 @@ void VenueSession::on_sequenced(const soup::Packet& packet, std::int64_t receive
 
 // Another trading day, or a venue that lost its history: nothing of what we knew is open.
 void VenueSession::forget_day(std::uint64_t first_sequence) {
-  first_sequence_ = first_sequence;
-  packets_.clear();
-  packet_ends_.clear();
+  history_.clear(first_sequence);
   account.orders = Orders();
 }
 
 soup::Sent VenueSession::send(Bytes packet) {
   const bool is_full = link_.unsent_bytes() > 0;
   const auto sent = link_.send(packet, base::monotonic_ns());
+  if (sent == soup::Sent::all) outgoing_.wrote(packet.size());
   if (sent == soup::Sent::broken && link_.is_open()) lost("the connection broke");
   else if (!is_full && (sent == soup::Sent::none || link_.unsent_bytes() > 0)) watch(true);
   return sent;
@@ -162,7 +184,9 @@ void VenueSession::send_own(char type, Bytes payload) {
   const auto length = soup::write(packet, type, payload);
   if (!link_.is_open() || length == 0) return;
   const auto framed = Bytes(packet).first(length);
-  if (send(framed) == soup::Sent::none) link_.queue(framed);
+  if (send(framed) != soup::Sent::none) return;
+  link_.queue(framed);
+  outgoing_.wrote(framed.size());
 }
 
 bool VenueSession::cancel(const OpenOrder& order) {
@@ -195,7 +219,8 @@ void VenueSession::lost(std::string_view why) {
   account.orders.forget_unanswered();
   phase_ = Phase::down;
   is_finding_head_ = true;
-  retry_ns_ = base::monotonic_ns() + static_cast<std::int64_t>(hub_.config.reconnect_ms * base::kNsPerMs);
+  retry_ns_ =
+      base::monotonic_ns() + static_cast<std::int64_t>(backoff_.pause_ms(hub_.config.reconnect_ms) * base::kNsPerMs);
   hub_.audit_log.event("venue_down", {.session = account.name, .reason = Reason::venue_down, .detail = why});
   if (owner != nullptr) owner->end(Reason::venue_down);
 }

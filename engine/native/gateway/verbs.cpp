@@ -59,6 +59,7 @@ Json accounts_of(const Hub& hub) {
     const auto& orders = session->account.orders;
     accounts[session->account.name] = {{"phase", session->phase_name()},
                                        {"session", session->session()},
+                                       {"logins_rejected", session->logins_rejected()},
                                        {"next_sequence", session->next_sequence()},
                                        {"last_urn", orders.last_urn()},
                                        {"last_clordid", trimmed(orders.last_clordid())},
@@ -205,6 +206,7 @@ void run_unlatch(Hub& hub, const Json& request, const Asker& asker, const Reply&
 void run_activate(Hub& hub, const Asker& asker, const Reply& reply) {
   if (!hub.reread_epoch()) return reply(refusal(Reason::epoch_source));
   hub.is_active = true;
+  hub.try_again();
   reply({{"ok", true}, {"epoch", hub.gate.epoch.highest()}});
   hub.audit_log.event("activate", {.epoch = hub.gate.epoch.highest(), .detail = who(asker)});
 }

@@ -25,6 +25,7 @@ def write_config(root: Path, venue_port: int, **changes: Any) -> Path:
         "profile": "ouch5-2023-05",
         "on_fence": "cancel",
         "reconnect_ms": 10,
+        "order_age_max_ms": 30_000,  # tests run beside others, and a late loop of the gateway is a stall
         "accounts": [
             {
                 "name": "ACC1",

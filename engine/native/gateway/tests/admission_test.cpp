@@ -95,6 +95,10 @@ TEST(Claim, OnlyTheHolderOfTheFencedEpochRunningWhatWasApproved) {
   EXPECT_EQ(state.claim(7, "h/a", {"other", "cfg", "lim"}), Reason::not_approved);
   EXPECT_EQ(state.claim(7, "h/a", {"art", "other", "lim"}), Reason::not_approved);
   EXPECT_EQ(state.claim(7, "h/a", {"art", "cfg", "other"}), Reason::not_approved);
+  state.claimed_by("boot, 1, 2");
+  EXPECT_EQ(state.claim(7, "h/a", runs, "boot, 1, 2"), Reason::ok);
+  EXPECT_EQ(state.claim(7, "h/a", runs, "boot, 1, 3"), Reason::epoch_owned);
+  EXPECT_EQ(state.claim(7, "h/b", runs, "boot, 1, 3"), Reason::not_holder) << "who it is comes first";
 }
 
 TEST(Fence, BlocksAtOnceAndIsClaimableOnlyWhenDurable) {

@@ -250,6 +250,85 @@ def reload(gateway: Gateway) -> None:
     os.kill(gateway.process.pid, signal.SIGHUP)
 
 
+def test_an_epoch_is_one_process_alone_until_it_is_fenced_anew(site: Site) -> None:
+    until_limits(site.gateway, "ok")
+    epoch = site.fence().epoch
+    first = site.trading(epoch)
+    for other in ({"pid": 777}, {"start_time": 3}, {"boot_id": "another boot"}):
+        engine, answer = site.connect(None, **other)
+        assert "code" not in answer, "its host vouches for it"
+        assert engine.claim(epoch)["code"] == "epoch_owned"
+    first.order(1)
+    assert site.venue.wait_for("accepted", 1), "and the first one trades on"
+    site.gateway.kill()
+    site.gateway.start()
+    site.gateway.wait_ready()
+    engine, _ = site.connect(None, pid=777)
+    assert engine.claim(epoch)["code"] == "epoch_owned", "the gateway remembers whose it is"
+    until_limits(site.gateway, "ok")
+    again = site.trading(epoch)
+    again.order(2)
+    assert site.venue.wait_for("accepted", 2), "the same process may come back"
+    engine, _ = site.connect(None, pid=777)
+    assert "code" not in engine.claim(site.fence().epoch), "a fence begins anew"
+
+
+def test_many_bad_tickets_are_checked_one_at_a_time_and_orders_do_not_wait(site: Site) -> None:
+    until_limits(site.gateway, "ok")
+    engine = site.trading(site.fence().epoch)
+    stranger = make_key(site.root / "stranger")
+    peers = [EnginePeer(site.gateway.port) for _ in range(20)]
+    tickets = [sign_claims(site.claims(peer), stranger) for peer in peers]
+    children = children_of(site.gateway)
+    for peer, ticket in zip(peers, tickets, strict=True):
+        body = {"contract": "1.0.0", "slot": "a", "egress": "live", "ticket": ticket}
+        peer.send("h", json.dumps(body).encode())
+    engine.order(1)
+    assert site.venue.wait_for("accepted", 1)
+    for peer in peers:
+        assert json.loads(peer.expect("w", "x"))["code"] == "ticket_signature"
+    assert children_of(site.gateway) == children == 0, "no process is started for a key that it can check"
+
+
+def children_of(gateway: Gateway) -> int:
+    """How many processes it has started and waited for, by the time that they took, or has now."""
+    assert gateway.process is not None
+    pid = gateway.process.pid
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    faults_of_children = int(fields[8])  # cminflt, proc(5)
+    return faults_of_children + len(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
+def test_a_ticket_whose_check_hangs_is_late_and_nothing_waits_for_it(
+    program: Path, venue: VenuePeer, tmp_path: Path
+) -> None:
+    keys = make_keys(tmp_path, "eng-1")
+    helper = tmp_path / "bin" / "ssh-keygen"
+    helper.parent.mkdir()
+    helper.write_text("#!/bin/sh\nexec sleep 60\n")
+    helper.chmod(0o755)
+    keys.host_signers.write_text("eng-? " + keys.host_signers.read_text().split(" ", 1)[1])
+    sign_limits(limits_document(3), tmp_path / "limits.json", keys.authority)
+    gateway = production(program, tmp_path, venue, keys)
+    gateway.argv = ["env", f"PATH={helper.parent}:{os.environ['PATH']}", *gateway.argv]
+    gateway.start()
+    try:
+        gateway.wait_ready()
+        site = Site(
+            root=tmp_path,
+            keys=keys,
+            venue=venue,
+            gateway=gateway,
+            source=FileEpochSource(path=tmp_path / "epoch.json", key=keys.authority),
+        )
+        began = time.monotonic()
+        _, answer = site.connect()
+        assert answer["code"] in ("ticket_late", "ticket_signature") and time.monotonic() - began < 15
+        assert site.fence().epoch == 1, "a fence does not wait for it"
+    finally:
+        gateway.kill()
+
+
 def test_a_shadow_engine_sends_nothing(site: Site) -> None:
     engine = EnginePeer(site.gateway.port)
     ticket = sign_claims(site.claims(engine), site.keys.host)

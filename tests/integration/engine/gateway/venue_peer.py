@@ -60,6 +60,7 @@ class VenuePeer:
         self.open: dict[int, Order] = {}
         self.last_urn = 0
         self.logins = 0
+        self.rejecting = b""  # the reason, while every login is rejected
         self.changed = threading.Condition()
         self._is_reading = True
         self._listener = socket.socket()
@@ -171,6 +172,9 @@ class VenuePeer:
             self._order(payload)
 
     def _login(self, connection: Connection, wanted: int) -> None:
+        if self.rejecting:
+            self.logins += 1
+            return connection.socket.sendall(framed(b"J", self.rejecting))
         for other in list(self._connections.values()):
             if other is not connection and other.is_logged_in:
                 self._drop(other)
@@ -180,7 +184,7 @@ class VenuePeer:
         answer = framed(b"A", SESSION.rjust(10).encode() + str(first).rjust(20).encode())
         for payload in self.stream[first - 1 :]:
             answer += framed(b"S", payload)
-        connection.socket.sendall(answer)
+        return connection.socket.sendall(answer)
 
     def _order(self, payload: bytes) -> None:
         kind = payload[:1]
