@@ -84,6 +84,16 @@ class Mounts:
 
     def cover_of(self, path: str) -> str | None:
         """Why PATH is not the file that it is taken for; None when it is."""
+        if path not in self._covers:
+            self._covers[path] = self._look(path)
+        return self._covers[path]
+
+    @cached_property
+    def _covers(self) -> dict[str, str | None]:
+        """What was found before: many findings rest on one file."""
+        return {}
+
+    def _look(self, path: str) -> str | None:
         way = _way_to(path)
         base = next((point for point in KERNEL if point in way), None)
         if base is None:

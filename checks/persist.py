@@ -62,17 +62,20 @@ def persist_findings(expected: Expected, facts: Facts) -> tuple[Finding, ...]:
 
     Boot arguments are judged by boot.next, and here only the pool of hugepages that they reserve.
     """
-    found = []
+    found, boots = [], (facts.files, without_run(facts.files))
     for setting, raw in expected.settings:
         if isinstance(setting, KernelArg) and setting.name != "hugepages":
             continue
         if isinstance(setting, UnitState) and setting.enabled != "masked":
             continue
-        found.append(_finding(setting, raw, expected, facts))
+        found.append(_finding(setting, raw, expected, facts, boots))
     return tuple(found)
 
 
-def _finding(setting: Setting, raw: Mapping[str, Any], expected: Expected, facts: Facts) -> Finding:
+def _finding(
+    setting: Setting, raw: Mapping[str, Any], expected: Expected, facts: Facts, boots: tuple[Files, ...]
+) -> Finding:
+    """BOOTS: the files of a boot with what is below /run, and without it."""
     check, sets = f"persist.{setting.key}", {"expected": setting.value, "why": WHY}
     try:
         if unread := _unread(facts):
@@ -80,7 +83,7 @@ def _finding(setting: Setting, raw: Mapping[str, Any], expected: Expected, facts
         if facts.unit_files is None:
             return unverifiable(check, "not_read", "the configuration files were not asked for", **sets)
         judge = _judge_of(setting, raw, expected, facts)
-        for files in (facts.files, without_run(facts.files)):
+        for files in boots:
             if said := judge(files):
                 return violated(check, "next_boot_differs", said, **sets)
     except CheckError as error:

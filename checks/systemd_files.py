@@ -38,13 +38,18 @@ def in_order(files: Files, folder: str) -> list[str]:
 
 
 def _named(files: Files, folders: Iterable[str]) -> list[str]:
-    found: dict[str, str] = {}
+    rank: dict[str, int] = {}
     for folder in folders:
-        for path in files:
-            above, _, name = path.rpartition("/")
-            if above == folder and name.endswith(".conf") and not name.startswith("."):
-                found.setdefault(name, path)
-    return [found[name] for name in sorted(found, key=lambda one: one.encode())]
+        rank.setdefault(folder, len(rank))
+    found: dict[str, tuple[int, str]] = {}
+    for path in files:
+        if not path.endswith(".conf"):
+            continue
+        above, _, name = path.rpartition("/")
+        if above in rank and not name.startswith("."):
+            here = (rank[above], path)
+            found[name] = min(found.get(name, here), here)
+    return [found[name][1] for name in sorted(found, key=lambda one: one.encode())]
 
 
 def without_run(files: Files) -> dict[str, str]:

@@ -13,7 +13,7 @@ import hashlib
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Literal
 
@@ -154,6 +154,7 @@ class Comment(str):
     __slots__ = ()
 
 
+@lru_cache(maxsize=1024)
 def comment(text: str) -> Comment:
     """TEXT as comment lines; whatever it contains, no line of it can become a setting."""
     lines: Sequence[str] = textwrap.wrap(" ".join(text.split()), 98) or [""]

@@ -164,7 +164,7 @@ def interrupts_of(snapshot: Snapshot, device: str) -> frozenset[int]:
     base = f"/sys/class/net/{device}/device"
     line = snapshot.text(f"{base}/irq") or ""
     for own in (f"{base}/msi_irqs/", *(() if line else (f"{base}/../msi_irqs/",))):
-        names = [path.removeprefix(own) for path in snapshot.files if path.startswith(own)]
+        names = [path.removeprefix(own) for path in snapshot.below(own)]
         if names:
             return frozenset(int(name) for name in names if name.isdecimal() and len(name) < 10)
     return frozenset([int(line)] if line.isdecimal() and 0 < len(line) < 10 and int(line) else [])
@@ -177,7 +177,7 @@ def _held_irqs(snapshot: Snapshot) -> HeldIrqs | None:
 
 def _interrupts(snapshot: Snapshot) -> Iterator[tuple[int, CpuSet]]:
     """Interrupts that have a handler, and the CPUs that serve them."""
-    for path in snapshot.files:
+    for path in snapshot.below("/proc/irq/"):
         match = _IRQ.fullmatch(path)
         if match is None or _actions(snapshot, int(match[1])) == "":
             continue
@@ -195,7 +195,7 @@ def _actions(snapshot: Snapshot, irq: int) -> str | None:
 def _kernel_threads(snapshot: Snapshot, cpus: CpuSet) -> Iterator[tuple[str, CpuSet]]:
     """Kernel threads that can move, and the CPUs they may run on; an interrupt's thread follows it."""
     record = _held_irqs(snapshot)
-    for path in snapshot.files:
+    for path in snapshot.below("/proc/"):
         match = _STAT.fullmatch(path)
         head, _, rest = (snapshot.text(path) or "").rpartition(")") if match else ("", "", "")
         fields = rest.split()

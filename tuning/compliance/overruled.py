@@ -126,12 +126,15 @@ class _Folders:
 
     def __init__(self, snapshot: Snapshot, skip: str) -> None:
         self.texts: dict[str, str] = {}
+        self._found: dict[tuple[tuple[str, ...], str], list[BootFile]] = {}
         for path, target in snapshot.links.items():
             if path.endswith(".conf") and target.endswith("/dev/null"):
                 self.texts[path] = ""
-        for path, text in snapshot.files.items():
-            if path.endswith(".conf") and text is not None:
-                self.texts.setdefault(path, text)
+        for root in ("/etc/", "/run/", "/usr/"):
+            for path in snapshot.below(root):
+                text = snapshot.files[path]
+                if path.endswith(".conf") and text is not None:
+                    self.texts.setdefault(path, text)
         if skip:
             self.texts = {path: text for path, text in self.texts.items() if not path.startswith(skip)}
 
@@ -140,6 +143,12 @@ class _Folders:
 
         It is not among them where a file of its name in an earlier folder hides it, or where OWN is empty.
         """
+        asked = (tuple(folders), own)
+        if asked not in self._found:
+            self._found[asked] = self._look(folders, own)
+        return self._found[asked]
+
+    def _look(self, folders: Sequence[str], own: str) -> list[BootFile]:
         rank = {folder: place for place, folder in enumerate(folders)}
         best: dict[str, tuple[int, str]] = {}
         for path in self.texts:

@@ -27,7 +27,8 @@ def is_pool(setting: Setting) -> bool:
 def pool_files(plan: Plan, snapshot: Snapshot) -> Iterator[tuple[tuple[str, ...], int]]:
     """Each file by its names, with the pages of the plan; a size that the plan has none of gets none."""
     totals, by_node = planned_pools(plan.settings), _by_node(plan)
-    there = [match for path in snapshot.files if (match := _NODE_FILE.fullmatch(path))]
+    nodes_dir = "/sys/devices/system/node/"
+    there = [match for path in snapshot.below(nodes_dir) if (match := _NODE_FILE.fullmatch(path))]
     sizes = sorted({*totals, *(int(match[2]) for match in there)})
     nodes = sorted({0, *(node for node, _ in by_node), *(int(match[1]) for match in there)})
     for size in sizes:

@@ -27,14 +27,15 @@ def check(topology: Topology, made: Plan) -> None:
 
 
 def _shape(topology: Topology, made: Plan) -> Iterator[str]:
-    if made.isolated | made.housekeeping != topology.usable or len(made.cpus) != len(topology.usable):
+    isolated, housekeeping = made.isolated, made.housekeeping
+    if isolated | housekeeping != topology.usable or len(made.cpus) != len(topology.usable):
         yield "the roles are not a partition of the usable CPUs"
-    if not made.housekeeping or not made.cpus_of("engine"):
+    if not housekeeping or not made.cpus_of("engine"):
         yield "no housekeeping or no engine CPU is left"
-    if topology.boot_cpu in made.isolated:
+    if topology.boot_cpu in isolated:
         yield "the boot CPU is isolated"
     for core in topology.cores:
-        if core.cpus & made.isolated and core.cpus - made.isolated:
+        if core.cpus & isolated and core.cpus - isolated:
             yield f"core {core.cpus} is both isolated and not"
     keys = [setting.key for setting in made.settings]
     if len(set(keys)) != len(keys):

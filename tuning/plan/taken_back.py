@@ -199,9 +199,11 @@ def words_that_take_back(
     """
     found = []
     for row in TABLE:
-        keys = row.takes if planned is None else _lost(row, planned)
         values = [value for name, value in words if name == row.name.replace("-", "_")]
-        if not keys or not values or (row.of_siblings and not has_siblings):
+        if not values or (row.of_siblings and not has_siblings):
+            continue
+        keys = row.takes if planned is None else _lost(row, planned)
+        if not keys:
             continue
         acting = _acting(row, values, cpu_count)
         if acting is not None:

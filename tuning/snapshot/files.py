@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -35,6 +36,18 @@ class Snapshot:
 
     files: Mapping[str, str | None] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
+    _sorted: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def below(self, prefix: str) -> list[str]:
+        """The captured paths that begin with PREFIX, known to be absent or not, in their order.
+
+        They are sorted once: a large host has tens of thousands, and a dozen readers want a few each.
+        """
+        if len(self._sorted) != len(self.files):
+            self._sorted[:] = sorted(self.files)
+        first = bisect_left(self._sorted, prefix)
+        # The last code point sorts behind every path.
+        return self._sorted[first : bisect_left(self._sorted, prefix + "\U0010ffff", first)]
 
     def text(self, path: str) -> str | None:
         """The content without surrounding blanks; None when absent or not known."""

@@ -7,15 +7,13 @@ known. Only what no plan can do without (which CPUs exist) becomes an error, in 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tuning.cpuset import CPU_LIMIT, CpuSet
+from tuning.cpuset import CPU_DIR, CPU_LIMIT, CpuSet
 from tuning.errors import CpuListError
 from tuning.snapshot.files import Snapshot
 
-_CPU_FILE = re.compile(r"/sys/devices/system/cpu/cpu([0-9]{1,6})/(.+)")
-_NODE_FILE = re.compile(r"/sys/devices/system/node/node([0-9]{1,6})/(.+)")
 # What kernels print for a mask that was never allocated, e.g. nohz_full without the argument.
 _NO_MASK = ("(null)", "")
 
@@ -48,18 +46,16 @@ class Source:
 
     def numbered_cpus(self) -> dict[int, set[str]]:
         """Files below each cpuN, by N."""
-        return _numbered(self.snapshot.files, _CPU_FILE)
+        return _numbered(self.snapshot, f"{CPU_DIR}/cpu")
 
     def numbered_nodes(self) -> dict[int, set[str]]:
         """Files below each nodeN, by N."""
-        return _numbered(self.snapshot.files, _NODE_FILE)
+        return _numbered(self.snapshot, "/sys/devices/system/node/node")
 
     def below(self, prefix: str) -> Iterator[str]:
         """Captured paths that begin with PREFIX, sorted."""
-        found = (
-            path for path, text in self.snapshot.files.items() if path.startswith(prefix) and text is not None
-        )
-        return iter(sorted(found))
+        files = self.snapshot.files
+        return (path for path in self.snapshot.below(prefix) if files[path] is not None)
 
     def _parsed(self, path: str, parse: Callable[[str], CpuSet]) -> CpuSet | None:
         text = self.snapshot.text(path)
@@ -74,10 +70,12 @@ class Source:
             return None
 
 
-def _numbered(files: Mapping[str, str | None], pattern: re.Pattern[str]) -> dict[int, set[str]]:
+def _numbered(snapshot: Snapshot, prefix: str) -> dict[int, set[str]]:
+    """What there is below each PREFIX with a number, by the number."""
     found: dict[int, set[str]] = {}
-    for path, text in files.items():
-        match = pattern.fullmatch(path) if text is not None else None
-        if match and int(match[1]) < CPU_LIMIT:
-            found.setdefault(int(match[1]), set()).add(match[2])
-    return found
+    files, start = snapshot.files, len(prefix)
+    for path in snapshot.below(prefix):
+        number, _, rest = path[start:].partition("/")
+        if rest and len(number) <= 6 and number.isdecimal() and number.isascii() and files[path] is not None:
+            found.setdefault(int(number), set()).add(rest)
+    return {number: names for number, names in found.items() if number < CPU_LIMIT}

@@ -46,5 +46,6 @@ def _is_foreign(name: str) -> bool:
 
 
 def _groups(snapshot: Snapshot) -> list[str]:
-    matches = (_GROUP.fullmatch(path) for path, text in snapshot.files.items() if text is not None)
+    below = (path for path in snapshot.below(f"{ROOT}/") if snapshot.files[path] is not None)
+    matches = (_GROUP.fullmatch(path) for path in below)
     return sorted({match[1] for match in matches if match})

@@ -278,11 +278,13 @@ def _shares(source: Source, online: CpuSet, name: str) -> dict[int, int]:
     """CPU -> its share of the largest value of this file, in 1024ths; only of CPUs that have one."""
     values = {cpu: source.number(f"{CPU_DIR}/cpu{cpu}/{name}") for cpu in online}
     known = {cpu: value for cpu, value in values.items() if value and value > 0}
-    return {cpu: value * FASTEST // max(known.values()) for cpu, value in known.items()}
+    largest = max(known.values(), default=1)
+    return {cpu: value * FASTEST // largest for cpu, value in known.items()}
 
 
 def _hugepage_sizes(source: Source) -> tuple[int, ...]:
-    names = [path for path in source.below("/sys/") if "/hugepages/hugepages-" in path]
+    places = ("/sys/kernel/mm/hugepages/", f"{NODE_DIR}/")
+    names = [path for place in places for path in source.below(place) if "/hugepages/hugepages-" in path]
     words = {path.partition("/hugepages/hugepages-")[2].partition("kB/")[0] for path in names}
     return tuple(sorted(int(word) for word in words if word.isdecimal() and 0 < len(word) < 10))
 
