@@ -59,11 +59,13 @@ def _plans() -> Iterator[tuple[Snapshot, Plan]]:
     for seen in hosts():
         topology = read_topology(seen)
         ports = Ports(ports=(Port(word=topology.nics[-1].name, use="orders"),))
+        has_pages = topology.kernel_at_least(5, 16) and not topology.is_virtual
         for mode in get_args(IoMode):
             if mode == "kernel_busy_poll" and topology.is_realtime:
                 continue
             for power in get_args(Power):
-                yield seen, plan(topology, replace(ENGINE, io_mode=mode, power=power), ports)
+                profile = replace(ENGINE, io_mode=mode, power=power, pages_1gib=1 if has_pages else 0)
+                yield seen, plan(topology, profile, ports)
 
 
 def stem_of(key: str) -> str:

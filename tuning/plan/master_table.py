@@ -89,6 +89,8 @@ _LINE = (
     _read_back(
         "cmdline.hugepages", "hugepages of a node, at boot", "the pool is counted by `memory.hugepages`"
     ),
+    _read_back("cmdline.hugepagesz.1G", "size of 1 GiB pages", "the pool is counted by `memory.hugepages`"),
+    _read_back("cmdline.hugepages.1G", "1 GiB pages of a node", "the pool is counted by `memory.hugepages`"),
     _effect("cmdline.transparent_hugepage", "`transparent_hugepage`", _FAULT),
     _refused("cmdline.mitigations", "`mitigations`", Code.SECURITY),
     _refused("cmdline.hugepages", "a pool of the operator's own, 1G pages too", Code.HUGEPAGES_THEIRS),
@@ -187,7 +189,7 @@ _MEMORY = (
     _advice("swap", "the engine locks its memory; `vm.swappiness` covers the rest"),
     _advice("`min_free_kbytes`", "it depends on the whole memory use of a host"),
     _advice(
-        "1 GiB pages and hugetlbfs mounts", "put `hugepagesz=1G hugepages=N` on the base line, which is kept"
+        "hugetlbfs mounts", "an engine maps its pages without a mount (MAP_HUGETLB); systemd mounts 2 MiB"
     ),
     _advice("resctrl: CAT, MBA, CDP", "needs a measured working set; a wrong mask slows housekeeping"),
 )

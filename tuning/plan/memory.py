@@ -19,6 +19,7 @@ from tuning.plan.setting import Compare, KernelArg, Setting, SysfsValue
 from tuning.topology.topology import Node
 
 KIB = 1024
+GIB = 1024 * 1024 * 1024
 PREFERRED_KIB = 2048
 HUGETLB = "Documentation/admin-guide/mm/hugetlbpage.rst"
 THP = "/sys/kernel/mm/transparent_hugepage"
@@ -51,6 +52,7 @@ def _pool(builder: PlanBuilder) -> None:
         said = f"the command line already reserves {theirs}: kept as it is, and nothing is reserved beside it"
         builder.refuse("cmdline.hugepages", Code.HUGEPAGES_THEIRS, said)
         return
+    _large_pool(builder)
     if profile.hugepage_bytes_most == 0:
         builder.refuse("cmdline.hugepages", Code.NOT_APPLICABLE_PROFILE, f"profile {profile.name} wants none")
         return
@@ -62,7 +64,7 @@ def _pool(builder: PlanBuilder) -> None:
         )
         _refuse_pool(builder, Code.HUGEPAGES_UNKNOWN, f"{what} not known")
         return
-    share = int(node.memory_bytes_floor * profile.hugepage_share_most)
+    share = int(node.memory_bytes_floor * profile.hugepage_share_most) - profile.pages_1gib * GIB
     count = _power_of_two_below(min(profile.hugepage_bytes_most, share) // (size_kib * KIB))
     if count == 0 or count * size_kib * KIB < profile.hugepage_bytes_min:
         size = f"at least {node.memory_bytes_floor >> 20} MiB"
@@ -73,6 +75,41 @@ def _pool(builder: PlanBuilder) -> None:
         )
         return
     _plan_pool(builder, node, size_kib, count)
+
+
+def _large_pool(builder: PlanBuilder) -> None:
+    """Pages of 1 GiB on the hot node; PlanError where they do not fit: what asked for them does not start."""
+    wanted, topology = builder.profile.pages_1gib, builder.topology
+    if not wanted:
+        return
+    node, asked = _memory_node(builder), f"profile {builder.profile.name} needs {wanted} pages of 1 GiB"
+    if GIB // KIB not in topology.hugepage_sizes_kib:
+        raise PlanError(Code.HUGEPAGES_UNKNOWN, f"{asked}, and this host shows none of that size (pdpe1gb)")
+    if node is None or not node.memory_bytes_floor:
+        raise PlanError(Code.HUGEPAGES_UNKNOWN, f"{asked}, but the node's memory is not known")
+    if len(topology.nodes) > 1 and topology.kernel_at_least(5, 16) is False:
+        said = f"{asked} on node {node.number}, and kernels place them by node at boot from 5.16"
+        raise PlanError(Code.HUGEPAGES_UNKNOWN, f"{said}, this is {topology.kernel_release}")
+    share = builder.profile.hugepage_share_most
+    if wanted * GIB > node.memory_bytes_floor * share:
+        size = f"at least {node.memory_bytes_floor >> 20} MiB"
+        said = f"{share:.1%} of node {node.number} ({size}) does not hold them; hint: hugepage_share_most"
+        raise PlanError(Code.HUGEPAGES_SHARE, f"{asked}, but {said}")
+    why = f"{wanted} pages of 1 GiB on node {node.number}, local to the hot cores: one TLB entry for each"
+    risk = f"{wanted} GiB are unavailable to everything else"
+    count = f"{node.number}:{wanted}" if len(topology.nodes) > 1 else str(wanted)
+    for name, value in (("hugepagesz", "1G"), ("hugepages", count)):
+        builder.add(
+            KernelArg(
+                key=f"cmdline.{name}.1G",
+                name=name,
+                value=value,
+                mode="boot",
+                why=why,
+                risk=risk,
+                source=HUGETLB,
+            )
+        )
 
 
 def _refuse_pool(builder: PlanBuilder, code: Code, reason: str) -> None:

@@ -47,8 +47,10 @@ class Ports:
 class Profile:
     """What a host of this kind must offer; counts are whole cores, one hot thread each.
 
-    `io_mode` None: busy polling where the kernel has it, interrupts on PREEMPT_RT. `power`: `turbo` as fast
-    as it gets, `steady` one frequency and no idle state, `as-is` leaves frequency and idle states alone.
+    `pages_1gib` are reserved on the hot node at boot, all of them or the host is refused; pages of 2 MiB get
+    what is left of the share. `io_mode` None: busy polling where the kernel has it, interrupts on PREEMPT_RT.
+    `power`: `turbo` as fast as it gets, `steady` one frequency, `as-is` leaves frequency and idle states
+    alone.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Profile:
     hugepage_bytes_min: int = 0
     hugepage_bytes_most: int = 1024 * MIB
     hugepage_share_most: float = 0.125
+    pages_1gib: int = 0
     io_mode: IoMode | None = None
     power: Power = "turbo"
     kernel_release: str | None = None
@@ -73,6 +76,8 @@ class Profile:
                 raise ProfileError(self.name, f"{what}_min {least} and {what}_most {most} contradict")
         if self.engine_threads_min < 1:
             raise ProfileError(self.name, "engine_threads_min must be at least 1")
+        if self.pages_1gib < 0:
+            raise ProfileError(self.name, "pages_1gib must not be negative")
         if self.irq_cores_most < 0 or self.ptp_cores_most < 0:
             raise ProfileError(self.name, "irq_cores_most and ptp_cores_most must not be negative")
         if not 0 <= self.hugepage_share_most <= 0.5:

@@ -45,7 +45,7 @@ class TakenBack:
 
 ISOLATION = ("cmdline.isolcpus", "cmdline.nohz_full", "cmdline.rcu_nocbs")
 SLICES = ("slice.*",)
-PAGES = ("cmdline.hugepages", "cmdline.hugepagesz", "memory.hugepages")
+PAGES = ("cmdline.hugepages*", "cmdline.hugepagesz*", "memory.hugepages")
 PLACED = ("irq.*", "kthread.*")
 SYSCTLS = ("kernel.*", "net.*", "vm.*")
 FILES = ("clock.source", "irq.default_affinity", "memory.*", "power.*", "workqueue.*")

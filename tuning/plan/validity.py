@@ -29,6 +29,7 @@ class Validity:
 
 
 ALWAYS = Validity()
+X86_AND_ARM = Validity(None, None, ("x86_64", "aarch64"))
 # By the stem of the key; `*` ends the stems that host facts complete (a CPU, a slice, a unit, a device).
 VALID: Mapping[str, Validity] = {
     "cmdline.isolcpus": ALWAYS,
@@ -51,6 +52,8 @@ VALID: Mapping[str, Validity] = {
     "cmdline.iommu": Validity(None, None, X86),
     "cmdline.hugepagesz": ALWAYS,
     "cmdline.hugepages": ALWAYS,
+    "cmdline.hugepagesz.1G": X86_AND_ARM,
+    "cmdline.hugepages.1G": X86_AND_ARM,
     "cmdline.transparent_hugepage": ALWAYS,
     "memory.hugepages": Validity(None, (5, 16)),
     "memory.thp_enabled": ALWAYS,
