@@ -25,6 +25,7 @@ $plan
 /proc/sys/kernel/random/boot_id
 /sys/devices/system/clocksource/clocksource0/available_clocksource
 /sys/devices/system/clocksource/clocksource0/current_clocksource
+/sys/devices/system/cpu/cpu0/microcode/version
 /sys/devices/system/cpu/isolated
 /sys/devices/system/cpu/nohz_full
 /sys/devices/system/cpu/online

@@ -29,7 +29,7 @@ BENT_BY_LOAD = frozenset(
     {
         *("timer_interrupts", "interprocessor_interrupts", "involuntary_switches", "kthread_ran"),
         *("softirqs", "starved"),
-        *("not_better_than_untuned", "no_positive_control", "meter_failed"),
+        *("not_better_than_untuned", "worse_than_accepted", "no_positive_control", "meter_failed"),
     }
 )
 

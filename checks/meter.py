@@ -101,6 +101,12 @@ class Load:
         return tuple(words)
 
 
+# What no load is: for a window that is only read back.
+NO_LOAD = Load(
+    spin=frozenset(), observe=frozenset(), control=0, coordinator=frozenset(), guard=frozenset(), window_s=0
+)
+
+
 def source_digest() -> str:
     """Identifies the meter: its sources, and how they are compiled."""
     digest = hashlib.sha256(" ".join(FLAGS).encode())

@@ -2,7 +2,8 @@
 
 Plain JSON files under `checks/SITE/` of the state root, replaced as a whole. `HOST.json` is the host's
 part of the check document (docs/schema/check.schema.json); `HOST.untuned.json` is a measurement taken
-while no plan was committed, the "before" of every later comparison.
+while no plan was committed, the "before" of every later comparison. `HOST.tuned.json` is the last window of
+the tuned host, `HOST.accepted.json` the one that a person accepted, each with its key (checks/accepted.py).
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from checks.accepted import Kept, kept_of
 from checks.counters import Measurement, parse_measurement
 from checks.errors import CheckError
-from checks.meter import Load
+from checks.meter import NO_LOAD
 from inventory.errors import StateError
 from inventory.state_dir import read_plain, replacing, state_root
 from transport.places import cache_home
 
 SIZE_MAX = 8 << 20
+Window = Literal["tuned", "accepted"]
 
 
 def meter_cache() -> Path:
@@ -51,11 +54,20 @@ def load_untuned(site: str, host: str) -> Measurement | None:
         return None
 
 
-NO_LOAD = Load(
-    spin=frozenset(), observe=frozenset(), control=0, coordinator=frozenset(), guard=frozenset(), window_s=0
-)
-
-
 def save_untuned(site: str, host: str, measurement: Measurement) -> Path:
     """Keep a measurement of an untuned host as the "before" of later reports."""
     return save(site, f"{host}.untuned", measurement.document)
+
+
+def save_window(site: str, host: str, name: Window, kept: Kept) -> Path:
+    """Keep the last tuned window of a host, or the accepted one."""
+    return save(site, f"{host}.{name}", kept.document())
+
+
+def load_window(site: str, host: str, name: Window) -> Kept | None:
+    """A kept window; None when there is none or it cannot be read."""
+    try:
+        text = read_plain(_path(site, f"{host}.{name}"), SIZE_MAX).decode("utf-8")
+        return kept_of(json.loads(text))
+    except (OSError, ValueError, RecursionError, StateError, CheckError):
+        return None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from checks.accepted import Kept, Key, as_accepted, key_of
 from checks.baseline import Baseline, baseline_of
 from checks.counters import Measurement, parse_measurement
 from checks.effect import Assignment, assign, better_than_untuned, effect_findings
@@ -54,6 +55,7 @@ class Options:
     wanted: Mapping[str, Expected] = field(default_factory=dict)
     recorded: Mapping[str, str] = field(default_factory=dict)
     untuned: Mapping[str, Measurement] = field(default_factory=dict)
+    accepted: Mapping[str, Kept] = field(default_factory=dict)
     vms: frozenset[str] = frozenset()  # UUIDs of the site's VMs, where this machine emulates them
     releases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # host -> slot -> digest deployed
 
@@ -73,6 +75,7 @@ class HostResult:
     cores: Mapping[int, frozenset[int]] = field(default_factory=dict)
     measurement: Measurement | None = None
     untuned: Measurement | None = None
+    key: Key | None = None
     machine: MachineLoad | None = None
     round_trips: int = 0
     seconds: float = 0.0
@@ -256,7 +259,7 @@ def _measured(  # noqa: PLR0913, PLR0917  # the last step of a pipeline takes th
     except CheckError as error:
         found = unverifiable("effect.control", "meter_failed", str(error))
         return replace(result, findings=(*result.findings, found))
-    isolated = expected.isolated & facts.online
+    isolated, key = expected.isolated & facts.online, _key(host, expected, facts)
 
     def look() -> _Window:
         ended = _watch(host, options)
@@ -268,6 +271,8 @@ def _measured(  # noqa: PLR0913, PLR0917  # the last step of a pipeline takes th
         found = list(effect_findings(assignment, measured, baseline, isolated))
         if sound is not None and result.tuned:
             found.append(better_than_untuned(sound, result.untuned, isolated, baseline))
+            if key is not None:
+                found.append(as_accepted(sound, key, options.accepted.get(host.name), isolated, baseline))
         return _Window(measured=sound, machine=machine, findings=tuple(found))
 
     window = look()
@@ -277,7 +282,16 @@ def _measured(  # noqa: PLR0913, PLR0917  # the last step of a pipeline takes th
         window, more = look(), more - 1
     judged = judged_under(window.findings, window.machine, baseline)
     measured, machine = window.measured, window.machine
-    return replace(result, findings=(*result.findings, *judged), measurement=measured, machine=machine)
+    findings = (*result.findings, *judged)
+    return replace(result, findings=findings, measurement=measured, machine=machine, key=key)
+
+
+def _key(host: Host, expected: Expected, facts: Facts) -> Key | None:
+    """What makes this window comparable; None where the host does not show it."""
+    try:
+        return key_of(host.host_class, expected.plan_hash, facts)
+    except CheckError:
+        return None
 
 
 def _looks_again(findings: Sequence[Finding]) -> bool:

@@ -56,6 +56,7 @@ REASONS: dict[Verdict, dict[str, str]] = {
         "next_boot_differs": "a file that systemd reads at the next boot sets another value, or ours is gone",
         "next_boot_untuned": "the boot menu would start the next boot without the committed arguments",
         "not_better_than_untuned": "isolated CPUs are disturbed as often as before tuning",
+        "worse_than_accepted": "isolated CPUs are interrupted more than in the window that was accepted",
         "not_isolated": "the kernel isolates different CPUs than planned",
         "not_nohz_full": "the kernel keeps the tick on CPUs that should be tickless",
         "not_partition": "the roles of the plan do not cover every usable CPU exactly once",

@@ -37,6 +37,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "apply",
         "Apply the plan to hosts, with a trial boot where it changes the boot.",
     ),
+    "baseline": (
+        "hft.verbs.baseline",
+        "baseline",
+        "What was counted before tuning, after it, and what was accepted.",
+    ),
     "check": ("hft.verbs.check", "check", "Prove by effect that hosts meet their plan."),
     "demo": ("hft.verbs.demo", "demo", "The whole loop on the lab: untuned, tuned, proven, poisoned, back."),
     "diff": ("hft.verbs.past", "diff", "How two runs, or two hosts, differ."),

@@ -19,11 +19,13 @@ from threading import Lock
 import click
 
 from checks import store
+from checks.accepted import Kept, Key
+from checks.counters import Measurement
 from checks.document import counters, document_of, host_document, junit_of
 from checks.errors import SelectionError
 from checks.page import page_of
 from checks.suite import HostResult, Options, check_hosts, given_plans, targets
-from checks.verdict import Finding, Verdict, unverifiable
+from checks.verdict import Finding, Verdict, unverifiable, worst
 from hft import options, run_log
 from hft.errors import Exit, HftError
 from hft.files import Report
@@ -153,6 +155,9 @@ def _run(site: Site, limit: str | None, plan: Path | None, how: Options) -> tupl
             recorded=recorded_plans(history, chosen),
             releases=recorded_releases(history),
             untuned={h.name: found for h in chosen if (found := store.load_untuned(site.name, h.name))},
+            accepted={
+                h.name: kept for h in chosen if (kept := store.load_window(site.name, h.name, "accepted"))
+            },
         )
         names = [host.name for host in chosen]
         with run_log.recorded(site.name, "check", hosts=names, is_look=True) as run:
@@ -211,8 +216,18 @@ def remember(site: str, results: Sequence[HostResult]) -> None:
             store.save(site, result.host, host_document(result))
             if result.measurement is not None and result.measurement.cpus and not result.tuned:
                 store.save_untuned(site, result.host, result.measurement)
+            if result.tuned and result.key and result.measurement is not None and result.measurement.cpus:
+                store.save_window(
+                    site, result.host, "tuned", kept_window(result, result.key, result.measurement)
+                )
         except (OSError, StateError) as error:
             tell(f"hft: {result.host}: its verdict is not kept for later: {error}", err=True)
+
+
+def kept_window(result: HostResult, key: Key, measurement: Measurement) -> Kept:
+    """The window of a tuned host as it is kept: with the verdict of its effect, not of its settings."""
+    effect = worst(one for one in result.findings if one.check.startswith("effect."))
+    return Kept(key=key, measurement=measurement, at=result.started_at, verdict=str(effect or "unverifiable"))
 
 
 def recorded_plans(history: run_log.History, hosts: Sequence[Host]) -> dict[str, str]:
