@@ -210,6 +210,11 @@ PLANTED = (
         "bench/errors.py",
         "import checks.verdict",
     ),
+    Planted(
+        "what a stack decides stands on nothing",
+        "stacks/core/errors.py",
+        "from inventory import errors",
+    ),
 )
 
 CIRCLE = "no circle, in any room"  # an arrow against the layers often closes one
@@ -232,6 +237,7 @@ PURE = (
     *("deploys.rollout.outcome", "deploys.slot.slot_changes"),
     "failover",
     *("inventory.power_evidence", "inventory.selection"),
+    "stacks.core",
     "lab.mirror",
     *("hft.run_lines", "hft.runbooks.past"),
     "monitoring",

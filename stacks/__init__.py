@@ -1,0 +1,1 @@
+"""Pulumi programs, and the runner around Pulumi's engine (docs/stacks.md)."""
