@@ -75,6 +75,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     ),
     "plan": ("hft.verbs.plan", "plan", "Print the plan of a host or a captured tree."),
     "recover": ("hft.verbs.undo", "recover", "Undo what was cut off or left half undone on a host."),
+    "release": ("hft.verbs.release", "release", "Judge a release by its latency."),
     "remove": ("hft.verbs.undo", "remove", "Take the agent, its units and its state off a host."),
     "revert": ("hft.verbs.undo", "revert", "Undo the last applied change of a host."),
     "show": ("hft.verbs.past", "show", "One run: who, when, why, and how each host ended."),

@@ -17,6 +17,7 @@ ROOMS = (
     "inventory",
     "lab",
     "monitoring",
+    "release",
     "transport",
     "tuning",
 )

@@ -28,7 +28,7 @@ ROOMS = (
     "inventory",
     "lab",
     "monitoring",
-    *("stacks", "transport", "tuning"),
+    *("release", "stacks", "transport", "tuning"),
 )
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60

@@ -111,6 +111,11 @@ PLANTED = (
         "import inventory.model",
     ),
     Planted(
+        "DECIDE: whether a release goes on is decided from values alone",
+        "release/windows.py",
+        "from hft import errors",
+    ),
+    Planted(
         "WHO: an inventory knows profiles, and the lab as one more site",
         "inventory/errors.py",
         "from agent import errors",
@@ -241,6 +246,7 @@ PURE = (
     "lab.mirror",
     *("hft.run_lines", "hft.runbooks.past"),
     "monitoring",
+    "release",
     *("transport.errors", "transport.sanitize"),
     "tuning",
 )

@@ -19,6 +19,7 @@ ROOMS = (
     "inventory",
     "lab",
     "monitoring",
+    "release",
     "transport",
     "tuning",
 )
