@@ -37,6 +37,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "apply",
         "Apply the plan to hosts, with a trial boot where it changes the boot.",
     ),
+    "audit": ("hft.verbs.audit", "audit_group", "Sign and verify the run record of a site."),
     "baseline": (
         "hft.verbs.baseline",
         "baseline",

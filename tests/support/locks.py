@@ -32,6 +32,7 @@ RUNTIME, DEV, BILL = (
 ALLOWED = frozenset(
     {
         *("MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "PSF-2.0", "ZPL-2.1", "MPL-2.0"),
+        *("0BSD", "CC0-1.0", "Zlib"),  # parts of numpy
         "LGPL-2.1",
     }
 )

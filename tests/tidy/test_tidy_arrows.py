@@ -244,7 +244,7 @@ PURE = (
     *("inventory.power_evidence", "inventory.selection"),
     "stacks.core",
     "lab.mirror",
-    *("hft.run_lines", "hft.runbooks.past"),
+    *("hft.audit", "hft.run_lines", "hft.runbooks.past"),
     "monitoring",
     "release",
     *("transport.errors", "transport.sanitize"),

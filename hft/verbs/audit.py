@@ -1,0 +1,141 @@
+"""`hft audit`: sign how far a run record has come, and find what was done to it since.
+
+Exit codes of `verify`: 0 intact and covered by a head, 4 intact as far as a chain alone can tell, 5 something
+was changed, cut, removed or moved.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hft import options
+from hft.audit import SignedHead, audit, head_from
+from hft.errors import Exit, HftError
+from hft.run_lines import canonical
+from transport.show import Styled, tell, tell_document
+
+SCHEMA = 1  # of a head, and of what `verify` prints
+NAMESPACE = "hft-audit"
+IDENTITY = "audit"
+HEADS_MAX = 16 << 20
+
+
+@click.group(name="audit")
+def audit_group() -> None:
+    """Prove that the run record of a site is whole: nothing flipped, cut off, removed or moved."""
+
+
+@audit_group.command(
+    epilog="""\b
+Examples:
+  hft audit seal ny4 --key ~/.ssh/audit >> heads.jsonl
+  hft audit seal ny4 --key ~/.ssh/audit | ssh gateway-1 'cat >> /var/lib/hft/heads.jsonl'
+
+\b
+Keep heads where those who write the record cannot: on the gateways, on another controller. The key is an SSH
+key (ssh-keygen -Y sign, namespace hft-audit).
+"""
+)
+@click.argument("site")
+@click.option("--key", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Signs the head.")
+def seal(site: str, key: Path) -> int:
+    """Print a signed head of SITE's run record: how many lines, and the hash of the last."""
+    from engine.ticket.errors import TicketError
+    from engine.ticket.signing import sign
+    from hft.run_log import now
+
+    found = audit(_record(site), ())
+    if found.problems:
+        raise HftError(
+            Exit.VIOLATED, f"{found.problems[0].sentence}; it is not sealed; hint: hft audit verify {site}"
+        )
+    unsigned = SignedHead(site=site, count=found.lines, hash=found.last_hash, at=now())
+    try:
+        signature = sign(canonical(unsigned.body()), key.expanduser(), NAMESPACE)
+    except (TicketError, OSError) as error:
+        raise HftError(Exit.BAD_INPUT, f"the head cannot be signed: {error}") from error
+    tell(canonical({**unsigned.body(), "signature": signature}).decode())
+    return Exit.OK
+
+
+@audit_group.command(
+    epilog="""\b
+Examples:
+  hft audit verify ny4 --heads heads.jsonl --signers audit.signers
+  ssh gateway-1 cat /var/lib/hft/heads.jsonl | hft audit verify ny4 --heads - --signers audit.signers
+
+\b
+SIGNERS is an allowed_signers file (ssh-keygen(1)) with a line such as
+  audit namespaces="hft-audit" ssh-ed25519 AAAA..
+Exit codes: 0 intact, 4 intact as far as the chain alone can tell (no head given), 5 not intact.
+"""
+)
+@click.argument("site")
+@click.option(
+    "--heads", multiple=True, type=click.Path(path_type=Path, allow_dash=True), metavar="PATH",
+    help="Heads, one a line; may be repeated; - is standard input.",
+)  # fmt: skip
+@click.option("--signers", type=click.Path(path_type=Path), metavar="PATH", help="Who may sign heads.")
+@options.JSON
+def verify(site: str, heads: tuple[Path, ...], signers: Path | None, as_json: bool) -> int:
+    """Hold SITE's run record against its chain and its signed heads."""
+    if heads and signers is None:
+        raise HftError(
+            Exit.BAD_INPUT, "--signers: heads are worth what their signatures are; name who may sign"
+        )
+    kept = [one for path in heads for one in _heads(path, site, signers)]
+    found = audit(_record(site), kept)
+    code = Exit.VIOLATED if found.problems else Exit.OK if kept else Exit.UNVERIFIABLE
+    if as_json:
+        problems = [{"code": one.code, "line": one.line, "sentence": one.sentence} for one in found.problems]
+        figures = {"lines": found.lines, "heads": len(kept), "unsealed": found.unsealed}
+        tell_document({"schema": SCHEMA, "site": site, **figures, "problems": problems})
+        return code
+    for problem in found.problems:
+        tell(Styled("violated", "red"), f" {problem.sentence}")
+    tell(f"{site}: {found.lines} lines, {len(kept)} heads, {found.unsealed} lines after the last head")
+    if not kept:
+        tell("no head: whether the end was cut off cannot be told; hint: hft audit seal")
+    return code
+
+
+def _record(site: str) -> bytes:
+    from hft.run_log import RECORD_MAX, records_path
+    from inventory.state_dir import read_plain
+
+    if not site or "/" in site or site.startswith("."):
+        raise HftError(Exit.BAD_INPUT, f"{site!r} is no site's name")
+    path = records_path(site)
+    try:
+        return read_plain(path, RECORD_MAX)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _heads(path: Path, site: str, signers: Path | None) -> list[SignedHead]:
+    """The heads of a file, each with a good signature; HftError names the line that has none."""
+    from engine.ticket.signing import is_signed
+    from inventory.bounded import read_bounded, reason_of
+    from tuning.strict_json import ShapeError, parse
+
+    try:
+        data = read_bounded(Path("/dev/stdin") if str(path) == "-" else path, HEADS_MAX)
+    except OSError as error:
+        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read: {reason_of(error)}") from error
+    found = []
+    for number, line in enumerate(data.splitlines(), start=1):
+        try:
+            head = head_from(parse(line))
+        except ShapeError as error:
+            raise HftError(Exit.BAD_INPUT, f"{path}: line {number}: {error}") from error
+        assert signers is not None
+        words = {"signers": signers.expanduser(), "namespace": NAMESPACE}
+        if not is_signed(canonical(head.body()), head.signature, identity=IDENTITY, **words):
+            raise HftError(Exit.VIOLATED, f"{path}: line {number}: its signature is not one of {signers}")
+        if head.site == site:
+            found.append(head)
+    return found
