@@ -15,6 +15,7 @@ import click
 
 from hft import options
 from hft.errors import Exit, HftError
+from hft.verbs.release_certificate import sign, verify
 from transport.show import Styled, tell, tell_document
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ _EXITS = {
 
 @click.group()
 def release() -> None:
-    """Judge a release by its latency, against the one that runs now."""
+    """Certify a release, verify it, and judge its latency against the one that runs now."""
+
+
+release.add_command(sign)
+release.add_command(verify)
 
 
 @release.command(
@@ -49,7 +54,7 @@ Each line of FILE is one restart, in the order in which they ran (ABBA, A is the
   {"schema":1,"arm":"baseline","release":"sha256:..","windows":[{"intended":2000,"counts":{"1724":12,..}},..]}
 A window is a second; `counts` are buckets of the engine's metrics page, recorded from the intended time.
 Exit codes: 0 PASS, 5 FAIL, 4 INCONCLUSIVE (run more restarts, at the end hold), 2 REFUSED.
-How it judges: docs/release-judge.md.
+How it judges: docs/release.md.
 """
 )
 @click.argument("file", type=click.Path(path_type=Path))

@@ -1,0 +1,195 @@
+"""`hft release sign` and `hft release verify`: the certificate of an artifact, made and checked.
+
+Exit codes of `verify`: 0 the release may be taken, 2 it may not, with the code of the first check that does
+not hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hft import options
+from hft.errors import Exit, HftError
+from transport.show import tell, tell_document
+
+NAMESPACE = "hft-release"
+IDENTITY = "release"
+SBOM_MAX = 64 << 20
+DOCUMENT_MAX = 1 << 20
+_ARMOUR = re.compile(
+    r"-----BEGIN SSH SIGNATURE-----\n(?:[A-Za-z0-9+/]{1,76}={0,2}\n)+-----END SSH SIGNATURE-----\n"
+)
+
+
+@click.command(
+    epilog="""\b
+Example:
+  hft release sign build/engine/artifact --host-class bare-metal --not-after 2027-01-31 --floor 1.2.0 \\
+      --sbom docs/sbom.cdx.json --key ~/.ssh/release > release.json
+"""
+)
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option(
+    "--host-class", "classes", multiple=True, required=True, metavar="CLASS", help="May be repeated."
+)
+@click.option(
+    "--not-after", required=True, metavar="DATE", help="ISO 8601; the first moment it is refused (UTC)."
+)
+@click.option(
+    "--floor", required=True, metavar="VERSION", help="Nothing below it is installed after this one."
+)
+@click.option(
+    "--sbom", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Bill of materials."
+)
+@click.option(
+    "--key", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Signs the certificate."
+)
+def sign(  # noqa: PLR0913  # each by name
+    *, artifact: Path, classes: tuple[str, ...], not_after: str, floor: str, sbom: Path, key: Path
+) -> int:
+    """Print a signed certificate of ARTIFACT: digest, floor, host classes, expiry, bill of materials."""
+    from engine.contract.canonical import canonical
+    from engine.ticket import signing
+    from engine.ticket.errors import TicketError
+    from release.certificate import Certificate, certificate_from, version_from
+
+    found = _artifact(artifact)
+    try:
+        made = Certificate(
+            artifact=found["artifact"],
+            name=found["name"],
+            version=found["version"],
+            floor=version_from(floor),
+            host_classes=classes,
+            not_after_s=int(_moment(not_after)),
+            sbom=_digest(sbom),
+        )
+        body = certificate_from(made.body()).body()
+        signature = signing.sign(canonical(body), key.expanduser(), NAMESPACE)
+    except (ValueError, TicketError, OSError) as error:
+        raise HftError(Exit.BAD_INPUT, f"it cannot be signed: {error}") from error
+    if made.version < made.floor:
+        raise HftError(Exit.BAD_INPUT, f"--floor {floor} is above the version of {artifact} itself")
+    tell_document({"certificate": body, "signature": signature})
+    return Exit.OK
+
+
+@click.command(
+    epilog="""\b
+Example:
+  hft release verify release.json build/engine/artifact --sbom docs/sbom.cdx.json --signers release.signers \\
+      --host-class bare-metal --floor 1.2.0
+
+\b
+SIGNERS is an allowed_signers file (ssh-keygen(1)) with a line such as
+  release namespaces="hft-release" ssh-ed25519 AAAA..
+Exit codes: 0 it may be taken, 2 it may not.
+"""
+)
+@click.argument("certificate", type=click.Path(path_type=Path))
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.option(
+    "--sbom", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Bill of materials."
+)
+@click.option(
+    "--signers", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Who may sign."
+)
+@click.option("--host-class", required=True, metavar="CLASS", help="Of the host that shall run it.")
+@click.option("--floor", default="0.0.0", metavar="VERSION", help="The highest floor taken there so far.")
+@options.JSON
+def verify(  # noqa: PLR0913  # each by name
+    *,
+    certificate: Path,
+    artifact: Path,
+    sbom: Path,
+    signers: Path,
+    host_class: str,
+    floor: str,
+    as_json: bool,
+) -> int:
+    """Whether a release may be taken: signature, bytes, version, floor, host class, expiry, materials."""
+    from release.certificate import Seen, refused, shown, version_from
+
+    one, is_signed = read_certificate(certificate, signers)
+    try:
+        seen = Seen(
+            **_artifact(artifact),
+            is_signed=is_signed,
+            sbom=_digest(sbom),
+            host_class=host_class,
+            floor=version_from(floor),
+            now_s=int(time.time()),
+        )
+    except (ValueError, OSError) as error:
+        raise HftError(Exit.BAD_INPUT, f"it cannot be verified: {error}") from error
+    refusal = refused(one, seen)
+    if refusal is not None:
+        raise HftError(Exit.BAD_INPUT, f"{certificate}: refused, {refusal.code}: {refusal.sentence}")
+    next_floor = shown(max(one.floor, seen.floor))
+    if as_json:
+        tell_document({"certificate": one.body(), "floor": next_floor})
+    else:
+        tell(
+            f"{one.name} {shown(one.version)} may be taken by hosts of class {host_class}; floor {next_floor}"
+        )
+    return Exit.OK
+
+
+def read_certificate(path: Path, signers: Path) -> tuple[Any, bool]:
+    """The certificate of a file, and whether a key of SIGNERS has signed it; HftError when it is none."""
+    from engine.contract.canonical import canonical
+    from engine.ticket.signing import is_signed
+    from inventory.bounded import read_bounded, reason_of
+    from release.certificate import certificate_from
+    from tuning.strict_json import Table, parse
+
+    try:
+        table = Table.of(parse(read_bounded(path, DOCUMENT_MAX))).closed(("certificate", "signature"))
+        body = dict(table.table("certificate").fields)
+        found, signature = certificate_from(body), table.text("signature", size_max=16_384)
+    except (OSError, ValueError) as error:
+        raise HftError(Exit.BAD_INPUT, f"{path}: no certificate: {reason_of(error)}") from error
+    if not _ARMOUR.fullmatch(
+        signature
+    ):  # ssh-keygen passes over blanks in it; one document has one signature
+        return found, False
+    good = is_signed(
+        canonical(body), signature, signers=signers.expanduser(), identity=IDENTITY, namespace=NAMESPACE
+    )
+    return found, good
+
+
+def _artifact(path: Path) -> dict[str, Any]:
+    """Digest, name and version of the artifact, each file verified; ArtifactError names the first fault."""
+    from engine.conformance.artifact import opened
+    from release.certificate import version_from
+
+    with opened(path) as found:
+        for file in found.manifest.files:
+            found.content(file.path)
+        identity = found.manifest.identity
+        try:
+            version = version_from(identity.version)
+        except ValueError as error:
+            raise HftError(Exit.BAD_INPUT, f"{path}: {error}") from error
+        return {"artifact": found.digest, "name": identity.name, "version": version}
+
+
+def _digest(path: Path) -> str:
+    from inventory.bounded import read_bounded
+
+    return "sha256:" + hashlib.sha256(read_bounded(path, SBOM_MAX)).hexdigest()
+
+
+def _moment(text: str) -> float:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = datetime.fromisoformat(f"{text}T00:00:00+00:00" if len(text) == 10 else f"{text}+00:00")
+    return moment.timestamp()
