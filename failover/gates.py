@@ -13,12 +13,14 @@ from typing import Literal
 
 from failover.view import ClusterView, EngineSeen, GatewaySeen
 
-Kind = Literal["switchover", "failover", "fence"]
+Kind = Literal["switchover", "failover", "fence", "resume"]
 GateCode = Literal[
     "gateway_in_charge",
     "gateway_enforces",
     "epoch_durable",
     "latch_clear",
+    "gateways_answer",
+    "latch_set",
     "successor_known",
     "successor_answers",
     "successor_is_another",
@@ -58,10 +60,34 @@ class Command:
 
 def gates(view: ClusterView, command: Command) -> tuple[Gate, ...]:
     """All preconditions of the command, in the order in which somebody would mend them."""
+    if command.kind == "resume":
+        return tuple(_resume(view))
     found = [*_gateway(view), *_successor(view, command)]
     if command.kind == "switchover":
         found.extend(_holder(view, command))
     return tuple(found)
+
+
+def _resume(view: ClusterView) -> Iterator[Gate]:
+    silent = [f"{one.name}: {one.silent}" for one in view.gateways if one.silent]
+    yield Gate(
+        code="gateways_answer",
+        is_met=not silent,
+        seen=", ".join(silent) or "all answer",
+        wanted="an answer of every gateway",
+        why="a latch that is left behind on one of them stops the next failover",
+        mends="start it first; its latch is kept on its disk",
+    )
+    latches = [f"{one.name} {latch}" for one in view.gateways for latch in one.latches]
+    engines = [f"{one.holder} is latched" for one in view.engines if one.is_latched]
+    yield Gate(
+        code="latch_set",
+        is_met=bool(latches or engines),
+        seen="; ".join([*latches, *engines]) or "no latch",
+        wanted="a kill latch at a gateway or an engine",
+        why="there is nothing to clear",
+        mends="nothing",
+    )
 
 
 def _gateway(view: ClusterView) -> Iterator[Gate]:

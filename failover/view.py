@@ -42,6 +42,7 @@ class GatewaySeen:
     holder: str = ""  # of that epoch, HOST/SLOT
     enforces: bool = True  # a drill build can be told not to
     latches: tuple[str, ...] = ()  # `scope id: reason` of each that is set
+    latch_numbers: tuple[int, ...] = ()  # of the same, in their order
     accounts: tuple[Account, ...] = ()
 
     @property
@@ -128,7 +129,7 @@ class ClusterView:
                 one.name: [one.epoch, one.holder, one.has_session, sorted(one.latches)]
                 for one in self.gateways
             },
-            "engines": {one.holder: one.trades for one in self.engines},
+            "engines": {one.holder: [one.trades, one.is_latched] for one in self.engines},
         }
         data = json.dumps(bound, sort_keys=True, separators=(",", ":")).encode()
         return hashlib.sha256(data).hexdigest()

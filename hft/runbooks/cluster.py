@@ -2,6 +2,7 @@
 
     site = "ny4"                                  # of the run record and the lock
     authority_key = "~/.ssh/authority" # signs fences; never on an engine's host
+    approvers = "/etc/hft/approvers"              # allowed_signers: who may approve, for `resume`
 
     [gateways.gw-1]
     admin_socket = "/run/hft-gateway/admin"
@@ -62,6 +63,7 @@ class Cluster:
     residues: dict[str, int]
     engines: tuple[Program, ...]
     approved: dict[str, tuple[Approval, ...]]
+    approvers: Path | None = None  # allowed_signers: who may approve
 
 
 def load_cluster(path: Path | None, inventory: str | None) -> Cluster:
@@ -78,7 +80,7 @@ def load_cluster(path: Path | None, inventory: str | None) -> Cluster:
 
 
 def _cluster(path: Path, table: Table, inventory: str | None) -> Cluster:
-    table.closed(("site", "authority_key", "gateways", "engines"))
+    table.closed(("site", "authority_key", "approvers", "gateways", "engines"))
     gateways = tuple(_programs(table, "gateways", ("admin_socket", "host", "epochs"), inventory))
     engines = tuple(_programs(table, "engines", ("admin_socket", "host", "unit", "approved"), inventory))
     if not gateways or not engines:
@@ -93,6 +95,7 @@ def _cluster(path: Path, table: Table, inventory: str | None) -> Cluster:
         residues=_residues(table),
         engines=engines,
         approved={name: tuple(_approved(one)) for name, one in table.tables("engines")},
+        approvers=Path(table.text("approvers")).expanduser() if "approvers" in table.fields else None,
     )
 
 

@@ -80,6 +80,7 @@ def gateway_seen(program: Program, answers: Answers, residue: int | None) -> Gat
             holder=epoch.text("holder"),
             enforces=table.flag("epoch_enforced"),
             latches=tuple(_latch(one) for one in latch.rows("entries")),
+            latch_numbers=tuple(one.integer("number") for one in latch.rows("entries")),
             accounts=tuple(_account(name, one) for name, one in table.tables("accounts")),
         )
     except ShapeError as error:

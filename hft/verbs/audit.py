@@ -133,8 +133,11 @@ def _heads(path: Path, site: str, signers: Path | None) -> list[SignedHead]:
         except ShapeError as error:
             raise HftError(Exit.BAD_INPUT, f"{path}: line {number}: {error}") from error
         assert signers is not None
-        words = {"signers": signers.expanduser(), "namespace": NAMESPACE}
-        if not is_signed(canonical(head.body()), head.signature, identity=IDENTITY, **words):
+        good = is_signed(
+            canonical(head.body()), head.signature, signers=signers.expanduser(), identity=IDENTITY,
+            namespace=NAMESPACE,
+        )  # fmt: skip
+        if not good:
             raise HftError(Exit.VIOLATED, f"{path}: line {number}: its signature is not one of {signers}")
         if head.site == site:
             found.append(head)

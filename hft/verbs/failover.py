@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hft import options
-from hft.errors import Exit
+from hft.errors import Exit, HftError
 from hft.verbs.failover_move import CLUSTER, DEADLINE, failover_to, fence, kill, switchover
+from hft.verbs.failover_resume import approve, resume
 from transport.show import Styled, tell, tell_document
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from failover.walk import Walk
 
 SAYS_S = 2.0  # between two lines of progress
-KINDS = ("switchover", "failover", "fence")
+KINDS = ("switchover", "failover", "fence", "resume")
 PARTS = {
     "a": "one_session",
     "b": "floor_from_replay",
@@ -47,6 +48,8 @@ failover.add_command(switchover)
 failover.add_command(failover_to)
 failover.add_command(fence)
 failover.add_command(kill)
+failover.add_command(approve)
+failover.add_command(resume)
 
 
 @failover.command(
@@ -101,7 +104,7 @@ Exit codes: 3 every precondition is met (the plan's name is printed, for --plan,
 """
 )
 @click.argument("kind", type=click.Choice(KINDS))
-@click.option("--to", required=True, metavar="HOST/SLOT", help="The engine that shall hold the next epoch.")
+@click.option("--to", default="", metavar="HOST/SLOT", help="Who shall hold the next epoch (not for resume).")
 @CLUSTER
 @options.INVENTORY
 @DEADLINE
@@ -117,6 +120,8 @@ def plan(  # noqa: PLR0913  # each by name
     from hft.verbs.failover_move import command_of
     from hft.views.failover import plan_document, show_gates
 
+    if bool(to) != (kind != "resume"):
+        raise HftError(Exit.BAD_INPUT, f"plan {kind}: {'no --to' if to else '--to HOST/SLOT'} is wanted")
     cluster = load_cluster(path, inventory)
     view, _ = look(cluster, deadline)
     command = command_of(cluster, view, kind, to)

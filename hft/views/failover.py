@@ -85,7 +85,10 @@ def _engine_note(one: EngineSeen) -> str:
 
 def show_gates(found: Sequence[Gate], command: Command) -> None:
     """Every precondition, met or not: seen, wanted, why, and what mends it."""
-    tell(f"{command.kind} to {command.to}: epoch {command.epoch_seen} -> {command.epoch}")
+    if command.kind == "resume":
+        tell(f"resume at epoch {command.epoch_seen}: clears latches, promotes nobody")
+    else:
+        tell(f"{command.kind} to {command.to}: epoch {command.epoch_seen} -> {command.epoch}")
     rows: list[tuple[Part, ...]] = [
         (Styled("met", "green") if one.is_met else Styled("NOT MET", "red"), one.code, one.seen, one.wanted)
         for one in found

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from failover.approval import Approval, approved_by
 from failover.decide import commanded
 from failover.gates import gates
 from failover.plan_id import Fault, PlanId, fault_of, plan_of, read_plan_id
@@ -119,3 +120,26 @@ def test_a_move_is_proven_by_a_new_look_and_the_gateways_own_links() -> None:
 )
 def test_what_is_wrong_after_a_move_is_violated(wrong: ClusterView, links: tuple[Link, ...]) -> None:
     assert worst(proofs(wrong, links, B, 5)) == "violated"
+
+
+def test_two_persons_count_once_each_and_only_for_this_plan() -> None:
+    def by(person: str, plan: str = "p", *, is_signed: bool = True) -> Approval:
+        return Approval(person=person, plan=plan, is_signed=is_signed)
+
+    assert approved_by([by("alice"), by("bob")], "p").is_enough
+    for wrong in (
+        [by("alice")],
+        [by("alice"), by("alice")],
+        [by("alice"), by("bob", "q")],
+        [by("alice"), by("bob", is_signed=False)],
+        [],
+    ):
+        found = approved_by(wrong, "p")
+        assert not found.is_enough and len(found.passed_over) == len(wrong) - len(found.persons)
+
+
+def test_resume_wants_every_gateway_and_a_latch() -> None:
+    latched = with_gateway(VIEW, latches=("site (number 1): x",), latch_numbers=(1,))
+    assert unmet(latched, kind="resume", to="") == set()
+    assert unmet(VIEW, kind="resume", to="") == {"latch_set"}
+    assert "gateways_answer" in unmet(with_gateway(VIEW, silent="gone"), kind="resume", to="")

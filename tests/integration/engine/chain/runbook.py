@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.ticket.release import read_release
+from engine.ticket.signing import allowed_signer
 from tests.support.checkout import ROOT
 from tests.support.engine.failover_file import write_failover_file
+from tests.support.keys import make_key
 
 from .production import HOST, Production, file_digest
 
@@ -23,6 +25,8 @@ class OnCall:
         self.chain = chain
         self.state = chain.directory / "state"
         self.file = chain.directory / "failover.toml"
+        self.approvers = chain.directory / "approvers"
+        self.keys: dict[str, Path] = {}
         self.write()
 
     def write(self, **gateways: Path) -> None:
@@ -52,6 +56,8 @@ class OnCall:
         write_failover_file(
             self.file, site="chain", key=chain.keys.authority, gateways=named, engines=engines
         )
+        text = self.file.read_text()
+        self.file.write_text(f"approvers = {json.dumps(str(self.approvers))}\n{text}")
 
     def hft(self, *words: object) -> subprocess.CompletedProcess[str]:
         """`hft failover WORDS...`; however it ends."""
@@ -76,3 +82,23 @@ class OnCall:
         """Planned and carried out."""
         plan = self.plan(kind, slot)
         return self.told(code, kind, "--to", f"{HOST}/{slot}", "--plan", plan, "--reason", "drill")
+
+    def person(self, name: str, key_name: str) -> None:
+        """One more key of somebody who may approve."""
+        key = self.keys[key_name] = make_key(self.chain.directory / key_name)
+        line = allowed_signer(name, key.with_suffix(".pub"), "hft-approval")
+        before = self.approvers.read_text() if self.approvers.exists() else ""
+        self.approvers.write_text(before + line)
+
+    def approval(self, plan: str, name: str, key_name: str) -> Path:
+        """What `approve` prints, kept."""
+        done = self.hft("approve", plan, "--as", name, "--key", self.keys[key_name])
+        assert done.returncode == 0, done.stderr
+        path = self.chain.directory / f"{name}-{key_name}.json"
+        path.write_text(done.stdout)
+        return path
+
+    def resume(self, plan: str, *approvals: Path) -> subprocess.CompletedProcess[str]:
+        """Clear the latches."""
+        words = [word for path in approvals for word in ("--approval", path)]
+        return self.hft("resume", "--plan", plan, *words, "--reason", "cause found")

@@ -132,3 +132,43 @@ def test_a_fence_alone_stops_the_holder_and_lets_nobody_trade(chain: Production,
     chain.until(refused, "a refusal")
     assert chain.orders_of(old) == before and chain.orders_of(new) == 0
     chain.running("a").wait_state("STANDBY")
+
+
+def test_after_a_kill_two_persons_clear_the_latches_and_one_with_two_keys_does_not(
+    chain: Production, oncall: OnCall
+) -> None:
+    for name, key in (("alice", "alice1"), ("alice", "alice2"), ("bob", "bob1")):
+        oncall.person(name, key)
+    oncall.keys["mallory1"] = oncall.keys["alice2"]
+    chain.trade_until(oncall.moves("failover", "a")["epoch"], 1)
+    oncall.told(0, "kill")
+    plan = str(oncall.told(3, "plan", "resume")["plan"])
+    alice, again, bob = (
+        oncall.approval(plan, name, key)
+        for name, key in (("alice", "alice1"), ("alice", "alice2"), ("bob", "bob1"))
+    )
+    for wrong in (
+        (alice,),
+        (alice, alice),
+        (alice, again),
+        (bob, oncall.approval(plan, "mallory", "mallory1")),
+    ):
+        refused = oncall.resume(plan, *wrong)
+        assert refused.returncode == 2 and "1 of 2 persons" in refused.stderr, refused.stderr
+    other = oncall.approval(plan.replace(".1", ".2", 1), "bob", "bob1")
+    assert oncall.resume(plan, alice, other).returncode == 2
+    assert oncall.resume(plan, alice, oncall.approval(plan, "bob", "bob1")).returncode == 0
+    assert oncall.resume(plan, alice, bob).returncode == 2, "the look has changed: the plan is used"
+    chain.until(lambda: chain.running("b").state() == "STANDBY", "a spare in step")
+    chain.trade_until(oncall.moves("failover", "b")["epoch"], 1)
+
+
+def test_a_dark_peer_costs_one_deadline_and_epochs_keep_the_residue_of_their_gateway(
+    chain: Production, oncall: OnCall
+) -> None:
+    oncall.write(**{"gw-2": chain.directory / "nobody"})
+    epochs = [oncall.moves("failover", "a")["epoch"], oncall.moves("switchover", "b")["epoch"]]
+    assert epochs == [1, 3]
+    chain.trade_until(3, 2)
+    assert oncall.hft("status").returncode == 7
+    assert oncall.told(4, "kill")["open_orders"] == 0, "a peer that may hold a session has not latched"

@@ -1,0 +1,176 @@
+"""`hft failover approve` and `hft failover resume`: after a kill, two persons let trading be promoted again.
+
+Clearing a latch promotes nobody: it is what `failover` or `switchover` needs before it may. Exit codes of
+`resume`: 0 every latch is clear, 2 refused, 4 or 5 a latch is left, 7 a gateway did not answer.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hft import options
+from hft.errors import Exit, HftError
+from hft.verbs.failover_move import CLUSTER, DEADLINE, PLAN, WHY, command_of
+from transport.show import tell, tell_document
+
+if TYPE_CHECKING:
+    from failover.approval import Approval, Approved
+    from failover.view import ClusterView
+    from hft.runbooks.cluster import Cluster, Program
+
+SCHEMA = 1  # of an approval
+NAMESPACE = "hft-approval"
+DOCUMENT_MAX = 1 << 16
+
+
+@click.command(
+    epilog="""\b
+Example, each of two persons with an own key:
+  hft failover approve "$plan" --as alice --key ~/.ssh/id_ed25519 > alice.json
+
+\b
+The failover file names who may approve: approvers = "/etc/hft/approvers", an allowed_signers file
+(ssh-keygen(1)) with lines such as: alice namespaces="hft-approval" ssh-ed25519 AAAA..
+"""
+)
+@click.argument("plan")
+@click.option("--as", "person", required=True, metavar="PERSON", help="As the approvers file names you.")
+@click.option("--key", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Your SSH key.")
+def approve(plan: str, person: str, key: Path) -> int:
+    """Sign the name of a plan, after you have read it; print the approval."""
+    from engine.ticket import signing
+    from engine.ticket.errors import TicketError
+    from failover.plan_id import PlanId, read_plan_id
+
+    named = read_plan_id(plan)
+    if not isinstance(named, PlanId):
+        raise HftError(Exit.BAD_INPUT, named.sentence)
+    try:
+        signature = signing.sign(str(named).encode(), key.expanduser(), NAMESPACE)
+    except (TicketError, OSError) as error:
+        raise HftError(Exit.BAD_INPUT, f"the approval cannot be signed: {error}") from error
+    tell_document({"schema": SCHEMA, "plan": str(named), "person": person, "signature": signature})
+    return Exit.OK
+
+
+@click.command(
+    epilog="""\b
+Example:
+  plan=$(hft failover plan resume --json | jq -r .plan)
+  hft failover approve "$plan" --as alice --key ~/.ssh/id_ed25519 > alice.json      # and bob his
+  hft failover resume --plan "$plan" --approval alice.json --approval bob.json --reason "cause found: ..."
+
+\b
+Exit codes: 0 every latch is clear, 2 refused, 5 a latch is left, 7 a gateway did not answer.
+"""
+)
+@PLAN
+@click.option(
+    "--approval", "approvals", multiple=True, required=True, type=click.Path(path_type=Path), metavar="PATH",
+    help="What `hft failover approve` printed; of two persons.",
+)  # fmt: skip
+@WHY
+@CLUSTER
+@options.INVENTORY
+@DEADLINE
+@options.JSON
+def resume(  # noqa: PLR0913  # each by name
+    *,
+    plan: str,
+    approvals: tuple[Path, ...],
+    reason: str,
+    path: Path | None,
+    inventory: str | None,
+    deadline: float,
+    as_json: bool,
+) -> int:
+    """Clear the kill latches of gateways and engines; two persons have to stand behind the plan."""
+    from failover.plan_id import PlanId, fault_of, read_plan_id
+    from hft import run_log
+    from hft.locks import site_lock
+    from hft.runbooks.cluster import load_cluster
+    from hft.runbooks.look import look
+
+    named = read_plan_id(plan)
+    if not isinstance(named, PlanId) or not reason.strip():
+        said = named.sentence if not isinstance(named, PlanId) else "--reason: say why"
+        raise HftError(Exit.BAD_INPUT, said)
+    cluster = load_cluster(path, inventory)
+    behind = persons_behind(cluster, approvals, str(named))
+    with site_lock(cluster.site, reason):
+        view, _ = look(cluster, deadline)
+        fault = fault_of(named, view, command_of(cluster, view, "resume", ""), int(time.time()))
+        if fault is not None:
+            raise HftError(Exit.BAD_INPUT, fault.sentence)
+        who = " and ".join(behind.persons)
+        hashes = {"resume": named.hash}
+        with run_log.recorded(
+            cluster.site, "failover resume", hosts=[], reason=reason, plan_hashes=hashes
+        ) as run:
+            clear(cluster, view, who, reason, deadline)
+            after, _ = look(cluster, deadline)
+            left = [f"{one.name}: {latch}" for one in after.gateways for latch in one.latches]
+            left += [f"{one.holder} is latched" for one in after.engines if one.is_latched]
+            run.exit_code = Exit.VIOLATED if left else Exit.OK
+            run.host(cluster.site, approved_by=who, left="; ".join(left))
+    if as_json:
+        tell_document({"schema": SCHEMA, "approved_by": list(behind.persons), "left": left})
+    else:
+        tell(f"approved by {who}; {'; '.join(left) or 'no latch is left, and nobody was promoted'}")
+    return int(run.exit_code)
+
+
+def persons_behind(cluster: Cluster, paths: tuple[Path, ...], plan: str) -> Approved:
+    """Who approved the plan; HftError when they are not two persons."""
+    from failover.approval import PERSONS_NEEDED, approved_by
+
+    if cluster.approvers is None:
+        raise HftError(Exit.BAD_INPUT, f"{cluster.path}: approvers: missing; it names who may approve")
+    found = approved_by([_approval(one, cluster.approvers) for one in paths], plan)
+    if not found.is_enough:
+        count = f"{len(found.persons)} of {PERSONS_NEEDED} persons approved this plan"
+        raise HftError(Exit.BAD_INPUT, "; ".join([count, *found.passed_over]))
+    return found
+
+
+def _approval(path: Path, approvers: Path) -> Approval:
+    from engine.ticket.signing import is_signed
+    from failover.approval import Approval
+    from inventory.bounded import read_bounded, reason_of
+    from tuning.strict_json import Table, parse
+
+    try:
+        table = Table.of(parse(read_bounded(path, DOCUMENT_MAX)))
+        table.closed(("schema", "plan", "person", "signature")).integer("schema", least=SCHEMA, most=SCHEMA)
+        person, plan = table.text("person", size_max=200), table.text("plan", size_max=200)
+        signature = table.text("signature", size_max=16_384)
+    except (OSError, ValueError) as error:
+        raise HftError(Exit.BAD_INPUT, f"{path}: no approval: {reason_of(error)}") from error
+    good = is_signed(plan.encode(), signature, signers=approvers, identity=person, namespace=NAMESPACE)
+    return Approval(person=person, plan=plan, is_signed=good)
+
+
+def clear(cluster: Cluster, view: ClusterView, who: str, reason: str, deadline_s: float) -> None:
+    """Clear what the plan saw, no latch that was set since; HftError when one refuses or is silent."""
+    from hft.runbooks.ask import Question, SilentError
+    from hft.runbooks.look import ask_all
+
+    words = {"operator": who, "reason": reason}
+    numbers = {one.name: list(one.latch_numbers) for one in view.gateways if one.latch_numbers}
+    latched = {one.holder for one in view.engines if one.is_latched}
+    asked: list[tuple[Program, dict[str, Any]]] = []
+    for one in cluster.gateways:
+        if one.name in numbers:
+            asked.append((one, {"verb": "unlatch", "entries": numbers[one.name], **words}))
+    asked += [(one, {"verb": "unkill", **words}) for one in cluster.engines if one.name in latched]
+    questions = [Question(to=one, requests=(request,), patience_s=deadline_s) for one, request in asked]
+    for question, answer in zip(questions, ask_all(questions), strict=True):
+        if isinstance(answer, SilentError):
+            raise HftError(Exit.UNREACHABLE, f"{question.to.name}: {answer}; hint: look, then plan again")
+        if answer[0].get("ok") is not True:
+            said = f"{answer[0].get('code', 'no code')}: {answer[0].get('detail', 'no reason given')}"
+            raise HftError(Exit.BAD_INPUT, f"{question.to.name} refused to clear its latch, {said}")
