@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "health": ("agent.health.health", "health"),
     "confirm": ("agent.health.health", "confirm"),
     "reboot": ("agent.boot.boot", "reboot"),
+    "collect": ("agent.verbs.collect", "collect"),
     "gate": ("agent.verbs.gate", "gate"),
     "remove": ("agent.verbs.remove", "remove"),
     "irqs": ("agent.verbs.irqs", "irqs"),

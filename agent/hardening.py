@@ -55,3 +55,16 @@ TRIAL = f"""\
 IPAddressDeny=any
 CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE
 """
+# It only reads: pages of engines and files below /proc and /sys of any owner, and counters of ports by ioctl.
+COLLECTOR = f"""\
+{COMMON}ProtectKernelLogs=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectSystem=strict
+ReadWritePaths=/run/hft-metrics
+RestrictAddressFamilies=AF_UNIX
+IPAddressDeny=any
+CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_NET_ADMIN
+"""

@@ -67,7 +67,8 @@ class Alert:
     @property
     def threshold_age_s(self) -> float:
         """Seconds that have to pass until a condition on an age can hold."""
-        return max(self.thresholds.values()) if isinstance(self.condition, Age) else 0
+        is_age = isinstance(self.condition, Age) or self.condition.metrics[0].endswith("_age_seconds")
+        return max(self.thresholds.values()) if is_age else 0
 
     @property
     def budget_s(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitoring.alert import Alert, Severity, everywhere
-from monitoring.condition import Absent, Age, Burn, Gap, Growth, Level
+from monitoring.condition import Absent, Burn, Gap, Growth, Level
 
 PAGE, TICKET = Severity.PAGE, Severity.TICKET
 SLOT = {"slot": "a"}
@@ -30,8 +30,9 @@ ENGINE = (
     ),
     Alert(
         name="EngineFrozen",
-        condition=Age(metric="hft_engine_heartbeat_timestamp_seconds", labels=SLOT),
+        condition=Level(metric="hft_engine_heartbeat_age_seconds", labels=SLOT),
         thresholds=everywhere(2),
+        step=0.001,
         severity=PAGE,
         summary="the hot loop of slot {{ $labels.slot }} has not turned for more than 2 s",
         action="The gateway's silence clock has decided already; look at the epoch, then at the host.",
@@ -50,6 +51,7 @@ ENGINE = (
         name="EngineHalted",
         condition=Level(metric="hft_engine_state", op="==", labels=SLOT),
         thresholds=everywhere(HALTED),
+        for_s=2,  # a latch that is set says it first, and mutes this
         severity=PAGE,
         summary="the engine of slot {{ $labels.slot }} is HALTED",
         action="It sends cancels only. Its journal has the trigger.",

@@ -32,13 +32,13 @@ EYES = (
         condition=Age(
             metric="node_textfile_mtime_seconds",
             matchers='file=~".*/hft_.*"',
-            labels={"file": "/run/hft-metrics/hft_engine.prom"},
+            labels={"file": "/run/hft-metrics/hft_collector.prom"},
             decoy={"file": "/run/hft-metrics/other.prom"},
         ),
         thresholds=everywhere(10),
         severity=TICKET,
         summary="a textfile of ours has not been written for more than 10 s",
-        action="`systemctl status hft-collector hft-engine-exporter` on the host.",
+        action="`systemctl status hft-collector` on the host.",
         fault="give the file an old time",
     ),
     Alert(

@@ -52,7 +52,7 @@ class Producer:
 NODE_FAST = Producer(name="node_exporter, fast set", job=FAST)
 NODE_SLOW = Producer(name="node_exporter, slow set", job=SLOW)
 COLLECTOR = Producer(name="the agent's collector, by textfile", job=FAST, refresh_s=1)
-ENGINE_PAGE = Producer(name="exporter of the engine's page, by textfile", job=FAST, refresh_s=1)
+ENGINE_PAGE = Producer(name="the agent's collector, from the engine's page", job=FAST, refresh_s=1)
 OWN_PROMETHEUS = Producer(name="Prometheus", job=PROMETHEUS)
 OWN_ALERTMANAGER = Producer(name="Alertmanager", job=ALERTMANAGER)
 

@@ -16,6 +16,7 @@ from monitoring.metric import ALERTMANAGER, FAST, PROMETHEUS, SLOW, Job
 from monitoring.rules import HEAD
 from monitoring.yaml_text import Value, document
 
+RESEND_S = 15
 FAST_COLLECTORS = ("netdev", "softnet", "timex", "textfile")
 SLOW_COLLECTORS = (
     *("bonding", "cpu", "diskstats", "edac", "filesystem", "loadavg", "meminfo", "mdadm", "netclass"),
@@ -63,11 +64,17 @@ def configuration(layout: Layout) -> str:
 
 
 def arguments(member: Member) -> tuple[str, ...]:
-    """Command line of one Prometheus: it listens on the management address alone."""
+    """Command line of one Prometheus: it listens on the management address alone.
+
+    An alert that reached no Alertmanager, as at the start of either, is sent again after the resend delay: at
+    the default of a minute the page would be that late. Four delays after Prometheus died an alert counts as
+    over.
+    """
     address = endpoint(member.target.address, member.prometheus_port)
     return (
         f"--web.listen-address={address}",
         "--storage.tsdb.retention.time=3d",
+        f"--rules.alert.resend-delay={RESEND_S}s",
         "--web.enable-lifecycle",
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from agent.hardening import IRQS, UNDO
+from agent.hardening import COLLECTOR, IRQS, UNDO
 from agent.paths import LIB_DIR
+from tuning.units import MONITORING_SLICE
 
 CALL = f"/usr/bin/python3 -I -S {LIB_DIR}/agent.pyz"
 UNITS = {
@@ -50,4 +51,28 @@ RestartSec=2
 WantedBy=multi-user.target
 """,
 }
+# Installed and not enabled: whoever watches the site starts it (docs/monitoring.md). Its folder stays when it
+# stops, so that the age of its last file is seen; a stopped collector is an alert.
+UNITS["hft-collector.service"] = f"""\
+[Unit]
+Description=Counts what disturbs isolated CPUs, ports and engines, for the exporter
+After=local-fs.target
+
+[Service]
+Type=exec
+ExecStart={CALL} collect /run/hft-metrics
+RuntimeDirectory=hft-metrics
+RuntimeDirectoryMode=0755
+RuntimeDirectoryPreserve=yes
+Slice={MONITORING_SLICE}
+CPUQuota=20%
+MemoryMax=128M
+Nice=10
+OOMScoreAdjust=900
+Restart=always
+RestartSec=1
+{COLLECTOR}
+[Install]
+WantedBy=multi-user.target
+"""
 ENABLED = {"hft-recover.service": "sysinit.target", "hft-irqs.service": "multi-user.target"}
