@@ -49,8 +49,14 @@ def _entry(head: str, value: Value, indent: str) -> Iterator[str]:
 
 
 def _key(key: str) -> str:
-    return key if _WORD.match(key) and key.lower() not in _TRUTHS else json.dumps(key)
+    return key if _WORD.match(key) and key.lower() not in _TRUTHS else _quoted(key)
 
 
 def _scalar(value: Value) -> str:
-    return json.dumps(value)
+    return _quoted(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """As JSON has it, but for signs beyond 16 bits, which YAML names whole and JSON in two halves."""
+    signs = (json.dumps(one)[1:-1] if ord(one) < 1 << 16 else f"\\U{ord(one):08x}" for one in text)
+    return f'"{"".join(signs)}"'

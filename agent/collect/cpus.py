@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 from agent.collect.sample import Sample, UnreadError, sample
 from agent.host import HostRoot
-from tuning.cpuset import CpuSet
+from tuning.cpuset import CPU_DIR, CpuSet
 
 INTERRUPTS, SCHEDSTAT = "/proc/interrupts", "/proc/schedstat"
-CPU_DIR = "/sys/devices/system/cpu"
 # Rows that get a kind of their own; other rows of the kernel are `other`, numbered ones `device`.
 KINDS = ("LOC", "RES", "CAL", "TLB", "IWI", "NMI", "PMI", "IPI")
 # Machine check, thermal event, threshold and deferred error; MCP, the regular poll, is no event.

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from agent.collect.cpus import needed, whole
 from agent.collect.sample import Sample, UnreadError, sample
 from agent.host import HostRoot
 from agent.paths import PLAN_FILE
-from agent.record import OPEN_TRIAL, status_of
-from agent.verbs.status import record_of
+from agent.record import OPEN_TRIAL, Record, status_of
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
 from tuning.sysctl_table import sysctl_path
+from tuning.topology.reader import NODE_DIR
 
-NODE_DIR = "/sys/devices/system/node"
 NET_DIR = "/sys/class/net"
 ISOLATED_ROLES = ("poll", "engine", "spare")
 IFF_UP = 1
@@ -113,13 +112,13 @@ def _is_up(host: HostRoot, folder: str) -> bool:
         raise UnreadError(f"{folder}/flags is {flags[:20]!r}") from error
 
 
-def boots(host: HostRoot) -> Iterator[Sample]:
+def boots(read: Callable[[], Record]) -> Iterator[Sample]:
     """Who came up: a trial that is open, one that fell back, a change that is half way.
 
     Raises: UnreadError.
     """
     try:
-        status = status_of(record_of(host))
+        status = status_of(read())
         state = (status["trial"] or {}).get("state")
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise UnreadError(f"the agent's record cannot be read: {error}") from error

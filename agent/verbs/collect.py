@@ -20,6 +20,7 @@ from agent.collect import cpus, machine, nic
 from agent.collect.engine_page import Engines
 from agent.collect.sample import Sample, UnreadError, sample, text_of
 from agent.host import HostRoot
+from agent.verbs.status import record_of
 from tuning.cpuset import CpuSet
 
 PERIOD_S = 1.0
@@ -58,7 +59,7 @@ class Collector:
         slow: dict[str, Source] = {
             "cpuidle": lambda: cpus.idle(host, isolated),
             "hugepages": lambda: machine.hugepages(host, plan),
-            "boots": lambda: machine.boots(host),
+            "boots": lambda: machine.boots(functools.partial(record_of, host)),
             "drift": lambda: machine.drift(host, plan),
             "nic": self._ports,
         }
