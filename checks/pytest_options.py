@@ -1,14 +1,13 @@
 """The options of `pytest checks`, as a pytest plugin of the installed package (entry point `pytest11`).
 
 pytest reads its command line before it looks for the conftest.py of an installed package, so there they would
-come too late. It is loaded by every pytest of that environment and does nothing but add them.
+come too late. It is loaded by every pytest of that environment (hft/pytest_plugin.py), does nothing but add
+them, and imports nothing of ours.
 """
 
 from __future__ import annotations
 
 import pytest
-
-from inventory.suggest import LIMIT_HELP
 
 NAME = "hft-checks"
 
@@ -21,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="PATH",
         help="A .py, .toml or .json inventory (default: the configured site, else the lab).",
     )
-    group.addoption("--limit", metavar="HOSTS", help=LIMIT_HELP)
+    group.addoption("--limit", metavar="HOSTS", help="Which hosts, in the words of hft check --limit.")
     group.addoption("--plan", metavar="FILE|DIR", help="The plan that a host must have committed.")
     group.addoption(
         "--window", metavar="SECONDS", type=float, default=20.0, help="Of the effect checks' window (20)."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from hft.own_rooms import come_first
 from hft.signals import end_as_ctrl_c
 from hft.standard_streams import open_closed
 
@@ -18,6 +19,7 @@ def main() -> None:
     end_as_ctrl_c()
     try:
         open_closed()
+        come_first()
         from hft.cli import main as run
 
         code = run()

@@ -128,10 +128,24 @@ def _shown(group: click.Group, ctx: click.Context, flag: str) -> list[str]:
     ctx.exit()
 
 
+def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Print what this program is, and end."""
+    if not wanted or context.resilient_parsing:
+        return
+    from hft.about import lines
+
+    for line in lines():
+        tell(line)
+    context.exit()
+
+
 @click.group(
     cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
 )
-@click.version_option(None, "-V", "--version", package_name="hft-infra", prog_name="hft")
+@click.option(
+    "-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+    help="Release, commit, agent and schemas, and exit.",
+)  # fmt: skip
 def cli() -> None:
     """Plan, apply, trial-boot and prove a low-latency trading fleet.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, Protocol
 
-from agent.install.build import Bootstrap, bootstrap_script
+from agent.install.build import Bootstrap, bootstrap_script, sources, version_of
 from deploys.errors import BusyError, DeployError, HalfUndoneError, RefusedError, RolledBackError
 from deploys.paths import AGENT, PYTHON
 from transport.answer import Completed
@@ -32,6 +32,12 @@ class Call(Protocol):
     """Run one command on a host as root."""
 
     def __call__(self, argv: Sequence[str], stdin: bytes, timeout_s: float) -> Completed: ...
+
+
+@cache
+def agent_version() -> str:
+    """The version of the agent that this tree installs on a host: release and digest of its content."""
+    return version_of(list(sources()))
 
 
 def over_ssh(ssh: Ssh) -> Call:

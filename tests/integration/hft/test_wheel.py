@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -91,6 +92,46 @@ def test_a_host_is_planned_and_its_files_are_rendered_from_it(installed: Path, t
     (tmp_path / "plan.json").write_text(made.stdout)
     done = run(installed, tmp_path, "-c", RENDER, "plan.json")
     assert (done.returncode, int(done.stdout or 0) > 3) == (0, True), done.stderr
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Somebody's repository, with packages that are called as ours; it is first on the path."""
+    folder = tmp_path / "theirs"
+    for name in ("inventory", "checks", "deploys", "tuning", "transport", "agent"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "__init__.py").write_text("WHOSE = 'theirs'\n")
+    (folder / "test_theirs.py").write_text(
+        "import checks, inventory\n\n"
+        "def test_whose():\n    assert (checks.WHOSE, inventory.WHOSE) == ('theirs', 'theirs')\n"
+    )
+    return folder
+
+
+def test_a_repository_with_packages_of_these_names_breaks_nothing(installed: Path, repository: Path) -> None:
+    """Neither it us, with itself on the path, nor we it: its own pytest loads our plugin and its own."""
+    environment = {**os.environ, "PYTHONPATH": f"{repository}:{installed}", "PYTEST_ADDOPTS": ""}
+
+    def begun(*argv: object) -> Done:
+        words = [sys.executable, *map(str, argv)]
+        return subprocess.run(
+            words, cwd=repository, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    for words in (("doctor",), ("init", "site"), ("host", "list", "--inventory", "site/inventory.py")):
+        done = begun("-m", "hft", *words)
+        assert done.returncode == 0, done.stderr
+    theirs = begun("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_theirs.py")
+    assert theirs.returncode == 0, theirs.stdout + theirs.stderr
+    assert "--config-only" in begun("-m", "pytest", "--help").stdout, "the plugin was loaded"
+
+
+def test_it_says_what_it_was_built_from(installed: Path, tmp_path: Path) -> None:
+    said = run(installed, tmp_path, installed / "bin/hft", "--version").stdout
+    assert re.search(r"^commit: [0-9a-f]{12}(-dirty)?$", said, re.M), said
+    assert f"from: {installed}" in said
+    explained = run(installed, tmp_path, installed / "bin/hft", "explain", "irq_on_isolated")
+    assert "docs/verdicts.md" in explained.stdout, explained.stderr
 
 
 def test_plain_pytest_checks_hosts_from_it(installed: Path, loopback: Any, tmp_path: Path) -> None:

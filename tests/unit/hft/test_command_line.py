@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shlex
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from hft import about
 from hft.changing import ask
 from hft.cli import VERBS, run_guarded
 from hft.errors import Exit, HftError
+from tests.support.checkout import ROOT
+
+VERSION = version("hft-infra")
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -24,10 +30,17 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 @pytest.mark.parametrize("words", [("version",), ("-V",), ("--version",)])
 def test_the_version_is_where_people_look_for_it(
-    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(about, "commit", lambda: "commit of the test")
     code, out, _ = run(capsys, *words)
-    assert (code, out.startswith("hft, version ")) == (0, True)
+    first, *more = out.splitlines()
+    assert (code, first) == (0, f"hft, version {VERSION}")
+    said = dict(one.split(": ", 1) for one in more)
+    assert re.fullmatch(r"[0-9a-f]{12}(-dirty)?|commit of the test", said["commit"]), said
+    assert re.fullmatch(re.escape(VERSION) + r"\+[0-9a-f]{12}", said["agent"]), said
+    assert "plan 1" in said["schemas"]
+    assert said["from"] == str(ROOT)
 
 
 @pytest.mark.parametrize(
