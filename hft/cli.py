@@ -167,6 +167,8 @@ def run_guarded(args: list[str] | None = None) -> int:
     forget_documents()
     use_inventory(None)
     try:
+        if wrong := [word for word in words if "\0" in word]:  # no shell can, a program that calls us may
+            raise click.UsageError(f"a word of the command line holds a NUL character: {wrong[0][:80]!r}")
         result = cli.main(args=words, prog_name="hft", standalone_mode=False)
     except click.ClickException as error:
         return _ended(words, Exit.BAD_INPUT, [("", error)], usage=error)

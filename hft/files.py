@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from hft.errors import Exit, HftError
+from inventory.bounded import reason_of
 
 TREE_MARK = ".made-by-hft"
 
@@ -22,10 +23,9 @@ class Report:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._replaces = path.is_file() or not path.exists()
-        self._target = path
+        self.path, self._target, self._replaces = path, path, False
         try:
+            self._replaces = path.is_file() or not path.exists()
             if self._replaces:
                 descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
                 mask = os.umask(0o077)
@@ -37,7 +37,7 @@ class Report:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             elif not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             raise self._refused(error) from error
 
     def write(self, text: str) -> None:
@@ -57,8 +57,8 @@ class Report:
         if self._replaces:
             self._target.unlink(missing_ok=True)
 
-    def _refused(self, error: OSError) -> HftError:
-        return HftError(Exit.BAD_INPUT, f"{self.path}: cannot be written: {error.strerror}")
+    def _refused(self, error: OSError | ValueError) -> HftError:
+        return HftError(Exit.BAD_INPUT, f"{self.path}: cannot be written: {reason_of(error)}")
 
 
 def write_tree(target: Path, files: Mapping[str, str]) -> None:

@@ -26,7 +26,8 @@ from checks.errors import SelectionError
 from checks.page import page_of
 from checks.suite import HostResult, Options, check_hosts, given_plans, targets
 from checks.verdict import Finding, Verdict, unverifiable, worst
-from hft import options, run_log
+from hft import annotations, options, run_log
+from hft.annotations import annotations_of, inventory_text
 from hft.errors import Exit, HftError
 from hft.files import Report
 from hft.sites import chosen, load
@@ -52,6 +53,7 @@ STYLES: dict[Verdict, Style] = {
 Examples:
   hft check                                   every host with a profile, config and effect
   hft check --limit engine-1 --html report.html
+  hft check --github --gitlab quality.json    findings beside a change, as GitHub and GitLab show them
   hft check --config-only --json | jq '.hosts[].verdict'
   hft check --limit engine-1 --plan engine-1.json    an untuned host: counters now, to compare with later
 
@@ -74,6 +76,10 @@ Plain pytest works too: pytest checks --inventory inventory/lab.py
 @click.option(
     "--html", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="A report in one file."
 )
+@click.option("--github", is_flag=True, help="Annotations of GitHub Actions, on standard error.")
+@click.option(
+    "--gitlab", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="GitLab code quality."
+)
 @click.option("--config-only", is_flag=True, help="Read only, no load on any CPU.")
 @click.option("--effect-only", is_flag=True, help="Measure only.")
 @click.option(
@@ -87,6 +93,8 @@ def check(  # noqa: PLR0913, PLR0917  # one parameter per option
     as_json: bool,
     junit: Path | None,
     html: Path | None,
+    github: bool,
+    gitlab: Path | None,
     config_only: bool,
     effect_only: bool,
     drained: bool,
@@ -104,7 +112,7 @@ def check(  # noqa: PLR0913, PLR0917  # one parameter per option
     with ExitStack() as opened:
         files = {
             name: opened.enter_context(Report(path))
-            for name, path in (("junit", junit), ("html", html))
+            for name, path in (("junit", junit), ("html", html), ("gitlab", gitlab))
             if path is not None
         }
         results, is_cut = _run(site, limit, plan, how)
@@ -113,15 +121,20 @@ def check(  # noqa: PLR0913, PLR0917  # one parameter per option
             tell_document(document_of(site.name, results, int(code)))
         else:
             show(results)
+        path = chosen(inventory).path
+        shown = annotations_of(results, str(path or site.name), inventory_text(path))
+        for line in annotations.github(shown) if github else ():
+            tell(line, err=True)
         about = {
             "hft": version("hft-infra"),
-            "inventory": str(chosen(inventory).path or "the lab"),
+            "inventory": str(path or "the lab"),
             "by": run_log.operator(),
             "window": f"{window:g} s" if how.effect else "not measured",
         }
         texts = {
             "junit": lambda: junit_of(site.name, results),
             "html": lambda: page_of(site.name, results, about),
+            "gitlab": lambda: annotations.gitlab(shown),
         }
         code = _reported(code, {files[name]: texts[name] for name in files})
         if is_cut:

@@ -19,6 +19,7 @@ from hft.locks import site_lock
 from hft.sites import chosen, load
 from hft.views.table import show_table
 from inventory.artifact import is_signed_name
+from inventory.bounded import reason_of
 from inventory.choice import FILE, text_of
 from inventory.enrolment import Enrolled, check_enrolled, read_enrolled, write_enrolled
 from inventory.errors import IdentityError, InventoryError
@@ -63,8 +64,8 @@ def init(directory: Path, form: str) -> None:
         raise InventoryError(
             f"{error.filename or target}: already there, and nothing is overwritten"
         ) from error
-    except OSError as error:
-        raise InventoryError(f"{target}: cannot write it: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise InventoryError(f"{target}: cannot write it: {reason_of(error)}") from error
     use_inventory(str(target))
     with suppress(FileExistsError), choice.open("x", encoding="utf-8") as stream:
         stream.write(text_of(Path(name)))
