@@ -57,7 +57,22 @@ def INVENTORY(command: Command) -> Command:  # noqa: N802  # one of the options 
     return _INVENTORY(_LAB(command))
 
 
-LIMIT = click.option("--limit", metavar="HOSTS", help=LIMIT_HELP)
+def _hosts(context: click.Context, param: click.Parameter, begun: str) -> list[str]:
+    """Host names for a shell; what that takes is loaded only then."""
+    from hft.completion import host_names
+
+    return host_names(context, param, begun)
+
+
+def _words(context: click.Context, param: click.Parameter, begun: str) -> list[str]:
+    """Words of a limit for a shell."""
+    from hft.completion import limit_words
+
+    return limit_words(context, param, begun)
+
+
+HOSTS = _hosts  # `shell_complete` of an argument that names a host
+LIMIT = click.option("--limit", metavar="HOSTS", help=LIMIT_HELP, shell_complete=_words)
 REQUIRE_ALL = click.option(
     "--require-all",
     is_flag=True,

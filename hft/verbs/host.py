@@ -116,7 +116,7 @@ Examples:
   hft host enrol engine-1 --fingerprint SHA256:hnJ... --inventory site.py
 """
 )
-@click.argument("name", metavar="HOST")
+@click.argument("name", metavar="HOST", shell_complete=options.HOSTS)
 @click.option(
     "--fingerprint", "expected", required=True, metavar="SHA256:...", help="From the host's console."
 )
@@ -203,7 +203,7 @@ Examples:
   hft host acknowledge engine-1 --reason 'NIC driver missing in 6.1.0-57, ticket 4711'
 """
 )
-@click.argument("name", metavar="HOST")
+@click.argument("name", metavar="HOST", shell_complete=options.HOSTS)
 @click.option("--reason", required=True, help="What was found; kept in the run record.")
 @options.INVENTORY
 def acknowledge(name: str, reason: str, inventory: str | None) -> None:

@@ -34,7 +34,7 @@ Examples:
   hft history --format csv >runs.csv
 """
 )
-@click.argument("host", metavar="[HOST]", required=False)
+@click.argument("host", metavar="[HOST]", required=False, shell_complete=options.HOSTS)
 @options.INVENTORY
 @click.option("-n", "--last", type=click.IntRange(1, 100_000), default=20, show_default=True, metavar="COUNT")
 @options.FORMAT
@@ -112,8 +112,8 @@ Examples:
   hft diff engine-1 engine-2        what was applied to two hosts, and how they were judged
 """
 )
-@click.argument("first", metavar="RUN|HOST")
-@click.argument("second", metavar="RUN|HOST")
+@click.argument("first", metavar="RUN|HOST", shell_complete=options.HOSTS)
+@click.argument("second", metavar="RUN|HOST", shell_complete=options.HOSTS)
 @options.INVENTORY
 @options.FORMAT
 @options.JSON

@@ -86,7 +86,9 @@ Exit code: 3 when changes are pending on a live host (0 once they are saved), 2 
 one does not answer, else 0.
 """
 )
-@click.option("--host", metavar="NAME", help="A host of the inventory, asked over SSH.")
+@click.option(
+    "--host", metavar="NAME", shell_complete=options.HOSTS, help="A host of the inventory, asked over SSH."
+)
 @options.LIMIT
 @click.option("-o", "--output", metavar="FILE", help="Save the plans of these hosts for hft apply FILE.")
 @options.RETRIES
@@ -185,7 +187,7 @@ Examples:
   hft snapshot --local | hft plan --snapshot -
 """
 )
-@click.argument("host", required=False)
+@click.argument("host", required=False, shell_complete=options.HOSTS)
 @_source_options
 @click.option("-o", "--output", metavar="FILE", help="Write there instead of standard output.")
 def snapshot(  # noqa: PLR0913  # one argument for each option

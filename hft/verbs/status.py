@@ -39,7 +39,7 @@ Examples:
   hft status --inventory site.toml --json | jq '.hosts[] | select(.reachable | not)'
 """
 )
-@click.argument("hosts", nargs=-1, metavar="[HOST]...")
+@click.argument("hosts", nargs=-1, metavar="[HOST]...", shell_complete=options.HOSTS)
 @options.INVENTORY
 @click.option(
     "--deadline",

@@ -28,7 +28,7 @@ Examples:
   hft revert engine-1 --yes --reason "p99 worse than before"
 """
 )
-@click.argument("host")
+@click.argument("host", shell_complete=options.HOSTS)
 @options.INVENTORY
 @options.YES
 @options.DRAIN_FOR_GOOD
@@ -96,7 +96,7 @@ Exit codes: 0 wholly on its old state, or nothing was open; 10 still half undone
 2 bad input, 7 unreachable, 8 locked.
 """
 )
-@click.argument("host")
+@click.argument("host", shell_complete=options.HOSTS)
 @options.INVENTORY
 @options.REASON
 @options.JSON
@@ -131,7 +131,7 @@ Refused while a plan is committed (hft revert), an engine is deployed (hft engin
 open (hft recover). What stays: /etc/hft with the ticket key, /opt/hft, the engine's account and journals.
 """
 )
-@click.argument("host")
+@click.argument("host", shell_complete=options.HOSTS)
 @options.INVENTORY
 @click.option("--agent-only", is_flag=True, help="The agent and its units alone; what is committed stays.")
 @options.YES
