@@ -15,7 +15,8 @@ from pathlib import Path
 from types import ModuleType
 
 ROOMS = frozenset(
-    {"agent", "checks", "deploys", "drills", "engine", "hft", "inventory", "lab", "transport", "tuning"}
+    {"agent", "checks", "deploys", "drills", "engine", "failover", "hft", "inventory", "lab", "monitoring"}
+    | {"transport", "tuning"}
 )
 
 

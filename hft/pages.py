@@ -14,7 +14,8 @@ from pathlib import Path
 
 from hft.errors import Exit, HftError
 
-PAGES = ("verdicts.md", "refusals.md", "ci.md", "tunables.md", "glossary.md")
+PAGES = ("verdicts.md", "refusals.md", "ci.md", "settings.md", "glossary.md")
+NAMES = ("name", "key")  # titles
 _SPLIT = re.compile(r"(?<!\\)\|")
 _LINK = re.compile(r"\[([^]]*)\]\([^)]*\)")
 
@@ -81,12 +82,11 @@ def find(found: list[Entry], word: str) -> list[Entry]:
 
 
 def _names(cells: Mapping[str, str]) -> Iterator[str]:
-    """What stands in a row's first cell, and as a key of the plan."""
-    for title, cell in list(cells.items())[:2]:
-        if title in ("what it means", "meaning", "why", "impact", "definition"):
-            continue
-        yield from re.findall(r"`([^`]+)`", cell)
-        yield cell.replace("`", "")
+    """What a row is about: its first cell, and what the table calls its name or its key of the plan."""
+    for number, (title, cell) in enumerate(cells.items()):
+        if number == 0 or title in NAMES:
+            yield from re.findall(r"`([^`]+)`", cell)
+            yield cell.replace("`", "")
 
 
 def _plain(word: str) -> str:

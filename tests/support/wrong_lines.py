@@ -12,7 +12,7 @@ import click
 from hft.cli import VERBS, cli
 
 # What would act on this machine, or take long, where its other words happen to be right.
-NEVER_RUN = frozenset({"lab", "demo", "drill", "doctor"})
+NEVER_RUN = frozenset({"lab", "demo", "drill", "doctor", "failover", "monitoring", "release", "stack"})
 NEVER_RUN_BELOW = frozenset({("engine", "build"), ("engine", "conformance"), ("engine", "deploy")})
 NO_FLAG = frozenset({"--local", "--help", "--version", "--watch", "--plan"})
 TEXTS = (

@@ -40,8 +40,8 @@ def test_every_word_has_a_page() -> None:
         ("kernel.numa_balancing", "no page is unmapped", "Documentation/admin-guide/sysctl/kernel.rst"),
         ("7", "did not answer", "docs/ci.md, Exit codes"),
         ("Not-Applicable", "does not apply to this host", "docs/verdicts.md"),
-        ("slice.system", "from Linux 5.0", "docs/tunables.md, Settings"),
-        ("swap", "the engine locks its memory", "docs/tunables.md, Left alone"),
+        ("slice.system", "from Linux 5.0", "docs/settings.md, CPUs, scheduler, workqueues"),
+        ("isolcpus=nohz", "an alias of nohz_full", "docs/settings.md, Kernel command line"),
     ],
 )
 def test_a_word_is_explained(word: str, says: str, source: str, capsys: pytest.CaptureFixture[str]) -> None:
