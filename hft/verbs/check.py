@@ -26,10 +26,10 @@ from checks.errors import SelectionError
 from checks.page import page_of
 from checks.suite import HostResult, Options, check_hosts, given_plans, targets
 from checks.verdict import Finding, Verdict, unverifiable, worst
-from hft import annotations, options, run_log
-from hft.annotations import annotations_of, inventory_text
+from hft import forges, options, run_log
 from hft.errors import Exit, HftError
 from hft.files import Report
+from hft.forges import annotations_of, inventory_text
 from hft.sites import chosen, load
 from hft.views.table import show_table
 from inventory.errors import StateError
@@ -123,7 +123,7 @@ def check(  # noqa: PLR0913, PLR0917  # one parameter per option
             show(results)
         path = chosen(inventory).path
         shown = annotations_of(results, str(path or site.name), inventory_text(path))
-        for line in annotations.github(shown) if github else ():
+        for line in forges.github(shown) if github else ():
             tell(line, err=True)
         about = {
             "hft": version("hft-infra"),
@@ -134,7 +134,7 @@ def check(  # noqa: PLR0913, PLR0917  # one parameter per option
         texts = {
             "junit": lambda: junit_of(site.name, results),
             "html": lambda: page_of(site.name, results, about),
-            "gitlab": lambda: annotations.gitlab(shown),
+            "gitlab": lambda: forges.gitlab(shown),
         }
         code = _reported(code, {files[name]: texts[name] for name in files})
         if is_cut:

@@ -10,7 +10,7 @@ import pytest
 
 from checks.suite import HostResult
 from checks.verdict import ok, unverifiable, violated
-from hft import annotations
+from hft import forges
 from hft.verbs import check as verb
 from inventory.model import Host
 from tests.support.hft_here import hft_here
@@ -29,8 +29,8 @@ RESULTS = (
 
 
 def test_github_gets_a_command_for_each_finding() -> None:
-    found = annotations.annotations_of(RESULTS, "a,b:c.toml", TEXT)
-    first, second, third = annotations.github(found)
+    found = forges.annotations_of(RESULTS, "a,b:c.toml", TEXT)
+    first, second, third = forges.github(found)
     assert first == (
         "::error file=a%2Cb%3Ac.toml,line=3,title=e1%3A arg_missing (cmdline)"
         "::nohz_full is%0Anot there, 100%25: a,b"
@@ -40,14 +40,14 @@ def test_github_gets_a_command_for_each_finding() -> None:
 
 
 def test_gitlab_gets_a_report_whose_fingerprints_stay() -> None:
-    found = annotations.annotations_of(RESULTS, "site.toml", TEXT)
-    report = json.loads(annotations.gitlab(found))
+    found = forges.annotations_of(RESULTS, "site.toml", TEXT)
+    report = json.loads(forges.gitlab(found))
     assert [(one["check_name"], one["severity"], one["location"]["lines"]["begin"]) for one in report] == [
         ("arg_missing", "critical", 3),
         ("not_read", "major", 5),
         ("unreachable", "critical", 1),
     ]
-    moved = json.loads(annotations.gitlab(annotations.annotations_of(RESULTS, "site.toml", "\n" + TEXT)))
+    moved = json.loads(forges.gitlab(forges.annotations_of(RESULTS, "site.toml", "\n" + TEXT)))
     assert [one["fingerprint"] for one in moved] == [one["fingerprint"] for one in report]
     assert len({one["fingerprint"] for one in report}) == 3
 
