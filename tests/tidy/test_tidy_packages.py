@@ -29,7 +29,6 @@ WITHOUT_IMPORT = {
 # Imports of the installed rooms that only a checkout needs, so that `dev` is enough for them.
 ONLY_IN_A_CHECKOUT = {
     ("bench/engine/load_report.py", "hdrhistogram"): "the bench alone asks for histograms",
-    ("scripts/hatch_build.py", "hatchling"): "hatchling runs it, when the wheel is built",
 }
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ROOMS = {path.relative_to(ROOT).parts[0] for path in tracked("*.py")}
