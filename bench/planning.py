@@ -11,12 +11,15 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
 from bench.measure import Figure, timed
+from deploys.tune.changes import pending_changes
+from deploys.tune.host_state import HostState
 from tests.support.fake_host import LARGE, SCRATCH, Shape, make_host
 from tuning.compliance.diff import diff
 from tuning.plan.planner import plan
@@ -26,6 +29,8 @@ from tuning.snapshot.files import Snapshot, parse_capture
 from tuning.topology.reader import read_topology
 
 PLANNER_GOAL_S = 0.1
+DECIDE_GOAL_S = 0.008
+SERVER = Shape(nodes=2, cores_per_node=8)
 DOCTOR_GOAL_S = 2.0
 _DOCTOR = """
 import json, sys
@@ -38,13 +43,15 @@ print(json.dumps({"code": code, "modules": sorted(sys.modules)}), file=sys.stder
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
-    """Seconds of each step of deciding on a host of `cpus` CPUs."""
+    """Seconds of each step of deciding on a host of `cpus` CPUs; `decide` is CPU time of a whole no-op of
+    one server, from the answer that came over the wire to what is pending."""
 
     cpus: int
     settings: int
     read: Figure
     plan: Figure
     diff: Figure
+    decide: Figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +77,34 @@ def bench_planner(runs: int, tell: Callable[[str], None]) -> Planner:
         read=timed(lambda: read_topology(snapshot), runs),
         plan=timed(lambda: plan(topology, ENGINE), runs),
         diff=timed(lambda: diff(decided, snapshot), runs),
+        decide=_decide(runs),
     )
+
+
+def _decide(runs: int) -> Figure:
+    """Own CPU time of deciding on one server of 32 CPUs: what each host of a fleet costs the controller."""
+    answer = _answer(SERVER)
+
+    def work() -> None:
+        snapshot = parse_capture(answer)
+        made = plan(read_topology(snapshot), ENGINE)
+        seen = HostState(snapshot=snapshot, engine_units=frozenset(), standin_digest=None)
+        pending_changes(made, seen, standins=False)
+
+    return timed(work, runs, clock=time.process_time)
 
 
 def captured(shape: Shape) -> Snapshot:
     """A made host as the capture script shows it: the planner gets what it gets of a real host."""
+    return parse_capture(_answer(shape))
+
+
+def _answer(shape: Shape) -> bytes:
+    """What the capture script prints of a made host."""
     with tempfile.TemporaryDirectory(prefix="hft-bench-", dir=SCRATCH) as folder:
         make_host(shape).write(Path(folder))
         argv = ["sh", "-c", CAPTURE_SCRIPT, "capture", folder]
-        return parse_capture(subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout)
+        return subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout
 
 
 def bench_doctor(runs: int, tell: Callable[[str], None]) -> Doctor:

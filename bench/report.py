@@ -11,7 +11,7 @@ from rich.table import Table
 from bench.lab import LabFigure
 from bench.measure import machine, machine_line
 from bench.noop import GOAL_RATIO, GOAL_S, Noop, Row
-from bench.planning import DOCTOR_GOAL_S, PLANNER_GOAL_S, Doctor, Planner
+from bench.planning import DECIDE_GOAL_S, DOCTOR_GOAL_S, PLANNER_GOAL_S, Doctor, Planner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,7 @@ def _goals(results: Results) -> Iterator[Goal]:
             )
     if planner := results.planner:
         yield _at_most(f"plan() on {planner.cpus:,} CPUs", PLANNER_GOAL_S, planner.plan.median_s)
+        yield _at_most("deciding a no-op of one server, CPU time", DECIDE_GOAL_S, planner.decide.median_s)
     if doctor := results.doctor:
         yield _at_most("hft doctor", DOCTOR_GOAL_S, doctor.wall.median_s)
         yield Goal(
@@ -121,7 +122,8 @@ def _lab_line(lab: LabFigure) -> str:
 def _planner_line(planner: Planner) -> str:
     return (
         f"{planner.cpus:,} CPUs, {planner.settings} settings: read {planner.read.text()}, "
-        f"plan {planner.plan.text()}, diff {planner.diff.text()}"
+        f"plan {planner.plan.text()}, diff {planner.diff.text()}; "
+        f"CPU time of a no-op decision on one server: {planner.decide.text()}"
     )
 
 
@@ -178,7 +180,7 @@ def _lab_dict(lab: LabFigure) -> dict[str, object]:
 
 
 def _planner_dict(planner: Planner) -> dict[str, object]:
-    steps = {"read": planner.read, "plan": planner.plan, "diff": planner.diff}
+    steps = {"read": planner.read, "plan": planner.plan, "diff": planner.diff, "decide": planner.decide}
     return {"cpus": planner.cpus, "settings": planner.settings} | {
         name: figure.to_dict() for name, figure in steps.items()
     }
