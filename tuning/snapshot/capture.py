@@ -16,8 +16,8 @@ so a capture truncated anywhere is refused. With `grep -z` a whole file is one r
 NULs yields several records of the same path. Files that turn out empty or unreadable yield none and count as
 not captured. `=absent` is reported only where absence is certain: on a live host, with the file system
 mounted and the nearest existing directory searchable; a captured tree never proves absence. Of /proc/cpuinfo
-only the first CPU is read, of the kernel configuration only the symbols the planner asks about, of tasks
-only kernel threads and the affinity of PID 1.
+only the first CPU is read, of the kernel configuration only the symbols the planner asks about, of the routes
+only the default ones (a router has a million), of tasks only kernel threads and the affinity of PID 1.
 """
 
 from __future__ import annotations
@@ -34,8 +34,6 @@ OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024
 NAMED: tuple[str, ...] = (
     *(f"proc/{name}" for name in ("cmdline", "version", "meminfo", "swaps", "self/status", "self/cgroup")),
     "proc/self/cpuset",
-    "proc/net/route",
-    "proc/net/ipv6_route",
     "proc/irq/default_smp_affinity",
     "proc/sys/kernel/osrelease",
     "proc/sys/kernel/hostname",
@@ -287,8 +285,8 @@ cpuinfo() {
 
 # One pattern for both: the first word of each line tells them apart.
 lines() {
-  set -- "boot/config-$release" proc/[0-9]*/stat proc/[0-9]*/status
-  grep -aHsE '@CONFIG@|^Cpus_allowed_list:|^[0-9]+ [(].*[)] [A-Z] 2 ' -- "$@"
+  set -- "boot/config-$release" proc/net/route proc/net/ipv6_route proc/[0-9]*/stat proc/[0-9]*/status
+  grep -aHsE '@CONFIG@|^Cpus_allowed_list:|^[0-9]+ [(].*[)] [A-Z] 2 |@ROUTES@' -- "$@"
 }
 
 links() {
@@ -336,6 +334,7 @@ def _build_script() -> str:
         "@PATTERNS@": " ".join(PATTERNS),
         "@TREE@": " ".join(TREE_PATTERNS),
         "@LINKS@": " ".join(LINKS),
+        "@ROUTES@": "^[^[:space:]]+[[:space:]]00000000[[:space:]]|^0{32} 00 ",
         "@CONFIG@": f"^(# )?CONFIG_({'|'.join(CONFIG_SYMBOLS)})[= ]",
     }
     script = _SCRIPT

@@ -167,11 +167,14 @@ def _check_path(path: str) -> str:
     return path
 
 
-_PICKED = re.compile(r"(?P<path>boot/config-[^/:]{1,100}|proc/(?P<pid>[0-9]{1,10})/stat(?:us)?):(?P<line>.*)")
+_PICKED = re.compile(
+    r"(?P<path>boot/config-[^/:]{1,100}|proc/net/(?:ipv6_)?route|proc/(?P<pid>[0-9]{1,10})/stat(?:us)?)"
+    r":(?P<line>.*)"
+)
 
 
 def _picked_lines(blob: str) -> dict[str, str | None]:
-    """Lines of the kernel's configuration, of kernel threads and of PID 1; other processes are dropped."""
+    """Lines of the configuration, the routes, of kernel threads and of PID 1; other processes are dropped."""
     found: dict[str, str] = {}
     kernel_threads = {"1"}
     for line in blob.split("\n"):
@@ -184,7 +187,7 @@ def _picked_lines(blob: str) -> dict[str, str | None]:
     return {
         path: text
         for path, text in found.items()
-        if path.startswith("/boot/") or path.split("/")[2] in kernel_threads
+        if path.startswith(("/boot/", "/proc/net/")) or path.split("/")[2] in kernel_threads
     }
 
 

@@ -273,3 +273,18 @@ def test_a_snapshot_comes_back_from_json() -> None:
     assert (seen.is_absent("/b"), seen.is_absent("/z"), seen.is_known("/b"), seen.is_known("/z")) == (
         *(True, False, True, False),
     )
+
+
+@needs.programs("ip")
+def test_the_default_routes_of_this_machine_are_those_that_ip_shows() -> None:
+    shown = set()
+    for family in ("-4", "-6"):
+        argv = [needs.found("ip") or "ip", family, "-oneline", "route", "show", "default"]
+        words = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
+        shown |= {words[place + 1] for place, word in enumerate(words) if word == "dev"}
+    script = ["sh", "-c", CAPTURE_SCRIPT, "capture", "/"]
+    seen = parse_capture(subprocess.run(script, capture_output=True, check=True, timeout=60).stdout)
+    nics = read_topology(seen).nics
+    assert {nic.name for nic in nics if nic.has_route} == shown & {nic.name for nic in nics}
+    lines = (seen.text("/proc/net/route") or "").splitlines()
+    assert all(line.split()[1] == "00000000" for line in lines), "a router's other routes stay where they are"
