@@ -123,6 +123,12 @@ class Gateway:
         with self._lock:
             self._respond(message)
 
+    def babble(self, data: bytes) -> None:
+        """Bytes that need not be a packet."""
+        with self._lock:
+            if self._session is not None:
+                self._session.sendall(data)
+
     def _respond(self, message: bytes) -> None:
         self.responses.append(message)
         if self._session is not None:

@@ -79,6 +79,12 @@ LINK: tuple[Clause, ...] = (
         "a peer that hangs answers no cancel either, and TCP alone notices after minutes",
     ),
     trading(
+        "link.broken",
+        "A stream that is no SoupBinTCP any more (a packet of length 0) is given up, and the next connection "
+        "claims anew.",
+        "behind such a packet nothing can be found again: it would never hear of a fill",
+    ),
+    trading(
         "link.heartbeat",
         "It sends something at least every second while logged in.",
         "SoupBinTCP peers drop a silent session",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from engine.independent.mutants import broken
+
 _MOLD = struct.Struct(">10sQH")
 _ENTER = struct.Struct(">cIcI8sQccccc14sH")
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -23,6 +25,8 @@ def take_frames(buffer: bytearray) -> list[tuple[str, bytes]]:
     """Complete packets from the front of BUFFER; BrokenStreamError for one of length 0."""
     found = []
     while len(buffer) >= 2 and len(buffer) >= 2 + (size := int.from_bytes(buffer[:2], "big")):
+        if not size and broken("link.broken"):
+            break
         if not size:
             raise BrokenStreamError("a SoupBinTCP packet of length 0")
         found.append((chr(buffer[2]), bytes(buffer[3 : 2 + size])))

@@ -214,6 +214,13 @@ def a_silent_gateway_is_given_up(bench: Bench) -> None:
     demand(bench.count("claim", 2)[:2] == [7, 7], "the connection after a silent one claims something else")
 
 
+@case("link.broken")
+def a_stream_that_cannot_be_read_is_given_up(bench: Bench) -> None:
+    bench.active(7)
+    bench.gateway.babble(b"\0\0")
+    demand(bench.count("claim", 2)[:2] == [7, 7], "the connection after a broken one claims something else")
+
+
 @case("link.aged")
 def an_old_unanswered_order_is_not_sent_again(bench: Bench) -> None:
     bench.config["order_age_max_ms"] = 1_000

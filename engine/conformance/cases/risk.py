@@ -144,6 +144,20 @@ def realised_loss_over_the_limit(bench: Bench) -> None:
     engine.must_not("risk.daily_loss", "intent", **wish())
 
 
+@case("risk.daily_loss")
+def loss_counts_from_the_average_cost(bench: Bench) -> None:
+    bench.limits(daily_loss_max_e4=25_000)
+    engine = bench.active()
+    filled(bench, engine, 10, 1_000_000)
+    filled(bench, engine, 10, 980_000)
+    filled(bench, engine, 5, 985_000, "S")  # 5 x (985,000 - 990,000)
+    demand(engine.state() == "ACTIVE", "a loss of 25,000 at a limit of 25,000 must pass")
+    filled(bench, engine, 5, 989_999, "S")
+    engine.wait_state("REDUCING")
+    engine.must_not("operator", "resume", operator="", reason="case")
+    engine.must_not("risk.daily_loss", "resume", operator="conformance", reason="case")
+
+
 @case("risk.stale_feed")
 def silent_feed(bench: Bench) -> None:
     bench.config["feed_stale_ms"] = 1000

@@ -21,6 +21,7 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
     "kill.unanswered": ("kill.cancels",),
     "link.newest_epoch": ("link.claim",),
     "link.peer_dead": ("link.claim",),
+    "link.broken": ("link.claim",),
     "link.replayed": ("risk.position",),
     "feed.collar": ("risk.collar",),
     "feed.progress": ("risk.stale_feed",),
