@@ -10,9 +10,9 @@ unit (`_e4`), as on the wire.
 
 from __future__ import annotations
 
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from engine.contract.config import Symbol
 from engine.contract.versioning import Document, Part
@@ -64,6 +64,66 @@ class EngineLimits(Part):
                 f"{ORDERS_IN_WINDOW_MAX:,} are remembered at most"
             )
         return self
+
+
+Letter = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]$")]
+SharesOfAccounts = dict[str, dict[Symbol, int]]
+
+
+class Tick(Part):
+    """The tick from a price on."""
+
+    from_price_e4: int = Field(ge=0)
+    tick_e4: int = Field(ge=1)
+
+
+class GatewayLimits(Part):
+    """The limits of one gateway, outside the engine's code; each key names the code that its refusals carry.
+
+    A key that is absent has the value named below; one that is not here refuses the file. Whatever it says, a
+    side is B, S, T or E (`field.side`), the intermarket sweep Y or N (`field.sweep`), the quantity of 1 to
+    999,999 shares (`field.quantity`), the price above zero and at most 199,999.99 (`field.price`).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    orders_per_s_max: int = Field(ge=0, le=1_000_000, description="`limit.orders_per_s`; 0: no order")
+    order_quantity_max_shares: int = Field(ge=0, le=2**32 - 1, description="`limit.quantity`")
+    order_notional_max_e4: int = Field(ge=0, description="`limit.notional`")
+    symbols: list[Symbol] = Field(description="`limit.symbol`")
+    times_in_force: list[Letter] = Field(
+        default=["0", "3"],
+        min_length=1,
+        description="`field.time_in_force`; absent: 0 (day) and 3 (immediate or cancel)",
+    )
+    displays: list[Letter] = Field(
+        default=["Y", "N", "A"], min_length=1, description="`field.display`; absent: Y, N, A"
+    )
+    capacities: list[Letter] = Field(
+        default=["A", "P", "R", "O"], min_length=1, description="`field.capacity`; absent: A, P, R, O"
+    )
+    cross_types: list[Letter] = Field(
+        default=["N"], min_length=1, description="`field.cross_type`; absent: N (continuous)"
+    )
+    ticks: list[Tick] = Field(
+        default=[Tick(from_price_e4=0, tick_e4=1), Tick(from_price_e4=10_000, tick_e4=100)],
+        min_length=1,
+        description="`tick`: a price is a multiple of the last one that begins at or below it; absent: those "
+        "of 17 CFR 242.612, a cent from 1.00 on and a hundredth of it below",
+    )
+    halted: list[Symbol] = Field(
+        default=[], description="`halted`: no order, no replace; cancels pass; absent: none"
+    )
+    positions_at_open: SharesOfAccounts = Field(
+        default={},
+        description="`short.mark`: by account and symbol, before the day's first execution; a sale beyond "
+        "what is held and not being sold must be marked T or E (17 CFR 242.200(g)); absent: nothing",
+    )
+    locates: SharesOfAccounts = Field(
+        default={},
+        description="`short.locate`: by account and symbol, so much may be sold short today "
+        "(17 CFR 242.203(b)); absent: nothing",
+    )
 
 
 class Limits(Document):

@@ -24,7 +24,7 @@ from engine.contract import (
 )
 from engine.contract.config import Config
 from engine.contract.levels import Level
-from engine.contract.limits import Limits
+from engine.contract.limits import GatewayLimits, Limits
 from engine.contract.manifest import Manifest
 
 INTRODUCTION = f"""# The engine contract {CONTRACT_VERSION}
@@ -165,6 +165,7 @@ def _speaking() -> Iterable[str]:
     )
     yield "## Configuration\n\n" + _with_parts(Config)
     yield "## Limits file\n\n" + _docstring(limits) + "\n\n" + _with_parts(Limits)
+    yield "### The gateway's part\n\n" + _with_parts(GatewayLimits)
     yield (
         "## Manifest\n\n"
         + _with_parts(Manifest)

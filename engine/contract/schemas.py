@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from engine.contract import admin, link
 from engine.contract.config import Config
-from engine.contract.limits import Limits
+from engine.contract.limits import GatewayLimits, Limits
 from engine.contract.manifest import Manifest
 
 DIRECTORY = Path(__file__).with_name("schemas")
@@ -19,6 +19,7 @@ DOCUMENTS: dict[str, type[BaseModel]] = {
     "manifest": Manifest,
     "config": Config,
     "limits": Limits,
+    "gateway-limits": GatewayLimits,
     "hello": link.Hello,
 }
 

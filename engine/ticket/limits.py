@@ -14,6 +14,9 @@ from engine.ticket import signing
 from engine.ticket.epoch import replace_durably
 from engine.ticket.errors import TicketError
 
+_LETTERS = ("times_in_force", "displays", "capacities", "cross_types")
+_SHARES = ("positions_at_open", "locates")
+_VENUE_RULES = (*_LETTERS, "ticks", *_SHARES)
 _GATEWAY_NUMBERS = ("orders_per_s_max", "order_quantity_max_shares", "order_notional_max_e4")
 
 
@@ -40,9 +43,54 @@ def check_gateway_part(document: dict[str, Any]) -> None:
     for name, value in numbers.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 0:
             raise TicketError("limits", f"{name} must be a whole number, not {value!r}")
-    symbols = gateway.get("symbols")
-    if not isinstance(symbols, list) or not all(isinstance(symbol, str) for symbol in symbols):
-        raise TicketError("limits", "symbols must be a list of names")
+    for key in ("symbols", "halted"):
+        names = gateway.get(key, [] if key == "halted" else None)
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise TicketError("limits", f"{key} must be a list of names")
+    unknown = sorted(gateway.keys() - {*_GATEWAY_NUMBERS, "symbols", "halted", *_VENUE_RULES})
+    if unknown:
+        raise TicketError("limits", f"{unknown[0]} is not a key of the gateway's part")
+    for key in _LETTERS:
+        letters = gateway.get(key, ["?"])
+        if not isinstance(letters, list) or not letters or not all(_is_letter(letter) for letter in letters):
+            raise TicketError("limits", f"{key} must be a list of single letters")
+    _check_ticks(gateway.get("ticks", [{"from_price_e4": 0, "tick_e4": 1}]))
+    for key in _SHARES:
+        _check_shares(key, gateway.get(key, {}))
+
+
+def _is_letter(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 1 and value.isascii()
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _check_ticks(ticks: object) -> None:
+    """From price 0 on, rising, none of them zero."""
+    last = -1
+    for tick in ticks if isinstance(ticks, list) else ():
+        is_tick = isinstance(tick, dict) and _is_whole(tick.get("tick_e4"), 1)
+        begin = tick.get("from_price_e4") if is_tick else None
+        if not isinstance(begin, int) or begin <= last or (last < 0 < begin):
+            break
+        last = begin
+    else:
+        if last >= 0:
+            return
+    raise TicketError("limits", "ticks must be a list of from_price_e4 and tick_e4, rising from price 0")
+
+
+def _check_shares(key: str, accounts: object) -> None:
+    least = 0 if key == "locates" else -(10**12)
+    symbols = list(accounts.values()) if isinstance(accounts, dict) else [None]
+    if not all(
+        isinstance(shares, dict) and all(_is_whole(n, least) for n in shares.values()) for shares in symbols
+    ):
+        raise TicketError(
+            "limits", f"{key} must name accounts, and for each symbols with whole numbers of shares"
+        )
 
 
 def _serial_in(path: Path) -> int:

@@ -110,6 +110,11 @@ struct Message {
   std::uint64_t price_e4 = 0;
   std::string_view symbol;   // without padding
   std::string_view clordid;  // 14 characters as on the wire
+  char time_in_force = '0';
+  char display = 'Y';
+  char capacity = 'P';
+  char sweep = 'N';
+  char cross_type = 'N';
 };
 
 // One engine connection after HELLO.
@@ -171,16 +176,49 @@ inline Reason judge_urn(const Party& party, const Message& message) {
   return has_clordid && !is_ours ? Reason::clordid_epoch : Reason::ok;
 }
 
+// Whether the venue would take it and the law allows it; ORIGINAL is what it replaces, if anything.
+inline Reason judge_for_venue(const VenueRules& rules, const Account& account, const Message& message,
+                              const OpenOrder* original) {
+  const char side = message.kind == Kind::replace ? original->side : message.side;
+  const std::string_view symbol = original != nullptr ? std::string_view(original->symbol) : message.symbol;
+  const OrderFields fields{side,          message.time_in_force, message.display,  message.capacity,
+                           message.sweep, message.cross_type,    message.quantity, message.price_e4};
+  if (rules.is_halted(symbol)) return Reason::halted;
+  if (const auto reason = judge_fields(rules, fields); reason != Reason::ok) return reason;
+  if (const auto reason = judge_tick(rules, fields.price_e4); reason != Reason::ok) return reason;
+  auto held = account.orders.held(symbol);
+  if (original != nullptr && original->side == 'S') held.selling -= original->quantity;
+  if (original != nullptr && (original->side == 'T' || original->side == 'E')) held.selling_short -= original->quantity;
+  return judge_sale(rules, account.name, symbol, held, side, message.quantity);
+}
+
 inline Reason judge_size(const Gate& gate, const Account& account, const Message& message, const Moment& moment) {
   if (message.kind == Kind::enable) return Reason::ok;
   if (!gate.limits && !gate.needs_limits) return Reason::ok;
   OrderSize size{message.symbol, message.quantity, message.price_e4};
+  const OpenOrder* original = nullptr;
   if (message.kind == Kind::replace) {
-    const auto* original = account.orders.find(message.replaces);
+    original = account.orders.find(message.replaces);
     if (original == nullptr) return Reason::replaces_unknown;
     size.symbol = original->symbol;
   }
-  return within(gate.limits, account.window, size, moment.now_ns, moment.now_utc_ns);
+  const auto reason = within(gate.limits, account.window, size, moment.now_ns, moment.now_utc_ns);
+  return reason == Reason::ok ? judge_for_venue(gate.limits->rules, account, message, original) : reason;
+}
+
+// A Modify leaves less of an order, or marks its sale anew. It passes a latch and a halt, because it closes.
+inline Reason judge_modify(const Gate& gate, const Account& account, const Message& message) {
+  if (!gate.limits) return Reason::ok;
+  const auto* original = account.orders.find(message.urn);
+  if (original == nullptr) return Reason::replaces_unknown;
+  if (message.quantity > original->quantity) return Reason::field_quantity;
+  const bool is_side = message.side == original->side || (message.side != 'B' && original->side != 'B');
+  if (!is_side || kSides.find(message.side) == std::string_view::npos) return Reason::field_side;
+  auto held = account.orders.held(original->symbol);
+  if (original->side == 'S') held.selling -= original->quantity;
+  else held.selling_short -= original->quantity;
+  if (message.side == original->side) return Reason::ok;
+  return judge_sale(gate.limits->rules, account.name, original->symbol, held, message.side, message.quantity);
 }
 
 inline Reason judge(const Gate& gate, const Party& party, const Account& account, const Message& message,
@@ -189,6 +227,7 @@ inline Reason judge(const Gate& gate, const Party& party, const Account& account
   if (gate.is_epoch_enforced && gate.epoch.is_stale(party.epoch)) return Reason::stale_epoch;
   if (party.egress == Egress::shadow) return Reason::shadow_egress;
   if (!moment.is_venue_ready) return Reason::venue_down;
+  if (message.kind == Kind::modify) return judge_modify(gate, account, message);
   if (!opens_risk(message.kind)) return Reason::ok;
   if (gate.latch.stops(account.origin(party))) return Reason::latched;
   if (moment.waited_ns > gate.order_age_max_ns) return Reason::order_old;

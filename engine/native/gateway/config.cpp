@@ -12,7 +12,6 @@ constexpr base::JsonWords kWords{.missing = " must be a string",
                                  .out_of_range = " must be a whole number up to $",
                                  .not_a_choice = " has no choice \"#\"",
                                  .unknown = " is not a key of the gateway"};
-constexpr std::uint64_t kHelloMs = 5'000;  // the engine's patience with its ticket issuer
 constexpr const char* kNotObject = " must be an object";
 constexpr std::uint64_t kAgeLeastMs = 200;  // four ticks: within two the loop cannot tell how old an order is
 
@@ -69,7 +68,7 @@ Config from(base::JsonReader& reader, bool is_test) {
   config.reconnect_ms = reader.number_or("reconnect_ms", 60'000, config.reconnect_ms);
   config.heartbeat_ms = reader.number_or("heartbeat_ms", 60'000, config.heartbeat_ms);
   config.silence_ms = reader.number_or("silence_ms", 600'000, config.silence_ms);
-  config.hello_ms = reader.number_or("hello_ms", 60'000, kHelloMs);
+  config.hello_ms = reader.number_or("hello_ms", 60'000, config.hello_ms);
   if (reader.has("order_age_max_ms")) config.order_age_max_ms = reader.number("order_age_max_ms", kAgeLeastMs, 60'000);
   for (const auto& entry : reader.at("accounts", Json::value_t::array, " must be a list of accounts"))
     config.accounts.push_back(account(entry));

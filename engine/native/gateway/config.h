@@ -41,7 +41,7 @@ struct Config {
   std::uint64_t heartbeat_ms = 1000;  // SoupBinTCP 3.00: one second
   std::uint64_t silence_ms = 15000;   // and fifteen
   std::uint64_t order_age_max_ms = 1000;
-  std::uint64_t hello_ms = 1000;  // so long may a connection say nothing
+  std::uint64_t hello_ms = 5000;  // so long may a connection say nothing
   std::vector<AccountConfig> accounts;
 
   std::string state_path() const { return state_directory + "/fence.block"; }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gateway/reason.h"
+#include "gateway/venue_rules.h"
 
 namespace hft::gateway {
 
@@ -23,6 +24,7 @@ struct Limits {
   std::uint64_t order_notional_max_e4 = 0;  // shares times price in 1/10,000
   std::vector<std::string> symbols;         // sorted, without the wire's padding
   std::string digest;
+  VenueRules rules = {};
 
   bool allows(std::string_view symbol) const { return std::binary_search(symbols.begin(), symbols.end(), symbol); }
 };

@@ -12,6 +12,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "gateway/venue_rules.h"
+
 namespace hft::gateway {
 
 struct OpenOrder {
@@ -35,7 +37,14 @@ class Orders {
   std::size_t open_count() const { return open_.size(); }
   std::uint64_t fills() const { return fills_; }
   std::uint64_t cancels_acked() const { return cancels_acked_; }
-  const std::map<std::string, std::int64_t>& position() const { return position_; }
+  const Shares& position() const { return position_; }
+  Held held(std::string_view symbol) const {
+    const auto sales = sales_.find(symbol);
+    const auto position = position_.find(symbol);
+    auto held = sales == sales_.end() ? Held{} : sales->second;
+    held.position = position == position_.end() ? 0 : position->second;
+    return held;
+  }
 
   const OpenOrder* find(std::uint32_t urn) const {
     const auto found = open_.find(urn);
@@ -53,7 +62,7 @@ class Orders {
   void sent(const OpenOrder& order) {
     last_forwarded_ = std::max(last_forwarded_, order.urn);
     name(order.urn, order.clordid);
-    if (order.urn > last_answered_) open_.try_emplace(order.urn, order);
+    if (order.urn > last_answered_ && !open_.contains(order.urn)) put(order);
   }
   void urn_used(std::uint32_t urn) { last_forwarded_ = std::max(last_forwarded_, urn); }
 
@@ -61,19 +70,19 @@ class Orders {
     answered(order.urn);
     name(order.urn, order.clordid);
     order.is_answered = true;
-    if (is_live) open_[order.urn] = std::move(order);
-    else open_.erase(order.urn);
+    drop(order.urn);
+    if (is_live) put(std::move(order));
   }
 
   void replaced(std::uint32_t original, OpenOrder order, bool is_live) {
-    open_.erase(original);
+    drop(original);
     accepted(std::move(order), is_live);
   }
 
   void rejected(std::uint32_t urn, std::string_view clordid) {
     answered(urn);
     name(urn, clordid);
-    open_.erase(urn);
+    drop(urn);
   }
 
   void canceled(std::uint32_t urn, std::uint32_t shares) {
@@ -87,7 +96,9 @@ class Orders {
     if (found == open_.end()) return false;
     ++fills_;
     const auto change = static_cast<std::int64_t>(shares);
-    position_[found->second.symbol] += found->second.side == 'B' ? change : -change;
+    const auto& order = found->second;
+    position_[order.symbol] += order.side == 'B' ? change : -change;
+    if (is_short(order.side)) sales_[order.symbol].sold_short += change;
     reduce(urn, shares);
     return true;
   }
@@ -96,11 +107,14 @@ class Orders {
     if (const auto found = open_.find(urn); found != open_.end()) found->second.price_e4 = price_e4;
   }
 
-  void modified(std::uint32_t urn, std::uint32_t quantity) {
+  void modified(std::uint32_t urn, char side, std::uint32_t quantity) {
     const auto found = open_.find(urn);
     if (found == open_.end()) return;
-    found->second.quantity = quantity;
-    if (quantity == 0) open_.erase(found);
+    auto order = found->second;
+    drop(urn);
+    order.side = side;
+    order.quantity = quantity;
+    if (quantity > 0) put(std::move(order));
   }
 
   // The venue says itself which number comes next (account query); everything below it is answered.
@@ -108,12 +122,12 @@ class Orders {
     if (next_urn == 0) return;
     answered(next_urn - 1);
     // Answered, and by nothing that made it live: a replace that only cancelled the old order.
-    std::erase_if(open_, [&](const auto& item) { return !item.second.is_answered && item.first < next_urn; });
+    drop_where([&](const OpenOrder& order) { return !order.is_answered && order.urn < next_urn; });
   }
 
   // What a lost venue session left in flight never arrived or comes back with the replay.
   void forget_unanswered() {
-    std::erase_if(open_, [](const auto& item) { return !item.second.is_answered; });
+    drop_where([](const OpenOrder& order) { return !order.is_answered; });
     last_forwarded_ = last_answered_;
   }
 
@@ -125,15 +139,43 @@ class Orders {
     named_ = clordid;
   }
 
+  // Everything that opens or closes goes through these two, so that what works to be sold is known without a walk.
+  void put(OpenOrder order) {
+    count(order, order.quantity);
+    const auto urn = order.urn;
+    open_.insert_or_assign(urn, std::move(order));
+  }
+  void drop(std::uint32_t urn) {
+    const auto found = open_.find(urn);
+    if (found == open_.end()) return;
+    count(found->second, -static_cast<std::int64_t>(found->second.quantity));
+    open_.erase(found);
+  }
+  template <class Meant>
+  void drop_where(Meant&& is_meant) {
+    std::vector<std::uint32_t> numbers;
+    for (const auto& [urn, order] : open_)
+      if (is_meant(order)) numbers.push_back(urn);
+    for (const auto urn : numbers) drop(urn);
+  }
+  void count(const OpenOrder& order, std::int64_t shares) {
+    if (order.side == 'S') sales_[order.symbol].selling += shares;
+    if (is_short(order.side)) sales_[order.symbol].selling_short += shares;
+  }
+  static bool is_short(char side) { return side == 'T' || side == 'E'; }
+
   void reduce(std::uint32_t urn, std::uint32_t shares) {
     const auto found = open_.find(urn);
     if (found == open_.end()) return;
-    if (found->second.quantity <= shares) open_.erase(found);
-    else found->second.quantity -= shares;
+    auto& order = found->second;
+    if (order.quantity <= shares) return drop(urn);
+    count(order, -static_cast<std::int64_t>(shares));
+    order.quantity -= shares;
   }
 
   std::unordered_map<std::uint32_t, OpenOrder> open_;
-  std::map<std::string, std::int64_t> position_;
+  Shares position_;
+  std::map<std::string, Held, std::less<>> sales_;  // without the position
   std::uint32_t last_forwarded_ = 0;
   std::uint32_t last_answered_ = 0;
   std::uint32_t named_urn_ = 0;

@@ -17,18 +17,30 @@ struct ToMessage {
     read = {Kind::enter,     M::type,           view[M::urn],   0,
             view[M::side],   view[M::quantity], view[M::price], trimmed(view[M::symbol]),
             view[M::clordid]};
+    read.time_in_force = view[M::time_in_force];
+    read.display = view[M::display];
+    read.capacity = view[M::capacity];
+    read.sweep = view[M::sweep];
+    read.cross_type = view[M::cross_type];
   }
   void operator()(View<ouch::ReplaceOrder> view) const {
     using M = ouch::ReplaceOrder;
     read = {Kind::replace,     M::type,        view[M::urn], view[M::original_urn], 'B',
             view[M::quantity], view[M::price], {},           view[M::clordid]};
+    read.time_in_force = view[M::time_in_force];
+    read.display = view[M::display];
+    read.sweep = view[M::sweep];
   }
   void operator()(View<ouch::AccountQuery> view) const {
     read = {};
     read.type = static_cast<char>(view.data()[0]);
   }
   void operator()(View<ouch::CancelOrder> view) const { keyed(Kind::cancel, view); }
-  void operator()(View<ouch::ModifyOrder> view) const { keyed(Kind::modify, view); }
+  void operator()(View<ouch::ModifyOrder> view) const {
+    keyed(Kind::modify, view);
+    read.side = view[ouch::ModifyOrder::side];
+    read.quantity = view[ouch::ModifyOrder::quantity];
+  }
   void operator()(View<ouch::MassCancel> view) const { keyed(Kind::mass_cancel, view); }
   void operator()(View<ouch::DisableEntry> view) const { keyed(Kind::disable, view); }
   void operator()(View<ouch::EnableEntry> view) const { keyed(Kind::enable, view); }
@@ -78,7 +90,7 @@ struct ToOrders {
     orders.rejected(view[ouch::Rejected::urn], view[ouch::Rejected::clordid]);
   }
   void operator()(View<ouch::Modified> view) const {
-    orders.modified(view[ouch::Modified::urn], view[ouch::Modified::quantity]);
+    orders.modified(view[ouch::Modified::urn], view[ouch::Modified::side], view[ouch::Modified::quantity]);
   }
   void operator()(View<ouch::QueryResponse> view) const {
     orders.next_at_venue(view[ouch::QueryResponse::next_urn]);

@@ -50,7 +50,7 @@ TILT_EVERY_S = 0.1
 LEAN = 4_000  # shares that tilt BOB's book so far that STRATEGY crosses the spread
 WIDE_GATEWAY = {
     "orders_per_s_max": 100_000, "order_quantity_max_shares": 1_000_000, "order_notional_max_e4": 10**15,
-    "symbols": list(SYMBOLS),
+    "symbols": list(SYMBOLS), "positions_at_open": {"ACC1": dict.fromkeys(SYMBOLS, 10**9)},
 }  # fmt: skip
 PATIENCE_S = 20.0
 _numbers = itertools.count(1)

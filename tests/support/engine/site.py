@@ -357,6 +357,7 @@ def limits() -> dict[str, Any]:
         "gateway": {
             "orders_per_s_max": 10_000, "order_quantity_max_shares": 1_000,
             "order_notional_max_e4": 10**12, "symbols": names,
+            "positions_at_open": {"ACC1": dict.fromkeys(names, 10**9)},
         },
     }  # fmt: skip
 

@@ -54,6 +54,7 @@ def guarded(make_chain: Make, tmp_path: Path) -> Iterator[Chain]:
         order_quantity_max_shares=LARGEST,
         order_notional_max_e4=DEAREST_E4,
         orders_per_s_max=PER_SECOND,
+        positions_at_open={"ACC1": {SYMBOL: 1_000}},
     )
     sign_limits(document, tmp_path / "limits.json", keys.authority)
     signed = {
