@@ -7,7 +7,7 @@ gateway takes the same fence again, and an engine that is ACTIVE already is not 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -78,7 +78,7 @@ def carry_out(  # noqa: PLR0913  # each by name
             case _:
                 told(decision)
                 start = clock()
-                _move(cluster, fence, decision, deadline_s=deadline_s, acks=acks, dark=view.dark)
+                _move(cluster, fence, decision, deadline_s=deadline_s, acks=acks, view=view)
                 ms[decision.action] = ms.get(decision.action, 0.0) + (clock() - start) * 1000
                 start = clock()
                 view, _ = look(cluster, deadline_s, dark=view.dark)
@@ -93,11 +93,11 @@ def _move(  # noqa: PLR0913  # each by name
     *,
     deadline_s: float,
     acks: dict[str, dict[str, Any]],
-    dark: Collection[str],
+    view: ClusterView,
 ) -> None:
     action: Action = decision.action
     if action == "fence":
-        acks.update(_fence(cluster, fence, decision.target, deadline_s, dark))
+        acks.update(_fence(cluster, fence, decision.target, deadline_s, view))
         return
     request = {"verb": "promote", "epoch": fence.epoch} if action == "promote" else {"verb": "demote"}
     engine = next(one for one in cluster.engines if one.name == decision.target)
@@ -113,12 +113,20 @@ def _move(  # noqa: PLR0913  # each by name
 
 
 def _fence(
-    cluster: Cluster, fence: Fence, in_charge: str, deadline_s: float, dark: Collection[str]
+    cluster: Cluster, fence: Fence, in_charge: str, deadline_s: float, view: ClusterView
 ) -> dict[str, dict[str, Any]]:
-    """Tell every gateway at once; the one in charge must acknowledge, a dark peer is not waited for."""
+    """Tell every gateway at once; the one in charge must acknowledge, a dark peer is not waited for.
+
+    Each is told the epoch that it had in the look: one that has moved on since refuses (`epoch_moved`).
+    """
+    seen = {one.name: {"seen": one.epoch} for one in view.gateways if not one.silent}
     request = {"verb": "fence", **fence.message()}
     questions = [
-        Question(to=one, requests=(request,), patience_s=SILENT_AGAIN_S if one.name in dark else deadline_s)
+        Question(
+            to=one,
+            requests=({**request, **seen.get(one.name, {})},),
+            patience_s=deadline_s if one.name in seen else SILENT_AGAIN_S,
+        )
         for one in cluster.gateways
     ]
     answers = dict(zip((one.name for one in cluster.gateways), ask_all(questions), strict=True))
