@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup setup-dev setup-engine demo test engine bench drill drill-engine fuzz lint mutants clean
+.PHONY: help setup setup-dev setup-engine setup-stacks demo test engine bench drill drill-engine fuzz lint mutants clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,10 +16,13 @@ setup-dev:  ## setup, and the tools of a checkout: tests, linters, what the benc
 setup-engine:  ## setup-dev, and what builds and judges the native engine
 	@bash scripts/setup.sh engine
 
+setup-stacks:  ## setup, and Pulumi: its Python packages, its engine built from Go modules (6 minutes, once)
+	@bash scripts/setup.sh stacks
+
 demo: setup  ## the whole loop on the lab: untuned, tuned, proven, poisoned three times, back (KEEP=1 leaves the lab up)
 	@.venv/bin/hft demo $(if $(KEEP),--keep)
 
-test: setup-engine  ## native build, fast tests, the engine's long tests, then the tests that need VMs (one shared lab)
+test: setup-engine setup-stacks  ## native build, fast tests, the engine's long tests, then the tests that need VMs (one shared lab)
 	@bash scripts/test.sh
 
 engine: setup-engine  ## the native engine, gateway and venue, release build, and the engine's artifact in build/engine; built twice, one digest

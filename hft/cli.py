@@ -83,6 +83,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "show": ("hft.verbs.past", "show", "One run: who, when, why, and how each host ended."),
     "site": ("hft.verbs.site", "site", "Which site is used where none is named, and where things are kept."),
     "snapshot": ("hft.verbs.plan", "snapshot", "Capture what the planner reads."),
+    "stack": (
+        "hft.verbs.stack",
+        "stack",
+        "Create and destroy hosts by Pulumi's engine; settle cut-off runs.",
+    ),
     "status": ("hft.verbs.status", "status", "Where every host stands, in two seconds."),
 }
 

@@ -77,6 +77,10 @@ EXIT_BY_CLASS: dict[str, Exit] = {
     "deploys.errors.BusyError": Exit.LOCKED,
     "engine.toolchain.build.BuildError": Exit.INTERNAL,
     "engine.conformance.errors.ArtifactError": Exit.BAD_INPUT,
+    "stacks.errors.StackError": Exit.BAD_INPUT,
+    "stacks.errors.StackLockedError": Exit.LOCKED,
+    "stacks.errors.UnsettledError": Exit.HALF_UNDONE,
+    "stacks.errors.RunFailedError": Exit.HALF_UNDONE,
     "checks.errors.SelectionError": Exit.BAD_INPUT,
     "checks.errors.CheckError": Exit.UNVERIFIABLE,
 }

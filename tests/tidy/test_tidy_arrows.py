@@ -196,6 +196,21 @@ PLANTED = (
         "import checks.verdict",
     ),
     Planted(
+        "ACT: a stack makes hosts, it never tunes or checks one",
+        "stacks/errors.py",
+        "from deploys.tune import document",
+    ),
+    Planted(
+        "the language host stands in for Pulumi's: it knows nothing of ours",
+        "stacks/language/leash.py",
+        "from stacks.errors import StackError",
+    ),
+    Planted(
+        "the runner knows no project",
+        "stacks/runner/checkpoint.py",
+        "from stacks.rehearsal import objects",
+    ),
+    Planted(
         "HALL: the verbs know every room but the benchmarks",
         "hft/errors.py",
         "from agent.transaction import journal",
@@ -247,6 +262,7 @@ PURE = (
     *("hft.audit", "hft.run_lines", "hft.runbooks.past"),
     "monitoring",
     "release",
+    *("stacks.rehearsal.graph", "stacks.runner.checkpoint", "stacks.runner.settle"),
     *("transport.errors", "transport.sanitize"),
     "tuning",
 )

@@ -7,14 +7,16 @@ from importlib.metadata import distribution
 
 import pytest
 
+from tests.support import needs
 from tests.support.checkout import ROOT
 from tests.support.locks import (
     BILL,
     DEV,
     RUNTIME,
+    STACKS,
     bill,
     closure,
-    every_name,
+    extra_names,
     is_allowed,
     licence,
     project,
@@ -27,12 +29,28 @@ def test_the_runtime_lock_has_what_runs_and_nothing_else() -> None:
     assert set(versions(RUNTIME)) == runtime_names()
 
 
-def test_the_development_lock_has_the_rest() -> None:
-    assert set(versions(DEV)) == every_name() - runtime_names()
+def test_the_development_lock_has_what_a_checkout_adds() -> None:
+    assert set(versions(DEV)) == extra_names("dev")
+
+
+@needs.stacks()
+def test_the_lock_of_the_stacks_has_what_they_add() -> None:
+    assert set(versions(STACKS)) == extra_names("stacks")
+
+
+def test_what_is_in_two_locks_has_one_version() -> None:
+    dev, stacks = versions(DEV), versions(STACKS)
+    assert {name: dev[name] for name in dev.keys() & stacks.keys()}.items() <= stacks.items()
 
 
 def test_what_is_installed_is_what_is_locked() -> None:
     locked = {**versions(RUNTIME), **versions(DEV)}
+    assert {name: distribution(name).version for name in locked} == locked
+
+
+@needs.stacks()
+def test_what_is_installed_for_the_stacks_is_what_is_locked() -> None:
+    locked = versions(STACKS)
     assert {name: distribution(name).version for name in locked} == locked
 
 
@@ -71,13 +89,17 @@ def test_the_bill_of_materials_is_current() -> None:
 def test_setup_installs_the_runtime_lock_unless_development_is_asked_for() -> None:
     script = (ROOT / "scripts" / "setup.sh").read_text()
     assert "locks=(requirements.lock)" in script
-    assert '[ -z "$kind" ] || locks+=(requirements-dev.lock)' in script
+    assert (
+        "  '') ;;\n  stacks) locks+=(requirements-stacks.lock) ;;\n  *) locks+=(requirements-dev.lock) ;;"
+        in script
+    )
     make = (ROOT / "Makefile").read_text()
-    needs = {
+    given = {
         line.partition(":")[0]: line.partition(":")[2].split("##")[0].split() for line in make.splitlines()
     }
-    assert needs["demo"] == ["setup"]
-    for target in ("test", "engine", "bench", "drill-engine", "fuzz"):
-        assert needs[target] == ["setup-engine"]
+    assert given["demo"] == ["setup"]
+    assert given["test"] == ["setup-engine", "setup-stacks"]
+    for target in ("engine", "bench", "drill-engine", "fuzz"):
+        assert given[target] == ["setup-engine"]
     for target in ("drill", "lint"):
-        assert needs[target] == ["setup-dev"]
+        assert given[target] == ["setup-dev"]

@@ -44,6 +44,7 @@ def names_of(requirements: list[str]) -> set[str]:
 
 
 RUNTIME = names_of(PROJECT["dependencies"])
+STACKS = names_of(PROJECT["optional-dependencies"]["stacks"])
 DEV = names_of([one for extra in PROJECT["optional-dependencies"].values() for one in extra])
 
 
@@ -57,15 +58,23 @@ def third_party_imports() -> dict[str, set[str]]:
 
 
 IMPORTS = third_party_imports()
-DISTRIBUTIONS = {
+# Modules of the extra `stacks`, for a checkout in which it is not installed.
+OF_STACKS = {"google": "protobuf", "grpc": "grpcio", "pulumi": "pulumi", "pulumi_policy": "pulumi-policy"}
+OF_STACKS |= {"semver": "semver", "yaml": "pyyaml"}
+DISTRIBUTIONS = {module: {name} for module, name in OF_STACKS.items()} | {
     module: {normal(name) for name in names} for module, names in packages_distributions().items()
 }
 
 
 def declared_for(file: str) -> set[str]:
-    """What a file may import: tests and scripts run from a checkout, which has the tools of `dev`."""
+    """What a file may import: tests and scripts run from a checkout, which has the tools of `dev`.
+
+    Pulumi is an extra, so that only its own room, and the tests of that, may import it.
+    """
     optional = {package for where, package in ONLY_IN_A_CHECKOUT if where == file}
-    return RUNTIME | (DEV if Path(file).parts[0] in ("tests", "bench") else optional)
+    parts = Path(file).parts
+    stacks = STACKS if "stacks" in parts[:3] else set()
+    return RUNTIME | stacks | (DEV - STACKS if parts[0] in ("tests", "bench") else optional)
 
 
 def test_every_import_is_declared() -> None:
