@@ -144,7 +144,8 @@ def up(  # noqa: PLR0913, PLR0917  # one for each option
             ask(f"Do this at site {site}?", yes=yes, as_json=as_json)
             lock.check()
         with _recorded(site, "stack up", reason, changes):
-            done = run.up(plan or shown, _told(as_json=as_json), refresh=refresh) if changes else ()
+            # Also where no object changes: what is protected is kept in the state alone.
+            done = run.up(plan or shown, _told(as_json=as_json), refresh=refresh)
         shown.unlink(missing_ok=True)
         _end(run, done, as_json=as_json)
     return Exit.OK

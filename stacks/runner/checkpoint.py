@@ -11,6 +11,7 @@ from typing import Any
 
 CREATING = "creating"
 STACK_TYPE = "pulumi:pulumi:Stack"
+OWN = "pulumi:"  # types of the engine itself: the stack, its providers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,11 @@ class Known:
     id: str
     protected: bool
     going: bool
+
+    @property
+    def is_real(self) -> bool:
+        """Whether an object of the world belongs to it; the engine's own bookkeeping has ids, too."""
+        return bool(self.id) and not self.type.startswith(OWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,7 +174,7 @@ class StackRun:
                 f"{self._who()}: {', '.join(kept)} is protected, so nothing was deleted; "
                 "hint: take its protection away in the settings, hft stack up, then destroy"
             )
-        return tuple(sorted(name_of(one.urn) for one in known_in(deployment) if one.id))
+        return tuple(sorted(name_of(one.urn) for one in known_in(deployment) if one.is_real))
 
     def destroy(self, told: Told) -> tuple[Change, ...]:
         """Delete every object of the stack, and the stack with its settings."""
@@ -269,7 +269,13 @@ class StackRun:
 def _said(error: CommandError, errors: list[str]) -> str:
     """The sentence of a failed command: its own diagnostics, else what it printed."""
     if errors:
-        return "; ".join(dict.fromkeys(errors))[:600]
-    text = str(error)
+        return "; ".join(dict.fromkeys(_without_traceback(one) for one in errors))[:600]
+    text = _without_traceback(str(error))
     lines = [line.strip() for line in text.splitlines() if line.strip().startswith("error:")]
     return " ".join(lines or [" ".join(text.split())])[:600].removeprefix("error:").strip()
+
+
+def _without_traceback(text: str) -> str:
+    """What is said before a traceback of Python; of one with nothing before it, its last words."""
+    before, mark, after = text.partition("Traceback (most recent call last)")
+    return before.strip(" :\n") or after.strip().rpartition("\n")[2] if mark else text

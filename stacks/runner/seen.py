@@ -8,7 +8,7 @@ from typing import Any
 
 from pulumi.automation import EngineEvent
 
-from stacks.runner.checkpoint import name_of
+from stacks.runner.checkpoint import OWN, name_of
 
 SAME = ("same", "read", "refresh")
 Told = Callable[[str], None]
@@ -41,7 +41,7 @@ class Seen:
         """Take one event."""
         if event.resource_pre_event:
             change = _change(event.resource_pre_event.metadata)
-            if change.op not in SAME and not change.type.startswith("pulumi:pulumi:"):
+            if change.op not in SAME and not change.type.startswith(OWN):
                 self.changes.append(change)
                 self.told(f"{change.op} {name_of(change.urn)}")
         elif event.res_op_failed_event:

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.support import needs
+from tests.support.checkout import ROOT
 from tests.support.waiting import until
 
 pytestmark = [needs.stacks(), needs.stack_engine()]
@@ -160,13 +161,7 @@ def test_what_needs_no_answer_is_answered_empty(host: subprocess.Popen[str], tmp
 def test_a_policy_pack_runs_and_its_first_line_is_its_port(
     host: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    pack = tmp_path / "pack"
-    pack.mkdir()
-    (pack / "PulumiPolicy.yaml").write_text("runtime: python\nversion: 0.0.1\n")
-    (pack / "__main__.py").write_text(
-        "from pulumi_policy import PolicyPack, ResourceValidationPolicy\n"
-        "PolicyPack('p', [ResourceValidationPolicy('none', 'none', lambda args, report: None)])\n"
-    )
+    pack = ROOT / "tests/cases/stacks/pack"
     request = wire.RunPluginRequest(
         pwd=str(pack), program=str(pack), kind="analyzer", info=info_of(pack), args=["127.0.0.1:1"]
     )
@@ -196,7 +191,7 @@ def gone(pid: int) -> Callable[[], bool]:
 
 def test_a_program_ends_with_its_host(host: subprocess.Popen[str], tmp_path: Path, monitor: Monitor) -> None:
     (tmp_path / "__main__.py").write_text(PROGRAM + "import time\ntime.sleep(600)\n")
-    stub_of(host).Run.future(request_of(tmp_path, monitor), timeout=60)
+    _call = stub_of(host).Run.future(request_of(tmp_path, monitor), timeout=60)
     until((tmp_path / "seen.json").exists, patience_s=60)
     until(lambda: (tmp_path / "seen.json").read_text() != "")
     pid = json.loads((tmp_path / "seen.json").read_text())["pid"]

@@ -28,10 +28,11 @@ class Stage:
     """A world of files, settings for it, and `hft stack` with that site."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder, self.world, self._capsys = folder, folder / "world", capsys
+        self.folder, self.world, self._capsys, self._count = folder, folder / "world", capsys, 0
 
     def settings(self, *graph: dict[str, Any]) -> Path:
-        path = self.folder / "settings.yaml"
+        self._count += 1
+        path = self.folder / f"settings-{self._count}.yaml"
         config = {"rehearsal:directory": str(self.world), "rehearsal:graph": json.dumps(graph)}
         path.write_text(yaml.safe_dump({"config": config}))
         return path

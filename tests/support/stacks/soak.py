@@ -64,7 +64,7 @@ def pids_of(root: Path, kind: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-@dataclass
+@dataclass(eq=False)
 class Breaker(threading.Thread):
     """Watches the world, and at its COUNT-th change breaks what is to be broken."""
 
@@ -162,7 +162,7 @@ class Soak:
     def faults(self, run: StackRun, graph: Graph) -> list[str]:
         """What is not as wanted, a sentence each; the next run has to have nothing to do."""
         there = objects.all_of(self.world)
-        in_state = {one.id for one in known_in(run.deployment()) if one.id}
+        in_state = {one.id for one in known_in(run.deployment()) if one.is_real}
         names = Counter(one.name for one in there)
         wanted = {row["name"]: (row["content"], row["place"]) for row in graph}
         plan = self.folder / "noop.plan"
