@@ -145,7 +145,7 @@ class StackRun:
     def drift(self) -> tuple[Change, ...]:
         """What of the state is no longer so, without writing it down."""
         self.check_settled()
-        seen = Seen()
+        seen = Seen(is_refresh=True)
         try:
             self.stack.preview_refresh(on_event=seen, suppress_outputs=True, color="never")
         except CommandError as error:
@@ -158,7 +158,7 @@ class StackRun:
         return self._refreshed(told)
 
     def _refreshed(self, told: Told) -> tuple[Change, ...]:
-        seen = Seen(told=told)
+        seen = Seen(told=told, is_refresh=True)
         with self._recording("refresh"):
             try:
                 self.stack.refresh(on_event=seen, suppress_outputs=True, color="never")

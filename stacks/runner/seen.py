@@ -36,11 +36,13 @@ class Seen:
     failed: list[Change] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     told: Told = lambda _: None
+    is_refresh: bool = False  # what a refresh finds is told with its result, not before
 
     def __call__(self, event: EngineEvent) -> None:
         """Take one event."""
-        if event.resource_pre_event:
-            change = _change(event.resource_pre_event.metadata)
+        began = event.res_outputs_event if self.is_refresh else event.resource_pre_event
+        if began:
+            change = _change(began.metadata)
             if change.op not in SAME and not change.type.startswith(OWN):
                 self.changes.append(change)
                 self.told(f"{change.op} {name_of(change.urn)}")
