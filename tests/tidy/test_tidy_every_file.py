@@ -15,6 +15,8 @@ from pathlib import Path
 
 import jinja2
 import pytest
+import yaml
+from packaging.requirements import Requirement
 
 from checks import meter
 from tests.support.checkout import ROOT, tracked
@@ -70,6 +72,14 @@ def json_lines(path: Path) -> str:
 
 def toml_document(path: Path) -> str:
     return parsed(lambda: tomllib.loads(path.read_text()))
+
+
+def requirements(path: Path) -> str:
+    return parsed(lambda: [Requirement(line) for line in path.read_text().splitlines()])
+
+
+def yaml_document(path: Path) -> str:
+    return parsed(lambda: yaml.safe_load(path.read_text()))
 
 
 def template(path: Path) -> str:
@@ -186,11 +196,14 @@ GATES = (
     ),
     Gate(files=(".clang-format",), elsewhere=(test_tidy_native.test_native_code_is_formatted,)),
     Gate(files=("checks/*.c", "checks/*.h"), read=c_program),
-    Gate(files=("*.sh", ".ci/run"), read=shell),
+    Gate(files=("*.sh", ".ci/run", "stacks/language/bin/*"), read=shell),
     Gate(files=("*.json",), read=json_document),
     Gate(files=("*.jsonl",), read=json_lines),
     Gate(files=("*.toml",), read=toml_document),
-    Gate(files=("requirements*.lock",), read=locked),
+    Gate(files=("requirements*.lock", "stacks/cli/go.lock"), read=locked),
+    Gate(files=("stacks/cli/go.mod", "stacks/cli/go.sum"), read=used_by("scripts/setup.sh")),
+    Gate(files=("stacks/*/Pulumi.yaml", "tests/cases/stacks/*.yaml"), read=yaml_document),
+    Gate(files=("stacks/*/requirements.txt",), read=requirements),
     Gate(files=("*.md",), elsewhere=(test_tidy.test_links_in_documents_lead_somewhere,)),
     Gate(files=("*.j2",), read=template),
     Gate(files=("*.service", "*.network"), read=unit),

@@ -45,7 +45,7 @@ def names_of(requirements: list[str]) -> set[str]:
 
 RUNTIME = names_of(PROJECT["dependencies"])
 STACKS = names_of(PROJECT["optional-dependencies"]["stacks"])
-CHECKOUT = names_of(PROJECT["optional-dependencies"]["dev"])
+CHECKOUT = names_of([one for extra in ("build", "dev") for one in PROJECT["optional-dependencies"][extra]])
 DEV = names_of([one for extra in PROJECT["optional-dependencies"].values() for one in extra])
 
 
