@@ -57,8 +57,12 @@ def _known(props: dict[str, Any]) -> dict[str, Any]:
     return {key: props[key] for key in INPUTS if key in props}
 
 
-class Item(Resource, module="hft", name="Item"):
+class Item(Resource):
     """One object of the rehearsal's world."""
 
     def __init__(self, name: str, props: dict[str, Input[Any]], opts: ResourceOptions | None = None) -> None:
         super().__init__(ItemProvider(), name, props, opts)
+
+
+# As the base class would set it from keywords of the class, which nothing can check where Pulumi is not installed.
+Item._resource_type_name = "dynamic/hft:Item"

@@ -14,6 +14,7 @@ from stacks.runner.place import Place, make_ready, merge_settings, place_of, rea
 from stacks.runner.project_world import plain_settings, world_of
 from stacks.runner.records import Recording, masked, outputs_of, read_deployment
 from stacks.runner.tools import STAND_IN, environment, find_tools
+from tests.support import needs
 
 
 @pytest.fixture
@@ -30,6 +31,7 @@ def program(folder: Path, name: str) -> Path:
     return path
 
 
+@needs.stacks()
 def test_the_users_own_pulumi_comes_first_with_its_own_language_host(tmp_path: Path) -> None:
     mine, built = tmp_path / "mine", tmp_path / "built"
     engine, host = program(mine, "pulumi"), program(mine, "pulumi-language-python")
@@ -40,6 +42,7 @@ def test_the_users_own_pulumi_comes_first_with_its_own_language_host(tmp_path: P
     assert "PULUMI_HOME" not in environment(found, tmp_path, {"PATH": str(mine)})
 
 
+@needs.stacks()
 def test_the_built_engine_runs_with_the_stand_in_and_says_so(tmp_path: Path) -> None:
     program(tmp_path / "mine", "pulumi")  # without its language host it is of no use
     engine = program(tmp_path / "built", "pulumi")
