@@ -64,5 +64,5 @@ class Item(Resource):
         super().__init__(ItemProvider(), name, props, opts)
 
 
-# As the base class would set it from keywords of the class, which nothing can check where Pulumi is not installed.
+# What the base class makes of keywords of the class; those cannot be checked where Pulumi is not installed.
 Item._resource_type_name = "dynamic/hft:Item"
