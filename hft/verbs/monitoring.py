@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -137,6 +139,49 @@ def render(target: Path, inventory: str | None, contacts: Path | None, as_json: 
     names = ", ".join(one.target.host for one in layout.members)
     tell(f"{target}: {len(files)} files for {names}; {len(rendered())} alerts, {len(waiting())} wait")
     return Exit.OK
+
+
+@monitoring.command(
+    context_settings={"ignore_unknown_options": True},
+    epilog="""\b
+Examples:
+  hft monitoring quiet --alertmanager http://watch-1:9093 --limit engine-1 --reason "release 1.4" -- \\
+      hft engine deploy build/my-engine --limit engine-1 --drain
+
+\b
+The silence is a lease of three minutes, extended while COMMAND runs and expired at its end; if this process
+dies it lapses. It covers only alerts that a deploy may cause (docs/alerts.md says which), of these hosts. The
+exit code is that of COMMAND; 7 where no Alertmanager takes the silence, and COMMAND is not run.
+""",
+)
+@options.INVENTORY
+@click.option("--limit", metavar="HOSTS", required=True, help="Host names and patterns, by commas.")
+@click.option(
+    "--alertmanager", "urls", metavar="URL", multiple=True, required=True, help="A member; repeat for both."
+)
+@click.option("--reason", metavar="TEXT", required=True, help="Why; whoever is on call reads it.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def quiet(
+    inventory: str | None, limit: str, urls: tuple[str, ...], reason: str, command: tuple[str, ...]
+) -> int:
+    """Run COMMAND while alerts that a deploy may cause on HOSTS are silent."""
+    from hft.operators import operator
+    from hft.silence import held
+    from inventory.load import load_site
+    from inventory.selection import select
+    from monitoring.lease import Lease
+
+    for url in urls:
+        if not url.startswith(("http://", "https://")):
+            raise HftError(Exit.BAD_INPUT, f"{url}: not the URL of an Alertmanager; name http://HOST:9093")
+    hosts = tuple(one.name for one in select(load_site(inventory), limit))
+    lease = Lease(hosts=hosts, holder=operator(), reason=reason, begun=datetime.now(UTC))
+    with held(urls, lease):
+        tell(f"silent on {', '.join(hosts)} while it runs", err=True)
+        try:
+            return subprocess.run(command, check=False).returncode
+        except OSError as error:
+            raise HftError(Exit.BAD_INPUT, f"{command[0]}: cannot be run: {error.strerror}") from error
 
 
 def layout_of(site: Site) -> Layout:
