@@ -106,7 +106,15 @@ class Host(language_pb2_grpc.LanguageRuntimeServicer):
     ) -> Iterator[wire.RunPluginResponse]:
         """Run a policy pack or a provider written in Python; its output is streamed, then its exit code."""
         module = MODULES[request.kind or "resource"]
-        argv = [interpreter(request.info), "-u", LEASH, "--module", module, *request.args, request.program]
+        argv = [
+            interpreter(request.info),
+            "-u",
+            LEASH,
+            "--module",
+            module,
+            *request.args,
+            request.info.program_directory,
+        ]
         given = dict(line.split("=", 1) for line in request.env)
         given |= {"PYTHONUNBUFFERED": "1"}
         plugin = subprocess.Popen(  # a pipe for each stream, because the first line is the plug-in's port

@@ -235,6 +235,21 @@ PLANTED = (
         "stacks/core/errors.py",
         "from inventory import errors",
     ),
+    Planted(
+        "a policy pack only adapts the rules",
+        "stacks/policy/pack.py",
+        "from stacks import standby_aws",
+    ),
+    Planted(
+        "the standby on AWS knows what was decided, and no stand-in",
+        "stacks/standby_aws/tags.py",
+        "from stacks.aws_standin import tables",
+    ),
+    Planted(
+        "the stand-in for AWS knows no project",
+        "stacks/aws_standin/tables.py",
+        "from stacks.core import facts",
+    ),
 )
 
 CIRCLE = "no circle, in any room"  # an arrow against the layers often closes one

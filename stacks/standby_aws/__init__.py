@@ -1,0 +1,1 @@
+"""A standby of one site on AWS: the Pulumi program, its components, and how to run it (README.md)."""
