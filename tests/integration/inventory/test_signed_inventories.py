@@ -320,3 +320,24 @@ def test_stock_pyinfra_refuses_with_the_sentence_and_no_traceback(signers: Signe
     assert said.returncode != 0
     assert f"hft: {path}: the signature is not over what is in it" in said.stderr
     assert "Traceback" not in said.stdout + said.stderr
+
+
+def test_stock_pyinfra_takes_the_inventory_that_a_folder_chooses(signers: Signers) -> None:
+    path = signers.write()
+    (signers.folder / "hft.toml").write_text(f'inventory = "{path.name}"\n')
+    program = Path(sys.executable).parent / "pyinfra"
+    words = (
+        "-C",
+        signers.folder,
+        "-u",
+        "HFT_INVENTORY",
+        "-u",
+        "HFT_LAB",
+        program,
+        ROOT / "inventory" / "chosen.py",
+    )
+    said = called("env", *words, "debug-inventory", "--json")
+    assert said.returncode == 0, said.stderr
+    assert {one["data"]["hft_host"]["name"] for one in json.loads(said.stdout)} == {
+        one.name for one in load_site(path).hosts
+    }
