@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 from engine.ticket.epoch import Approval
 from hft.errors import Exit, HftError
 from inventory.bounded import read_bounded, reason_of
+from transport.hint import command
 from tuning.strict_json import ShapeError, Table, bounded
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ class Cluster:
     engines: tuple[Program, ...]
     approved: dict[str, tuple[Approval, ...]]
     approvers: Path | None = None  # allowed_signers: who may approve
+
+    @property
+    def look_again(self) -> str:
+        """The command that shows how everything stands now."""
+        return command("failover", "status", "--file", str(self.path))
 
 
 def load_cluster(path: Path | None, inventory: str | None) -> Cluster:

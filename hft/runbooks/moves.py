@@ -83,7 +83,7 @@ def carry_out(  # noqa: PLR0913  # each by name
                 start = clock()
                 view, _ = look(cluster, deadline_s, dark=view.dark)
                 ms["look"] = ms.get("look", 0.0) + (clock() - start) * 1000
-    raise HftError(Exit.UNVERIFIABLE, f"after {MOVES_MOST} moves it is not done; hint: hft failover status")
+    raise HftError(Exit.UNVERIFIABLE, f"after {MOVES_MOST} moves it is not done; hint: {cluster.look_again}")
 
 
 def _move(  # noqa: PLR0913  # each by name
@@ -102,7 +102,7 @@ def _move(  # noqa: PLR0913  # each by name
     request = {"verb": "promote", "epoch": fence.epoch} if action == "promote" else {"verb": "demote"}
     engine = next(one for one in cluster.engines if one.name == decision.target)
     patience_s = max(deadline_s, PROMOTE_S) if action == "promote" else deadline_s
-    answer = _asked(engine, request, patience_s, f"{action} {engine.name}")
+    answer = _asked(cluster, engine, request, patience_s, f"{action} {engine.name}")
     if answer.get("ok") is not True and action == "promote":
         said = f"{answer.get('code', 'no code')}: {answer.get('detail', 'no reason given')}"
         raise HftError(
@@ -143,10 +143,12 @@ def _fence(
     return {name: one[0] for name, one in answers.items() if not isinstance(one, SilentError)}
 
 
-def _asked(to: Program, request: Mapping[str, object], patience_s: float, what: str) -> dict[str, Any]:
+def _asked(
+    cluster: Cluster, to: Program, request: Mapping[str, object], patience_s: float, what: str
+) -> dict[str, Any]:
     try:
         return ask(Question(to=to, requests=(request,), patience_s=patience_s))[0]
     except SilentError as error:
         raise HftError(
-            Exit.UNREACHABLE, f"{what}: {error}; hint: look with hft failover status, then run it again"
+            Exit.UNREACHABLE, f"{what}: {error}; hint: look with {cluster.look_again}, then run it again"
         ) from error

@@ -14,6 +14,7 @@ from hft import options
 from hft.audit import SignedHead, audit, head_from
 from hft.errors import Exit, HftError
 from hft.run_lines import canonical
+from transport.hint import command
 from transport.show import Styled, tell, tell_document
 
 SCHEMA = 1  # of a head, and of what `verify` prints
@@ -49,7 +50,8 @@ def seal(site: str, key: Path) -> int:
     found = audit(_record(site), ())
     if found.problems:
         raise HftError(
-            Exit.VIOLATED, f"{found.problems[0].sentence}; it is not sealed; hint: hft audit verify {site}"
+            Exit.VIOLATED,
+            f"{found.problems[0].sentence}; it is not sealed; hint: {command('audit', 'verify', site)}",
         )
     unsigned = SignedHead(site=site, count=found.lines, hash=found.last_hash, at=now())
     try:
@@ -97,7 +99,8 @@ def verify(site: str, heads: tuple[Path, ...], signers: Path | None, as_json: bo
         tell(Styled("violated", "red"), f" {problem.sentence}")
     tell(f"{site}: {found.lines} lines, {len(kept)} heads, {found.unsealed} lines after the last head")
     if not kept:
-        tell("no head: whether the end was cut off cannot be told; hint: hft audit seal")
+        seal_it = command("audit", "seal", site, "--key", "PATH")
+        tell(f"no head: whether the end was cut off cannot be told; hint: {seal_it}")
     return code
 
 
