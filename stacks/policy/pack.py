@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from pulumi_policy import ReportViolation, ResourceValidationArgs, ResourceValidationPolicy
+from pulumi_policy import Policy, ReportViolation, ResourceValidationArgs, ResourceValidationPolicy
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError
 
 from stacks.core.planned import UNKNOWN, Planned
 from stacks.core.rules import Rule, judge
 
 
-def policies(table: Sequence[Rule]) -> list[ResourceValidationPolicy]:
+def policies(table: Sequence[Rule]) -> list[Policy]:
     """One policy for each rule."""
     return [
         ResourceValidationPolicy(name=rule.id, description=f"{rule.id}: {rule.why}", validate=_validate(rule))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from stacks.runner.run import StackRun  # noqa: E402
 from tests.support.stacks.soak import Soak, campaign  # noqa: E402
 
 ROUNDS = 12
-GRAPH = [{"name": "net"}, {"name": "host", "needs": ["net"]}]
+GRAPH: list[dict[str, Any]] = [{"name": "net"}, {"name": "host", "needs": ["net"]}]
 
 
 @pytest.fixture

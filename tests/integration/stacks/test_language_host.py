@@ -97,7 +97,8 @@ def run(
     host: subprocess.Popen[str], folder: Path, monitor: Monitor, text: str, **more: Any
 ) -> wire.RunResponse:
     (folder / "__main__.py").write_text(text)
-    return stub_of(host).Run(request_of(folder, monitor, **more), timeout=60)
+    answer: wire.RunResponse = stub_of(host).Run(request_of(folder, monitor, **more), timeout=60)
+    return answer
 
 
 @pytest.mark.parametrize("dry_run", [True, False])

@@ -74,7 +74,8 @@ def main(request: Mapping[str, Any]) -> None:
         def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
             if "pulumi:pulumi:Stack" in request.urn.split("::")[2].split("$")[-1]:
                 self.outputs = MessageToDict(request.outputs)
-            return super().RegisterResourceOutputs(request)
+            monitor: Any = super()  # the SDK's own method has no types
+            return monitor.RegisterResourceOutputs(request)
 
     def shown(one: Any) -> dict[str, Any]:
         fields = {
@@ -101,10 +102,12 @@ def main(request: Mapping[str, Any]) -> None:
         asyncio.set_event_loop(asyncio.new_event_loop())
         recorder = Recorder()
         mocks.set_mocks(Nothing(), project=request["project"], stack="test", preview=True, monitor=recorder)
-        pulumi.runtime.settings.set_root_resource(None)  # the program makes its own
+        settings: Any = pulumi.runtime.settings
+        settings.set_root_resource(None)  # the program makes its own
         pulumi.runtime.set_all_config(dict(config))
         loop = asyncio.get_event_loop()
-        loop.run_until_complete(stack.run_in_stack(lambda: runpy.run_path(request["program"])))
+        in_stack: Any = stack.run_in_stack
+        loop.run_until_complete(in_stack(lambda: runpy.run_path(request["program"])))
         return {
             "resources": sorted(recorder.resources_seen, key=lambda one: (one["type"], one["name"])),
             "outputs": whole(recorder.outputs),
