@@ -115,6 +115,12 @@ def unit_of(name: str, command: str) -> tuple[str, str]:
     return start, f"systemctl stop {name}; sleep 1"
 
 
+def card_of(host: Host) -> tuple[str, int]:
+    """An interrupt of the management card, and the CPU where the plan has it."""
+    number = host.sh("grep -m1 -E 'virtio[0-9]+-input.0' /proc/interrupts | cut -d: -f1").strip()
+    return number, min(one["cpu"] for one in plan_of(host)["cpus"] if one["role"] == "irq")
+
+
 def test_second_task_on_an_isolated_cpu_is_caught(host: Host) -> None:
     expected = {
         "tasks.user": "task_on_isolated",
@@ -128,17 +134,22 @@ def test_second_task_on_an_isolated_cpu_is_caught(host: Host) -> None:
 
 
 def test_interrupt_with_traffic_on_an_isolated_cpu_is_caught(host: Host) -> None:
-    number = host.sh("grep -m1 -E 'virtio[0-9]+-input.0' /proc/interrupts | cut -d: -f1").strip()
-    home = min(one["cpu"] for one in plan_of(host)["cpus"] if one["role"] == "irq")
+    number, home = card_of(host)
     expected = {"irq.routes": "irq_on_isolated", "effect.cpu3.device_interrupts": "device_interrupts"}
     start, stop = unit_of("traffic", "ping -q -i 0.1 10.0.2.2")
-    pinned = undone(
+    pinned = undone(  # with the service that would put it back within seconds out of the way
         host,
-        f"echo 3 > /proc/irq/{number}/smp_affinity_list",
-        f"echo {home} > /proc/irq/{number}/smp_affinity_list",
+        f"systemctl stop hft-irqs; echo 3 > /proc/irq/{number}/smp_affinity_list",
+        f"echo {home} > /proc/irq/{number}/smp_affinity_list; systemctl start hft-irqs",
     )
     with control(host, expected) as inside, undone(host, start, stop), pinned:
         inside.update(host.reasons())
+
+
+def test_an_interrupt_that_somebody_moves_is_put_back_by_the_sweep(host: Host) -> None:
+    place = f"/proc/irq/{card_of(host)[0]}/smp_affinity_list"
+    host.sh(f"systemctl is-active hft-irqs && echo 3 > {place} && grep -qx 3 {place}")
+    host.wait(f"! grep -q 3 {place}", within_s=30)
 
 
 def test_irqbalance_that_was_enabled_again_is_caught(host: Host) -> None:
