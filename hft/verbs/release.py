@@ -16,6 +16,7 @@ import click
 from hft import options
 from hft.errors import Exit, HftError
 from hft.verbs.release_certificate import sign, verify
+from hft.verbs.release_freeze import freeze
 from transport.show import Styled, tell, tell_document
 
 if TYPE_CHECKING:
@@ -35,11 +36,12 @@ _EXITS = {
 
 @click.group()
 def release() -> None:
-    """Certify a release, verify it, and judge its latency against the one that runs now."""
+    """Certify a release, verify it, judge its latency against the one that runs now, keep freezes."""
 
 
 release.add_command(sign)
 release.add_command(verify)
+release.add_command(freeze)
 
 
 @release.command(
