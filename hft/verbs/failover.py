@@ -18,6 +18,7 @@ from hft import options
 from hft.errors import Exit, HftError
 from hft.verbs.failover_move import CLUSTER, DEADLINE, failover_to, fence, kill, switchover
 from hft.verbs.failover_resume import approve, resume
+from hft.verbs.failover_succession import succession
 from transport.show import Styled, tell, tell_document
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ failover.add_command(fence)
 failover.add_command(kill)
 failover.add_command(approve)
 failover.add_command(resume)
+failover.add_command(succession)
 
 
 @failover.command(

@@ -23,7 +23,7 @@ NAMESPACE = "hft-release"
 IDENTITY = "release"
 SBOM_MAX = 64 << 20
 DOCUMENT_MAX = 1 << 20
-_ARMOUR = re.compile(
+ARMOUR = re.compile(
     r"-----BEGIN SSH SIGNATURE-----\n(?:[A-Za-z0-9+/]{1,76}={0,2}\n)+-----END SSH SIGNATURE-----\n"
 )
 
@@ -156,9 +156,7 @@ def read_certificate(path: Path, signers: Path) -> tuple[Any, bool]:
         found, signature = certificate_from(body), table.text("signature", size_max=16_384)
     except (OSError, ValueError) as error:
         raise HftError(Exit.BAD_INPUT, f"{path}: no certificate: {reason_of(error)}") from error
-    if not _ARMOUR.fullmatch(
-        signature
-    ):  # ssh-keygen passes over blanks in it; one document has one signature
+    if not ARMOUR.fullmatch(signature):  # ssh-keygen passes over blanks in it; one document has one signature
         return found, False
     good = is_signed(
         canonical(body), signature, signers=signers.expanduser(), identity=IDENTITY, namespace=NAMESPACE
