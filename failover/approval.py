@@ -1,8 +1,9 @@
 """Two persons behind one plan: whose signatures count, and why the others do not. Pure.
 
 An approval is a person's signature over the name of a plan, which is bound to command, look and time. A
-person counts once, however many keys that person has; a signature over another plan, by nobody who may
-approve, or one that does not verify counts for nothing. Whether a signature verifies is a value here.
+person counts once, however many keys that person has, and a key counts once, whoever the approvers file lets
+it speak for; a signature over another plan, by nobody who may approve, or one that does not verify counts for
+nothing. Whether a signature verifies is a value here.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ class Approval:
 
     person: str
     plan: str
+    key: str  # fingerprint of the key that the signature names
     is_signed: bool  # by a key of that person, for approvals, over that plan's name
 
 
@@ -38,6 +40,7 @@ class Approved:
 def approved_by(approvals: Sequence[Approval], plan: str) -> Approved:
     """The persons whose approval of this plan counts."""
     persons: list[str] = []
+    keys: set[str] = set()
     passed_over: list[str] = []
     for one in approvals:
         if one.plan != plan:
@@ -46,6 +49,9 @@ def approved_by(approvals: Sequence[Approval], plan: str) -> Approved:
             passed_over.append(f"the signature is none of {one.person}'s for approvals of this plan")
         elif one.person in persons:
             passed_over.append(f"{one.person} counts once, with however many keys")
+        elif one.key in keys:
+            passed_over.append(f"{one.person} signed with the key of another person, and a key counts once")
         else:
             persons.append(one.person)
+            keys.add(one.key)
     return Approved(persons=tuple(persons), passed_over=tuple(passed_over))

@@ -72,8 +72,11 @@ def verify(payload: bytes, signature: str, *, site: str) -> str:
     )
 
 
-def signer_of(signature: str) -> str:
-    """`SHA256:...` of the key that a signature names; SignatureError for any form but OpenSSH's own."""
+def signer_of(signature: str, wanted: str = NAMESPACE) -> str:
+    """`SHA256:...` of the key that a signature for the namespace WANTED names.
+
+    SignatureError for any form but OpenSSH's own.
+    """
     rest = _blob_of(signature)
     if rest[:6] != _MAGIC or rest[6:10] != struct.pack(">I", _VERSION):
         raise SignatureError("its signature is no SSH signature of version 1")
@@ -82,8 +85,8 @@ def signer_of(signature: str) -> str:
     reserved, rest = _field(rest)
     digest, rest = _field(rest)
     _, rest = _field(rest)
-    if namespace != NAMESPACE.encode():
-        raise SignatureError(f"its signature was made for {namespace[:40]!r}, not for {NAMESPACE}")
+    if namespace != wanted.encode():
+        raise SignatureError(f"its signature was made for {namespace[:40]!r}, not for {wanted}")
     if reserved or rest or digest not in _DIGESTS:
         raise SignatureError("its signature has parts that nobody reads")
     return "SHA256:" + base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")

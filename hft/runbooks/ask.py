@@ -58,6 +58,8 @@ class Question:
 
 def ask(question: Question) -> list[dict[str, Any]]:
     """The answers, in order; SilentError when one of them did not come or is none."""
+    if question.to.unknown:
+        raise SilentError(question.to.unknown)
     data = b"".join(json.dumps(one).encode() + b"\n" for one in question.requests)
     due = len(question.requests)
     raw = _here(question, data, due) if question.to.host is None else _there(question, data, due)
@@ -114,7 +116,8 @@ def _there(question: Question, data: bytes, due: int) -> bytes:
 
 def signal_unit(program: Program, patience_s: float) -> None:
     """SIGUSR1 to a service on its host, the kill that needs no socket; SilentError when it failed."""
-    assert program.host is not None
+    if program.host is None:
+        raise SilentError(program.unknown or "no host is named")
     ssh = Ssh.of(program.host)
     words = ["systemctl", "kill", "--signal=SIGUSR1", program.unit]
     try:

@@ -22,23 +22,24 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.ticket.epoch import Approval
-from hft.errors import Exit, HftError
+from hft.errors import Exit, HftError, exit_code_of
 from inventory.bounded import read_bounded, reason_of
 from transport.hint import command
 from tuning.strict_json import ShapeError, Table, bounded
 
 if TYPE_CHECKING:
-    from inventory.model import Host
+    from inventory.model import Host, Site
 
 SIZE_MAX = 1 << 20
 _HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}/[a-z0-9]{1,16}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_SITE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")  # it is part of a path: of the record, of the lock
 _UNIT = re.compile(r"[A-Za-z0-9@_.-]{1,128}\.service")
 _EPOCHS = {"odd": 1, "even": 0}
 
@@ -51,6 +52,12 @@ class Program:
     admin_socket: str
     host: Host | None  # None: this machine
     unit: str = ""
+    unknown: str = ""  # why nobody knows where it is; then it cannot be asked
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it is a unit on a host, which can be signalled there."""
+        return bool(self.unit and (self.host or self.unknown))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,30 +79,39 @@ class Cluster:
         return command("failover", "status", "--file", str(self.path))
 
 
-def load_cluster(path: Path | None, inventory: str | None) -> Cluster:
-    """The file as values; HftError with one sentence when it cannot be used."""
+HostOf = Callable[[str], "tuple[Host | None, str]"]  # by its name; or nobody, and why
+
+
+def load_cluster(path: Path | None, inventory: str | None, *, is_emergency: bool = False) -> Cluster:
+    """The file as values; HftError with one sentence when it cannot be used.
+
+    In an EMERGENCY a host that the inventory does not tell costs only the programs on it: they are `unknown`.
+    """
     if path is None:
         raise HftError(Exit.BAD_INPUT, "no failover file is named; hint: --file PATH, or set HFT_FAILOVER")
     try:
         text = read_bounded(path, SIZE_MAX).decode()
-        return _cluster(path, Table.of(bounded(tomllib.loads(text))), inventory)
+        return _cluster(path, Table.of(bounded(tomllib.loads(text))), _hosts(inventory, is_emergency))
     except ShapeError as error:
         raise HftError(Exit.BAD_INPUT, f"{path}: {error}") from error
     except (OSError, ValueError) as error:
         raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read: {reason_of(error)}") from error
 
 
-def _cluster(path: Path, table: Table, inventory: str | None) -> Cluster:
+def _cluster(path: Path, table: Table, host_of: HostOf) -> Cluster:
     table.closed(("site", "authority_key", "approvers", "gateways", "engines"))
-    gateways = tuple(_programs(table, "gateways", ("admin_socket", "host", "epochs"), inventory))
-    engines = tuple(_programs(table, "engines", ("admin_socket", "host", "unit", "approved"), inventory))
+    gateways = tuple(_programs(table, "gateways", ("admin_socket", "host", "epochs"), host_of))
+    engines = tuple(_programs(table, "engines", ("admin_socket", "host", "unit", "approved"), host_of))
     if not gateways or not engines:
         raise ShapeError("it needs at least one gateway and one engine")
     if wrong := [one.name for one in engines if not _HOLDER.fullmatch(one.name)]:
         raise ShapeError(f"engines.{wrong[0]}: expected HOST/SLOT, such as engine-1/a")
+    site = table.text("site", size_max=200)
+    if not _SITE.fullmatch(site):
+        raise ShapeError(f"site: {site!r} is no site's name; letters, digits, '.', '_' and '-'")
     return Cluster(
         path=path,
-        site=table.text("site", size_max=200),
+        site=site,
         authority_key=Path(table.text("authority_key")).expanduser(),
         gateways=gateways,
         residues=_residues(table),
@@ -105,26 +121,40 @@ def _cluster(path: Path, table: Table, inventory: str | None) -> Cluster:
     )
 
 
-def _programs(table: Table, key: str, known: tuple[str, ...], inventory: str | None) -> Iterator[Program]:
+def _programs(table: Table, key: str, known: tuple[str, ...], host_of: HostOf) -> Iterator[Program]:
     for name, one in table.tables(key):
         one.closed(known)
         host = one.text_or_none("host", size_max=200) if "host" in one.fields else None
         unit = one.text("unit", size_max=140) if "unit" in one.fields else ""
         if unit and not _UNIT.fullmatch(unit):
             raise ShapeError(f"{key}.{name}.unit: {unit!r} is no name of a systemd service")
+        found, unknown = host_of(host) if host else (None, "")
         yield Program(
             name=name,
             admin_socket=one.text("admin_socket", size_max=107),  # sun_path of unix(7)
-            host=_host(host, inventory) if host else None,
+            host=found,
             unit=unit,
+            unknown=unknown,
         )
 
 
-def _host(name: str, inventory: str | None) -> Host:
-    from inventory.load import load_site
-    from inventory.selection import select_one
+def _hosts(inventory: str | None, is_emergency: bool) -> HostOf:
+    """Hosts of the site that every verb would choose here; read once, and only when a host is named."""
+    sites: list[Site] = []
 
-    return select_one(load_site(inventory), name)
+    def host_of(name: str) -> tuple[Host | None, str]:
+        from hft.sites import load
+        from inventory.selection import select_one
+
+        try:
+            sites[:] = sites or [load(inventory)]
+            return select_one(sites[0], name), ""
+        except Exception as error:
+            if not is_emergency or exit_code_of(error) is None:
+                raise
+            return None, str(error)
+
+    return host_of
 
 
 def _residues(table: Table) -> dict[str, int]:

@@ -64,7 +64,7 @@ def kill(
     acts: list[Callable[[], Path]] = [
         *(lambda one=one: _latch(one, words, deadline_s) for one in cluster.gateways),
         *(lambda one=one: _own_kill(one, words, deadline_s) for one in cluster.engines),
-        *(lambda one=one: _signal(one, deadline_s) for one in cluster.engines if one.unit and one.host),
+        *(lambda one=one: _signal(one, deadline_s) for one in cluster.engines if one.is_service),
     ]
     paths = at_once(lambda act: act(), acts)
     ms = (time.monotonic() - start) * 1000

@@ -87,7 +87,8 @@ def status(path: Path | None, inventory: str | None, deadline: float, as_json: b
 def code_of_view(view: ClusterView) -> Exit:
     """How a look ends."""
     trading = [one.holder for one in view.engines if one.trades]
-    is_well = view.in_charge is not None and trading == [view.holder] and not view.in_charge.latches
+    latched = any(one.latches for one in view.gateways) or any(one.is_latched for one in view.engines)
+    is_well = view.in_charge is not None and trading == [view.holder] and not latched
     if not is_well:
         return Exit.VIOLATED
     silent = [*(one.silent for one in view.gateways), *(one.silent for one in view.engines)]

@@ -215,16 +215,18 @@ def kill(  # noqa: PLR0913  # each by name
     from hft.runbooks.cluster import load_cluster
     from hft.runbooks.kill import kill as kill_all
 
-    cluster = load_cluster(path, inventory)
+    cluster = load_cluster(path, inventory, is_emergency=True)
     words = {"scope": scope, "id": name}
     why = reason.strip() or "hft failover kill"
     killed: Killed | None = None
-    with run_log.recorded(cluster.site, "failover kill", hosts=[], reason=why, is_look=True) as run:
+    try:
         killed = kill_all(cluster, words, why, deadline_s=deadline, wait_s=wait)
-        run.exit_code = code_of_kill(killed)
-        for one in killed.paths:
-            run.host(one.name, **{one.kind: one.said})
-    _show_kill(killed, run.exit_code, as_json=as_json)
+        _show_kill(killed, code_of_kill(killed), as_json=as_json)
+    finally:  # behind the kill: a record that somebody holds, or a slow disk, must not stand before it
+        with run_log.recorded(cluster.site, "failover kill", hosts=[], reason=why, is_look=True) as run:
+            run.exit_code = code_of_kill(killed) if killed else Exit.INTERRUPTED
+            for one in killed.paths if killed else ():
+                run.host(one.name, **{one.kind: one.said})
     return int(run.exit_code)
 
 

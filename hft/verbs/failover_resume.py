@@ -1,7 +1,8 @@
 """`hft failover approve` and `hft failover resume`: after a kill, two persons let trading be promoted again.
 
 Clearing a latch promotes nobody: it is what `failover` or `switchover` needs before it may. Exit codes of
-`resume`: 0 every latch is clear, 2 refused, 4 or 5 a latch is left, 7 a gateway did not answer.
+`resume`: 0 every latch is clear, 2 refused, 4 nobody knows it of an engine that is dark, 5 a latch is left,
+7 a gateway did not answer.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from transport.show import tell, tell_document
 
 if TYPE_CHECKING:
     from failover.approval import Approval, Approved
+    from failover.gates import Command
     from failover.view import ClusterView
     from hft.runbooks.cluster import Cluster, Program
 
@@ -65,7 +67,8 @@ Example:
   hft failover resume --plan "$plan" --approval alice.json --approval bob.json --reason "cause found: ..."
 
 \b
-Exit codes: 0 every latch is clear, 2 refused, 5 a latch is left, 7 a gateway did not answer.
+Exit codes: 0 every latch is clear, 2 refused, 4 not known of an engine that is dark, 5 a latch is left,
+7 a gateway did not answer.
 """
 )
 @PLAN
@@ -103,9 +106,11 @@ def resume(  # noqa: PLR0913  # each by name
     behind = persons_behind(cluster, approvals, str(named))
     with site_lock(cluster.site, reason):
         view, _ = look(cluster, deadline)
-        fault = fault_of(named, view, command_of(cluster, view, "resume", ""), int(time.time()))
+        command = command_of(cluster, view, "resume", "")
+        fault = fault_of(named, view, command, int(time.time()))
         if fault is not None:
             raise HftError(Exit.BAD_INPUT, fault.sentence)
+        refuse_unmet(view, command)
         who = " and ".join(behind.persons)
         hashes = {"resume": named.hash}
         with run_log.recorded(
@@ -113,15 +118,32 @@ def resume(  # noqa: PLR0913  # each by name
         ) as run:
             clear(cluster, view, who, reason, deadline)
             after, _ = look(cluster, deadline)
-            left = [f"{one.name}: {latch}" for one in after.gateways for latch in one.latches]
-            left += [f"{one.holder} is latched" for one in after.engines if one.is_latched]
-            run.exit_code = Exit.VIOLATED if left else Exit.OK
+            left, code = left_behind(after)
+            run.exit_code = code
             run.host(cluster.site, approved_by=who, left="; ".join(left))
     if as_json:
         tell_document({"schema": SCHEMA, "approved_by": list(behind.persons), "left": left})
     else:
         tell(f"approved by {who}; {'; '.join(left) or 'no latch is left, and nobody was promoted'}")
     return int(run.exit_code)
+
+
+def refuse_unmet(view: ClusterView, command: Command) -> None:
+    """HftError for the first precondition that the look does not meet, whatever plan was named."""
+    from failover.gates import gates
+
+    unmet = next((one for one in gates(view, command) if not one.is_met), None)
+    if unmet is not None:
+        code = Exit.UNREACHABLE if unmet.code == "gateways_answer" else Exit.BAD_INPUT
+        raise HftError(code, f"{unmet.code}: {unmet.seen}, wanted {unmet.wanted}; hint: {unmet.mends}")
+
+
+def left_behind(after: ClusterView) -> tuple[list[str], Exit]:
+    """What is latched after all, and of whom nobody knows it; the exit code that this makes."""
+    left = [f"{one.name}: {latch}" for one in after.gateways for latch in one.latches]
+    left += [f"{one.holder} is latched" for one in after.engines if one.is_latched]
+    code = Exit.VIOLATED if left else Exit.UNVERIFIABLE if after.dark else Exit.OK
+    return [*left, *(f"{name} does not answer" for name in sorted(after.dark))], code
 
 
 def persons_behind(cluster: Cluster, paths: tuple[Path, ...], plan: str) -> Approved:
@@ -141,6 +163,8 @@ def _approval(path: Path, approvers: Path) -> Approval:
     from engine.ticket.signing import is_signed
     from failover.approval import Approval
     from inventory.bounded import read_bounded, reason_of
+    from inventory.errors import InventoryError
+    from inventory.sshsig import signer_of
     from tuning.strict_json import Table, parse
 
     try:
@@ -148,10 +172,13 @@ def _approval(path: Path, approvers: Path) -> Approval:
         table.closed(("schema", "plan", "person", "signature")).integer("schema", least=SCHEMA, most=SCHEMA)
         person, plan = table.text("person", size_max=200), table.text("plan", size_max=200)
         signature = table.text("signature", size_max=16_384)
+        good = is_signed(plan.encode(), signature, signers=approvers, identity=person, namespace=NAMESPACE)
+        key = signer_of(signature, NAMESPACE) if good else ""
     except (OSError, ValueError) as error:
         raise HftError(Exit.BAD_INPUT, f"{path}: no approval: {reason_of(error)}") from error
-    good = is_signed(plan.encode(), signature, signers=approvers, identity=person, namespace=NAMESPACE)
-    return Approval(person=person, plan=plan, is_signed=good)
+    except InventoryError as error:
+        raise HftError(Exit.BAD_INPUT, f"{path}: no approval: {error}") from error
+    return Approval(person=person, plan=plan, is_signed=good, key=key)
 
 
 def clear(cluster: Cluster, view: ClusterView, who: str, reason: str, deadline_s: float) -> None:

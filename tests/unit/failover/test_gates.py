@@ -123,8 +123,8 @@ def test_what_is_wrong_after_a_move_is_violated(wrong: ClusterView, links: tuple
 
 
 def test_two_persons_count_once_each_and_only_for_this_plan() -> None:
-    def by(person: str, plan: str = "p", *, is_signed: bool = True) -> Approval:
-        return Approval(person=person, plan=plan, is_signed=is_signed)
+    def by(person: str, plan: str = "p", *, is_signed: bool = True, key: str = "") -> Approval:
+        return Approval(person=person, plan=plan, is_signed=is_signed, key=key or person)
 
     assert approved_by([by("alice"), by("bob")], "p").is_enough
     for wrong in (
@@ -132,6 +132,7 @@ def test_two_persons_count_once_each_and_only_for_this_plan() -> None:
         [by("alice"), by("alice")],
         [by("alice"), by("bob", "q")],
         [by("alice"), by("bob", is_signed=False)],
+        [by("alice"), by("bob", key="alice")],
         [],
     ):
         found = approved_by(wrong, "p")
