@@ -20,7 +20,7 @@ import click
 from click.utils import PacifyFlushWrapper
 from typing_extensions import override
 
-from hft.errors import Exit, HftError, HostsError, exit_code_of, line_of
+from hft.errors import Exit, HftError, HostsError, exit_code_of, is_homeless, line_of
 from inventory.suggest import nearest
 from transport.hint import use_inventory
 from transport.show import forget_documents, is_document_told, tell, tell_document
@@ -230,5 +230,7 @@ def _wants_json(words: Sequence[str]) -> bool:
 
 
 def _sentence(error: Exception) -> str:
+    if is_homeless(error):
+        return "no such home directory is known; hint: set HOME, or write the path without ~"
     said = error.format_message() if isinstance(error, click.ClickException) else str(error)
     return " ".join(said.split()) or type(error).__name__

@@ -86,10 +86,17 @@ EXIT_BY_CLASS: dict[str, Exit] = {
 }
 
 
+def is_homeless(error: BaseException) -> bool:
+    """Whether a path began with `~` and nobody knows whose home that is (pathlib's words)."""
+    return isinstance(error, RuntimeError) and str(error).startswith("Could not determine home directory")
+
+
 def exit_code_of(error: BaseException) -> Exit | None:
     """The exit code of a room's error, by its class or the nearest listed base; None if unlisted."""
     if isinstance(error, HftError):
         return error.exit_code
+    if is_homeless(error):
+        return Exit.BAD_INPUT
     for cls in type(error).__mro__:
         found = EXIT_BY_CLASS.get(f"{cls.__module__}.{cls.__qualname__}")
         if found is not None:

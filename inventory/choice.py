@@ -21,6 +21,7 @@ from pathlib import Path
 from inventory.bounded import read_bounded, reason_of
 from inventory.errors import InventoryError
 from inventory.suggest import nearest
+from transport.hint import command
 from transport.places import config_home
 from tuning.strict_json import bounded
 
@@ -80,7 +81,9 @@ def _by_file() -> Choice | None:
     if (folder := _folder_file()) is not None:
         return Choice(path=read_choice(folder), source=Source.FOLDER, file=folder)
     used = used_file()
-    return Choice(path=read_choice(used), source=Source.USED, file=used) if used.exists() else None
+    if not (used.exists() or used.is_symlink()):  # a link that leads nowhere is a choice that was made
+        return None
+    return Choice(path=read_choice(used), source=Source.USED, file=used)
 
 
 def _folder_file() -> Path | None:
@@ -90,7 +93,7 @@ def _folder_file() -> Path | None:
     except FileNotFoundError:  # the directory was removed under us
         return None
     candidates = (folder / FILE for folder in (here, *here.parents))
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if path.is_file() or path.is_symlink()), None)
 
 
 def read_choice(file: Path) -> Path:
@@ -111,7 +114,8 @@ def read_choice(file: Path) -> Path:
         raise InventoryError(f"{file}: not TOML: {str(error)[:200]}") from error
     path = (file.parent / _named(file, data)).absolute()
     if not path.exists():
-        raise InventoryError(f"{file}: names {path}, and there is no such file; hint: hft site use PATH")
+        way = "correct it there" if file.name == FILE else command("site", "use", "PATH")
+        raise InventoryError(f"{file}: names {path}, and there is no such file; hint: {way}")
     return path
 
 

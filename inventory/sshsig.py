@@ -25,6 +25,7 @@ from pathlib import Path
 from engine.ticket.errors import TicketError
 from engine.ticket.signing import is_signed, sign
 from inventory.errors import InventoryError
+from transport.places import config_home
 
 NAMESPACE = "hft-inventory"
 _ANYBODY = "*"
@@ -38,10 +39,10 @@ class SignatureError(InventoryError):
 
 
 def signers_path() -> Path:
-    """$HFT_INVENTORY_SIGNERS, else `hft/inventory_signers` below $XDG_CONFIG_HOME or ~/.config."""
+    """$HFT_INVENTORY_SIGNERS, else `hft/inventory_signers` where this account keeps its choices."""
     if named := os.environ.get("HFT_INVENTORY_SIGNERS"):
         return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "hft" / "inventory_signers"
+    return config_home() / "hft" / "inventory_signers"
 
 
 def signature_of(payload: bytes, key: Path) -> str:

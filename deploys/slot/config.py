@@ -21,6 +21,7 @@ from engine.contract.config import Config
 from engine.contract.faults import fault
 from engine.contract.manifest import Manifest
 from engine.host import places
+from inventory.suggest import did_you_mean
 
 PLANNED = frozenset(
     {
@@ -68,6 +69,9 @@ def render_config(  # noqa: PLR0913  # each by name: what a configuration is mad
         raise RefusedError(
             "", f"--config: {', '.join(typed)} is planned for each host", hint="take it out of the file"
         )
+    for key in sorted(asked.keys() - Config.model_fields.keys()):
+        if hint := did_you_mean(key, Config.model_fields):  # others are of an engine that is newer
+            raise RefusedError("", f"--config: there is no key {key!r}{hint}")
     document = {"idle": idle, **DEFAULTS, **asked}
     document["feeds"] = [_feed(feed, addresses) for feed in _list(document, "feeds")]
     document |= _planned(f"{host}-{slot}", slot, document.get("egress"), manifest, placement)

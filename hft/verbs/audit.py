@@ -47,7 +47,10 @@ def seal(site: str, key: Path) -> int:
     from engine.ticket.signing import sign
     from hft.run_log import now
 
-    found = audit(_record(site), ())
+    record = _record(site)
+    if not record:
+        raise HftError(Exit.BAD_INPUT, f"site {site} has no run record here, so there is nothing to seal")
+    found = audit(record, ())
     if found.problems:
         raise HftError(
             Exit.VIOLATED,

@@ -21,6 +21,7 @@ from transport.show import tell, tell_document
 
 NAMESPACE = "hft-release"
 IDENTITY = "release"
+SCHEMA = 1  # of what `verify` prints
 SBOM_MAX = 64 << 20
 DOCUMENT_MAX = 1 << 20
 ARMOUR = re.compile(
@@ -134,7 +135,7 @@ def verify(  # noqa: PLR0913  # each by name
         raise HftError(Exit.BAD_INPUT, f"{certificate}: refused, {refusal.code}: {refusal.sentence}")
     next_floor = shown(max(one.floor, seen.floor))
     if as_json:
-        tell_document({"certificate": one.body(), "floor": next_floor})
+        tell_document({"schema": SCHEMA, "certificate": one.body(), "floor": next_floor})
     else:
         tell(
             f"{one.name} {shown(one.version)} may be taken by hosts of class {host_class}; floor {next_floor}"

@@ -75,3 +75,11 @@ def test_a_head_of_another_key_and_one_that_was_changed_are_not_believed(
     assert hft_here(capsys, "audit", "verify", "ny4", "--heads", heads).code == 2
     assert hft_here(capsys, "audit", "verify", "../ny4").code == 2
     assert hft_here(capsys, "audit", "seal", "ny4", "--key", tmp_path / "gone").code == 2
+
+
+def test_a_site_without_a_record_is_not_sealed(
+    record: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, _ = keyed(tmp_path, "audit")
+    said = hft_here(capsys, "audit", "seal", "nu4", "--key", key)
+    assert (said.code, said.out) == (2, "") and "no run record" in said.err

@@ -117,6 +117,27 @@ def test_a_file_that_everybody_may_write_chooses_nothing(
         assert "it belongs to uid 12345" in one_sentence(capsys, "host", "list")
 
 
+def test_a_choice_that_leads_nowhere_is_said_and_no_farther_one_is_taken(
+    here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hft_here(capsys, "site", "use", write_site(tmp_path / "used.json", "used")).code == 0
+    (here / "hft.toml").symlink_to("gone.toml")
+    assert "hft.toml: cannot be read" in one_sentence(capsys, "host", "list")
+    (here / "hft.toml").unlink()
+    (here / "hft.toml").write_text('inventory = "gone.json"\n')
+    assert "hint: correct it there" in one_sentence(capsys, "host", "list")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("host", "list", "--inventory", "~nobody-of-that-name/s.json"), ("site", "use", "~nobody-of-that-name")],
+)
+def test_a_home_that_nobody_knows_is_a_sentence(
+    words: tuple[str, ...], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "without ~" in one_sentence(capsys, *words)
+
+
 def test_a_verb_that_needs_no_site_asks_for_none(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "hft.toml").write_text("broken")
     (here / "tree" / "proc").mkdir(parents=True)

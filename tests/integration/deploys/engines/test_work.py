@@ -182,6 +182,18 @@ def test_configuration_is_whole_planned_and_the_contracts_own() -> None:
     assert rendered(egress="test")["ticket_socket"] is None
 
 
+@pytest.mark.parametrize("key", ["feed_source", "order_age_ms", "link_silence_ms", "feed_sesion"])
+def test_a_key_that_was_mistyped_is_named_and_never_ignored(key: str) -> None:
+    with pytest.raises(RefusedError, match=f"{key}.*did you mean"):
+        rendered(**{key: 1})
+    assert rendered(x_of_another_engine=1)["x_of_another_engine"] == 1
+
+
+def test_what_guards_against_strangers_and_old_orders_is_the_operators_to_set() -> None:
+    asked = {"feed_sources": ["10.77.1.9"], "critical": ["feed_sources"], "order_age_max_ms": 250}
+    assert asked.items() <= rendered(**asked).items()
+
+
 def test_hot_thread_backs_off_only_in_a_guest_without_a_realtime_kernel(asked: Asked) -> None:
     def idle(host_class: str, *, is_realtime: bool) -> str:
         work = decide(host_of(host_class=host_class), asked, seen_of(is_realtime=is_realtime))
