@@ -224,8 +224,8 @@ def kill(  # noqa: PLR0913  # each by name
         _show_kill(killed, code_of_kill(killed), as_json=as_json)
     finally:  # behind the kill: a record that somebody holds, or a slow disk, must not stand before it
         with run_log.recorded(cluster.site, "failover kill", hosts=[], reason=why, is_look=True) as run:
-            run.exit_code = code_of_kill(killed) if killed else Exit.INTERRUPTED
-            for one in killed.paths if killed else ():
+            run.exit_code = code_of_kill(killed) if killed is not None else Exit.INTERRUPTED
+            for one in killed.paths if killed is not None else ():
                 run.host(one.name, **{one.kind: one.said})
     return int(run.exit_code)
 
