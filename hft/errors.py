@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
+from traceback import walk_tb
 
 
 class Exit(IntEnum):
@@ -87,8 +88,11 @@ EXIT_BY_CLASS: dict[str, Exit] = {
 
 
 def is_homeless(error: BaseException) -> bool:
-    """Whether a path began with `~` and nobody knows whose home that is (pathlib's words)."""
-    return isinstance(error, RuntimeError) and str(error).startswith("Could not determine home directory")
+    """Whether a path began with `~` and nobody knows whose home that is: pathlib raises it there."""
+    if not isinstance(error, RuntimeError) or error.__traceback__ is None:
+        return False
+    innermost = list(walk_tb(error.__traceback__))[-1][0]
+    return innermost.f_code.co_name == "expanduser"
 
 
 def exit_code_of(error: BaseException) -> Exit | None:

@@ -21,7 +21,6 @@ from pathlib import Path
 from inventory.bounded import read_bounded, reason_of
 from inventory.errors import InventoryError
 from inventory.suggest import nearest
-from transport.hint import command
 from transport.places import config_home
 from tuning.strict_json import bounded
 
@@ -114,7 +113,7 @@ def read_choice(file: Path) -> Path:
         raise InventoryError(f"{file}: not TOML: {str(error)[:200]}") from error
     path = (file.parent / _named(file, data)).absolute()
     if not path.exists():
-        way = "correct it there" if file.name == FILE else command("site", "use", "PATH")
+        way = "correct it there" if file.name == FILE else "hft site use PATH"
         raise InventoryError(f"{file}: names {path}, and there is no such file; hint: {way}")
     return path
 

@@ -94,6 +94,8 @@ def load_cluster(path: Path | None, inventory: str | None, *, is_emergency: bool
         return _cluster(path, Table.of(bounded(tomllib.loads(text))), _hosts(inventory, is_emergency))
     except ShapeError as error:
         raise HftError(Exit.BAD_INPUT, f"{path}: {error}") from error
+    except RecursionError as error:
+        raise HftError(Exit.BAD_INPUT, f"{path}: nested too deep") from error
     except (OSError, ValueError) as error:
         raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read: {reason_of(error)}") from error
 

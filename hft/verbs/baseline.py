@@ -22,8 +22,8 @@ from hft import options, run_log
 from hft.changing import ask
 from hft.errors import Exit, HftError
 from hft.locks import site_lock
+from hft.sites import load
 from hft.views.table import show_table
-from inventory.load import load_site
 from inventory.model import Host, Site
 from inventory.selection import select
 from transport.hint import command
@@ -50,7 +50,7 @@ Examples:
 @options.JSON
 def show(inventory: str | None, limit: str | None, as_json: bool) -> int:
     """Show the windows that are kept of each host; no host is asked."""
-    site = load_site(inventory)
+    site = load(inventory)
     hosts = [host_document(site.name, host) for host in _chosen(site, limit)]
     if as_json:
         tell_document({"schema": SCHEMA, "site": site.name, "hosts": hosts})
@@ -78,7 +78,7 @@ Exit codes: 0 accepted; 2 bad input, or a host without a window that is ok; 8 lo
 @options.JSON
 def accept(inventory: str | None, limit: str | None, yes: bool, reason: str, as_json: bool) -> int:
     """Make the last tuned window of each host the reference that later checks are held to."""
-    site = load_site(inventory)
+    site = load(inventory)
     chosen = _chosen(site, limit)
     windows = {host.name: _acceptable(site.name, host.name) for host in chosen}
     names = list(windows)

@@ -17,6 +17,7 @@ import click
 
 from hft import options, run_log
 from hft.locks import site_lock
+from hft.sites import load
 from inventory.ansible import ansible_inventory, known_hosts_text
 from inventory.artifact import (
     DAYS_MOST,
@@ -154,7 +155,7 @@ Examples:
 @click.option("--to", "folder", required=True, type=_PATH, metavar="DIR", help="Made where it is not there.")
 def ansible(inventory: str | None, folder: Path) -> None:
     """Write DIR/hosts.json and DIR/known_hosts: the same hosts, groups and host keys for Ansible."""
-    site = load_site(inventory)
+    site = load(inventory)
     place = folder.absolute()
     hosts = ansible_inventory(site, place / "known_hosts")
     try:

@@ -114,11 +114,11 @@ host: no secret is ever in a rendered file), slack_channel and webhook_urls.
 @options.JSON
 def render(target: Path, inventory: str | None, contacts: Path | None, as_json: bool) -> int:
     """Write the configuration of Prometheus and of the Alertmanager pair into DIR, with the rules' tests."""
-    from inventory.load import load_site
+    from hft.sites import load
     from monitoring.alerts import rendered, waiting
     from monitoring.tree import tree
 
-    layout = layout_of(load_site(inventory))
+    layout = layout_of(load(inventory))
     people = contacts_of(contacts)
     files = tree(layout, people)
     write_tree(target, files)
@@ -167,14 +167,14 @@ def quiet(
     """Run COMMAND while alerts that a deploy may cause on HOSTS are silent."""
     from hft.operators import operator
     from hft.silence import held
-    from inventory.load import load_site
+    from hft.sites import load
     from inventory.selection import select
     from monitoring.lease import Lease
 
     for url in urls:
         if not url.startswith(("http://", "https://")):
             raise HftError(Exit.BAD_INPUT, f"{url}: not the URL of an Alertmanager; name http://HOST:9093")
-    hosts = tuple(one.name for one in select(load_site(inventory), limit))
+    hosts = tuple(one.name for one in select(load(inventory), limit))
     lease = Lease(hosts=hosts, holder=operator(), reason=reason, begun=datetime.now(UTC))
     with held(urls, lease):
         tell(f"silent on {', '.join(hosts)} while it runs", err=True)

@@ -21,7 +21,6 @@ from transport.show import tell, tell_document
 
 NAMESPACE = "hft-release"
 IDENTITY = "release"
-SCHEMA = 1  # of what `verify` prints
 SBOM_MAX = 64 << 20
 DOCUMENT_MAX = 1 << 20
 ARMOUR = re.compile(
@@ -116,7 +115,7 @@ def verify(  # noqa: PLR0913  # each by name
     as_json: bool,
 ) -> int:
     """Whether a release may be taken: signature, bytes, version, floor, host class, expiry, materials."""
-    from release.certificate import Seen, refused, shown, version_from
+    from release.certificate import SCHEMA, Seen, refused, shown, version_from
 
     one, is_signed = read_certificate(certificate, signers)
     try:

@@ -51,7 +51,10 @@ def use(path: str | None, forget: bool) -> None:
         file.unlink(missing_ok=True)
         tell(f"{file}: removed" if existed else f"{file}: nothing was chosen")
         return
-    target = Path(path).expanduser().absolute()
+    try:
+        target = Path(path).expanduser().absolute()
+    except OSError as error:
+        raise HftError(Exit.BAD_INPUT, f"the working directory is gone: {error.strerror}") from error
     found = load_site(target)
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -83,6 +83,12 @@ def test_a_host_that_nobody_knows_costs_a_kill_the_programs_on_it_alone(rack: Pa
     assert "rack-9" in found.gateways[0].unknown and not found.engines[0].unknown
 
 
+def test_a_file_that_is_nested_too_deep_is_a_sentence(rack: Path) -> None:
+    (rack / "deep.toml").write_text("x = " + "[" * 100_000)
+    with pytest.raises(HftError, match=r"deep\.toml"):
+        load_cluster(rack / "deep.toml", None)
+
+
 @pytest.mark.parametrize("site", ["../../etc/x", "a/b", "", ".", "a\\u0000b"])
 def test_the_name_of_a_site_is_no_path(rack: Path, site: str) -> None:
     file = rack / "failover.toml"

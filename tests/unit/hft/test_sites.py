@@ -138,6 +138,42 @@ def test_a_home_that_nobody_knows_is_a_sentence(
     assert "without ~" in one_sentence(capsys, *words)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("baseline", "show"),
+        ("baseline", "accept", "--yes"),
+        ("monitoring", "render", "made"),
+        (
+            "monitoring",
+            "quiet",
+            "--limit",
+            "x",
+            "--alertmanager",
+            "http://x:1",
+            "--reason",
+            "r",
+            "--",
+            "true",
+        ),
+        ("inventory", "ansible", "--to", "made"),
+    ],
+    ids=" ".join,
+)
+def test_every_verb_about_a_site_asks_the_one_that_is_chosen_here(
+    words: tuple[str, ...], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "hft.toml").write_text('inventory = "gone.json"\n')
+    assert str(here / "hft.toml") in one_sentence(capsys, *words)
+
+
+def test_a_working_directory_that_is_gone_is_a_sentence(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here.rmdir()
+    assert "working directory" in one_sentence(capsys, "site", "use", "s.json")
+
+
 def test_a_verb_that_needs_no_site_asks_for_none(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "hft.toml").write_text("broken")
     (here / "tree" / "proc").mkdir(parents=True)
