@@ -1,9 +1,10 @@
 """Trading days of exchanges as they publish them: sessions in local time, holidays, half days. Data, no I/O.
 
-A calendar says for which dates it is known, and nothing is guessed beyond them. Sources: "NYSE Group
-Announces 2025, 2026 and 2027 Holiday and Early Closings Calendar" (2024-11-08), which Nasdaq's schedule of
-2026 equals; London Stock Exchange, business days, with the bank holidays of England and Wales of 2026
-(gov.uk).
+A calendar says for which dates it is known, and nothing is guessed beyond them. XNYS is from "NYSE Group
+Announces 2025, 2026 and 2027 Holiday and Early Closings Calendar" (2024-11-08). XNAS has the same dates for
+2026, and XLON those of the bank holidays of England and Wales with half days from 12:30 before Christmas and
+New Year, which are the habits of these exchanges; neither was compared with the exchange's own list. Whoever
+trades there compares them, or gives the dates in the site's release file.
 """
 
 from __future__ import annotations
