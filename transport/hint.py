@@ -9,7 +9,9 @@ from __future__ import annotations
 import shlex
 
 FINGERPRINT = "SHA256:..."  # only the console of the host has the rest
-NO_INVENTORY = frozenset({"lab", "doctor", "init", "demo", "site", "explain", "audit", "--version", "help"})
+NO_INVENTORY = frozenset(
+    {"lab", "doctor", "init", "demo", "site", "explain", "audit", "stack", "--version", "help"}
+)
 _USED: list[str] = []
 
 

@@ -22,6 +22,7 @@ from hft.locks import site_lock
 from hft.run_log import recorded
 from lab.paths import lab_name
 from stacks.runner.checkpoint import name_of
+from transport.hint import command
 from transport.show import tell, tell_document
 
 if TYPE_CHECKING:
@@ -140,7 +141,8 @@ def up(  # noqa: PLR0913, PLR0917  # one for each option
         changes = run.preview(shown, refresh=refresh)
         _show(run, changes, as_json=False, err=as_json)
         if changes:
-            _approve(plan, approve, changes, yes=yes)
+            look = command("stack", "preview", project, "--site", site, "--save", "PLAN")
+            _approve(plan, approve, changes, look, yes=yes)
             ask(f"Do this at site {site}?", yes=yes, as_json=as_json)
             lock.check()
         with _recorded(site, "stack up", reason, changes):
@@ -308,7 +310,7 @@ def _digest(plan: Path) -> str:
     return hashlib.sha256(plan.read_bytes()).hexdigest()[:16]
 
 
-def _approve(plan: Path | None, approve: str, changes: Sequence[Change], *, yes: bool) -> None:
+def _approve(plan: Path | None, approve: str, changes: Sequence[Change], look: str, *, yes: bool) -> None:
     """What goes is not covered by --yes: it wants the digest of the plan in which somebody saw it."""
     lost = sorted({name_of(one.urn) for one in changes if one.is_loss})
     if not lost or not yes or (plan is not None and approve and approve == _digest(plan)):
@@ -317,7 +319,7 @@ def _approve(plan: Path | None, approve: str, changes: Sequence[Change], *, yes:
     raise HftError(
         Exit.BAD_INPUT,
         f"{', '.join(lost)} would be deleted or replaced, and {given}; "
-        "hint: hft stack preview --save PLAN, look at it, then up --plan PLAN --approve DIGEST --yes",
+        f"hint: {look}, look at it, then up with --plan PLAN --approve DIGEST --yes",
     )
 
 
