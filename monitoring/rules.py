@@ -76,6 +76,16 @@ def watchdog() -> Value:
     }
 
 
+def all_rules(alerts: Iterable[Alert]) -> str:
+    """All of them as one file with a group for each: groups are evaluated apart, as files are."""
+    rules = {alert.file: rule_of(alert) for alert in alerts} | {WATCHDOG: watchdog()}
+    interval = duration(EVALUATION_S)
+    return document(
+        {"groups": [{"name": name, "interval": interval, "rules": [rule]} for name, rule in rules.items()]},
+        head=HEAD,
+    )
+
+
 def rule_files(alerts: Iterable[Alert]) -> dict[str, str]:
     """Name of a file below `rules/` -> its text."""
     rules = {alert.file: rule_of(alert) for alert in alerts} | {WATCHDOG: watchdog()}

@@ -11,10 +11,12 @@ from monitoring import alertmanager, cases, prometheus
 from monitoring.alertmanager import Contacts
 from monitoring.alerts import rendered
 from monitoring.alerts_self import WATCHDOG
-from monitoring.layout import Layout
-from monitoring.rules import HEAD, rule_files
+from monitoring.layout import Layout, Target
+from monitoring.prometheus import DENIED
+from monitoring.rules import HEAD, all_rules, rule_files
 
 TESTS = "tests"
+TEXTFILES = "/var/lib/prometheus/node-exporter"  # Debian's own: a watching host has no collector of ours
 
 
 def tree(layout: Layout, contacts: Contacts) -> Mapping[str, str]:
@@ -29,8 +31,30 @@ def tree(layout: Layout, contacts: Contacts) -> Mapping[str, str]:
         found[f"{host}/etc/default/prometheus-alertmanager"] = defaults(
             alertmanager.arguments(member, layout)
         )
+        found[f"{host}/etc/default/prometheus-node-exporter"] = _exporter(member.target)
         found.update({f"{host}/etc/prometheus/rules/{name}": text for name, text in rules.items()})
     return {**found, **_tests(layout.members[0].target.host, rules)}
+
+
+def deployed(layout: Layout, contacts: Contacts) -> Mapping[str, str]:
+    """The same for the roles: without tests, and all rules in one file, which is one look over the network.
+
+    `render` keeps a file for each alert, because promtool takes 20 times as long over one file of all.
+    """
+    kept = {
+        name: text
+        for name, text in tree(layout, contacts).items()
+        if not name.startswith(f"{TESTS}/") and "/rules/" not in name
+    }
+    text = all_rules(rendered())
+    return {**kept, **{f"{one.target.host}/etc/prometheus/rules/hft.yml": text for one in layout.members}}
+
+
+def _exporter(target: Target) -> str:
+    """The arguments of node_exporter, and why the collectors that are left out are."""
+    reasons = "".join(f"# not {name}: {why}\n" for name, why in DENIED.items())
+    arguments = prometheus.exporter_arguments(target.address, target.exporter_port, TEXTFILES)
+    return defaults(arguments) + reasons
 
 
 def defaults(arguments: tuple[str, ...]) -> str:

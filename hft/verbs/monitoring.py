@@ -184,6 +184,62 @@ def quiet(
             raise HftError(Exit.BAD_INPUT, f"{command[0]}: cannot be run: {error.strerror}") from error
 
 
+@monitoring.command(
+    epilog="""\b
+Examples:
+  hft monitoring deploy --dry-run --inventory site.toml     what would change; exit code 3 if anything
+  hft monitoring deploy --inventory site.toml --yes         both hosts
+  hft monitoring deploy --limit watch-1 --contacts contacts.toml
+  hft monitoring deploy --packages packages.toml            packages from a mirror of your own
+  hft monitoring deploy --no-start                          files alone, as for an image
+
+\b
+The packages have the tables prometheus, alertmanager and node_exporter, each with source = "debian" (where
+it is left out), "mirror" with url and sha256, or "local" with file: a .deb on this machine.
+"""
+)
+@options.INVENTORY
+@options.LIMIT
+@click.option("--contacts", metavar="FILE", type=click.Path(path_type=Path), help="Whom to tell; TOML.")
+@click.option("--packages", metavar="FILE", type=click.Path(path_type=Path), help="Where packages come from.")
+@click.option("--start/--no-start", default=True, help="Enable and start the units (default), or do not.")
+@options.DRY_RUN
+@options.YES
+@options.REASON
+@options.TAKEOVER
+@options.JSON
+def deploy(  # noqa: PLR0913, PLR0917  # one for each option
+    inventory: str | None,
+    limit: str | None,
+    contacts: Path | None,
+    packages: Path | None,
+    start: bool,
+    dry_run: bool,
+    yes: bool,
+    reason: str,
+    takeover: bool,
+    as_json: bool,
+) -> int:
+    """Bring the hosts with role monitoring to what `render` writes: packages, files, units."""
+    from hft.monitoring_deploy import DeployRequest, deployed, tried
+    from inventory.load import load_site
+    from monitoring.tree import deployed as files_of
+
+    site = load_site(inventory)
+    request = DeployRequest(
+        site=site,
+        limit=limit,
+        files=files_of(layout_of(site), contacts_of(contacts)),
+        packages=packages,
+        starts_units=start,
+        yes=yes,
+        reason=reason,
+        takeover=takeover,
+        as_json=as_json,
+    )
+    return tried(request) if dry_run else deployed(request)
+
+
 def layout_of(site: Site) -> Layout:
     """The site as monitoring sees it.
 

@@ -32,18 +32,25 @@ RUNTIME, STACKS, DEV, BILL = (
     ROOT / "docs" / "sbom.cdx.json",
 )
 # SPDX names of licences that may be on an ops host. LGPL: paramiko, which pyinfra imports, is used unchanged.
+# ISC, of pexpect and ptyprocess (below ansible-runner) and resolvelib: MIT in fewer words, no more is asked.
 ALLOWED = frozenset(
     {
         *("MIT", "MIT-0", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "PSF-2.0", "ZPL-2.1", "MPL-2.0"),
+        "ISC",
         *("0BSD", "CC0-1.0", "Zlib"),  # parts of numpy
         "LGPL-2.1",
     }
 )
+# Programs that run as processes of their own and are imported by nobody (tests/tidy/test_tidy_locks.py holds
+# it): their licence binds their own text, not ours. docs/decisions/0008-ansible.md says why it is needed.
+PROGRAMS = frozenset({"ansible-core"})
 # Where the metadata has words instead of an SPDX expression.
 WORDS = {
     "Apache License, Version 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD-3-Clause",
+    "GNU General Public License v3 or later (GPLv3+)": "GPL-3.0-or-later",
+    "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }

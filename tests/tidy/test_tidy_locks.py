@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.metadata import distribution
 
 import pytest
 
 from tests.support import needs
-from tests.support.checkout import ROOT
+from tests.support.checkout import ROOT, tracked
 from tests.support.locks import (
     BILL,
     DEV,
+    PROGRAMS,
     RUNTIME,
     STACKS,
     bill,
@@ -55,7 +57,7 @@ def test_what_is_installed_for_the_stacks_is_what_is_locked() -> None:
 
 
 def test_every_licence_of_the_runtime_lock_is_on_the_list() -> None:
-    found = {name: licence(distribution(name)) for name in versions(RUNTIME)}
+    found = {name: licence(distribution(name)) for name in versions(RUNTIME).keys() - PROGRAMS}
     assert not {name: expression for name, expression in found.items() if not is_allowed(expression)}
 
 
@@ -74,10 +76,17 @@ def test_an_expression_is_read_as_spdx_has_it(expression: str, allowed: bool) ->
     assert is_allowed(expression) is allowed
 
 
+def test_a_program_under_another_licence_is_imported_by_nobody() -> None:
+    assert {"ansible-core"} == PROGRAMS
+    imported = re.compile(r"^\s*(?:import|from) ansible(?:\.|\s)", re.M)
+    assert imported.search("from ansible.module_utils import basic\n")
+    assert not [path for path in tracked("*.py") if imported.search(path.read_text())]
+
+
 def test_tools_of_the_bench_stay_off_ops_hosts() -> None:
-    tools = closure([one for one in project()["optional-dependencies"]["dev"] if one.startswith("ansible")])
-    assert "ansible-core" in tools
-    assert not {"ansible-core", "matplotlib", "hypothesis", "nasdaq-protocols"} & set(versions(RUNTIME))
+    tools = closure(project()["optional-dependencies"]["dev"])
+    assert "matplotlib" in tools
+    assert not {"matplotlib", "hypothesis", "nasdaq-protocols"} & set(versions(RUNTIME))
 
 
 def test_the_bill_of_materials_is_current() -> None:
