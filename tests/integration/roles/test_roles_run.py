@@ -1,4 +1,4 @@
-"""The roles, run by `hft monitoring deploy` over SSH on a copy of this machine: once, again, after a change."""
+"""The roles, run by `hft monitoring deploy` over SSH on a copy of this machine: once, again, repaired."""
 
 from __future__ import annotations
 
@@ -75,9 +75,7 @@ def deploy(
     site = site_of(host, tmp_path)
 
     def run(*words: object) -> Any:
-        said = hft_here(
-            capsys, "monitoring", "deploy", "--inventory", site, "--no-start", "--json", *words
-        )
+        said = hft_here(capsys, "monitoring", "deploy", "--inventory", site, "--no-start", "--json", *words)
         assert not list(tmp_path.glob("hft-roles-*")), "the run's folder is gone"
         assert said.out, said.err
         return said.code, json.loads(said.out)["hosts"][0]
@@ -135,7 +133,9 @@ def test_a_local_package_is_installed_and_one_without_a_source_is_refused(
 ) -> None:
     tree = tmp_path / "deb"
     (tree / "DEBIAN").mkdir(parents=True)
-    control = "Package: prometheus-node-exporter\nVersion: 99\nArchitecture: all\nMaintainer: t <t@t.example>\n"
+    control = (
+        "Package: prometheus-node-exporter\nVersion: 99\nArchitecture: all\nMaintainer: t <t@t.example>\n"
+    )
     (tree / "DEBIAN/control").write_text(control + "Description: made here\n")
     (tree / "usr/bin").mkdir(parents=True)
     shutil.copy("/usr/bin/true", tree / "usr/bin/prometheus-node-exporter")
