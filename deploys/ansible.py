@@ -29,6 +29,9 @@ ROLES = Path(__file__).resolve().parents[1] / "roles"
 RUN_S = 1800  # installs packages from a mirror that may be slow
 TASKS_MAX = 5000
 MESSAGE_MAX = 500
+TARGETS_MAX = 20  # of a task that loops
+_SOCKET_PATH_MAX = 107  # bytes of sun_path but for the NUL, unix(7)
+_SOCKET_NAME = "/0123456789.0123456789abcdef"  # as Ansible names it, and what ssh adds while it binds
 _CONFIG = """\
 [defaults]
 forks = 10
@@ -40,7 +43,7 @@ roles_path = {roles}
 pipelining = true
 [ssh_connection]
 control_path_dir = {folder}/cp
-ssh_args = -o ControlMaster=auto -o ControlPersist=10s
+ssh_args = {sharing}
 """
 
 
@@ -126,10 +129,7 @@ def run_roles(wanted: RolesRun) -> tuple[HostResult, ...]:
             playbook="site.yml",
             inventory=str(folder / "inventory"),
             **({"cmdline": "--check"} if wanted.check else {}),
-            envvars={
-                "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
-                "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
-            },
+            envvars=environment(folder),
             settings={"suppress_ansible_output": True, "job_timeout": RUN_S},
             event_handler=handler,
             quiet=True,
@@ -185,7 +185,12 @@ def _target(answer: Mapping[str, Any]) -> str:
         asked.get("path"),
         answer.get("name"),
     )
-    return next((str(one) for one in places if one), "")
+    found = next((str(one) for one in places if one), "")
+    items = answer.get("results")
+    if found or not isinstance(items, list):
+        return found
+    changed = [_target(one) for one in items if isinstance(one, dict) and one.get("changed")]
+    return ", ".join(changed[:TARGETS_MAX])
 
 
 def _message(answer: Mapping[str, Any]) -> str:
@@ -210,7 +215,28 @@ def _stage(folder: Path, wanted: RolesRun) -> None:
     (folder / "inventory" / "hosts.json").write_text(json.dumps(hosts))
     play = {"name": "Roles", "hosts": "all", "gather_facts": False, "roles": list(wanted.roles)}
     (folder / "project" / "site.yml").write_text(json.dumps([play]))  # JSON is YAML
-    (folder / "ansible.cfg").write_text(_CONFIG.format(folder=folder, roles=ROLES))
+    text = _CONFIG.format(folder=folder, roles=ROLES, sharing=sharing(folder / "cp"))
+    (folder / "ansible.cfg").write_text(text)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What Ansible has in its environment besides ours.
+
+    ansible-runner turns the check of host keys off unless it is told otherwise, and ssh would take any key
+    before it reads the strict options of the inventory.
+    """
+    return {
+        "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+    }
+
+
+def sharing(sockets: Path) -> str:
+    """ssh(1)'s options: one connection for all tasks of a host, where its socket's name fits (unix(7))."""
+    if len(str(sockets)) + len(_SOCKET_NAME) > _SOCKET_PATH_MAX:
+        return "-o ControlMaster=no -o ControlPath=none"
+    return "-o ControlMaster=auto -o ControlPersist=10s"
 
 
 def _tail(folder: Path) -> str:

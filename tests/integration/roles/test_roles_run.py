@@ -85,7 +85,7 @@ def deploy(
 
 def test_once_again_and_after_a_change_by_hand(host: CopiedHost, deploy: Callable[..., Any]) -> None:
     code, would = deploy("--dry-run")
-    assert (code, would["result"]) == (3, "applied"), would
+    assert (code, would["result"]) == (3, "applied"), would["failed"]
     assert not host.file("/etc/prometheus/rules").exists(), "a check run writes nothing"
     stale = host.file("/etc/prometheus/prometheus.yml").read_text()
 
@@ -163,7 +163,7 @@ def test_a_host_with_another_key_is_not_touched(
     site = site_of(host, tmp_path, host_key=wrong)
     said = hft_here(capsys, "monitoring", "deploy", "--inventory", site, "--no-start", "--yes", "--json")
     assert (said.code, json.loads(said.out)["hosts"][0]["result"]) == (7, "unreachable"), said
-    assert "Host key verification failed" in said.out
+    assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in said.out
 
 
 def test_ctrl_c_ends_ansible_and_the_record_says_so(host: CopiedHost, tmp_path: Path) -> None:

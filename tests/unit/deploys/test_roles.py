@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploys.ansible import ROLES, State, result_of
+from deploys.ansible import ROLES, State, environment, result_of, sharing
 from deploys.paths import OWNED
 from deploys.tune.changes import is_owned
 from deploys.tune.render import render
@@ -95,4 +95,21 @@ def test_an_event_becomes_a_result_and_its_message_is_bounded() -> None:
     changed = result_of({"event": "runner_on_ok", "event_data": data})
     assert changed is not None
     assert (changed.state, changed.target) == (State.CHANGED, "/etc/prometheus/rules/hft.yml")
+    items = [{"changed": True, "path": "/etc/a"}, {"changed": False, "path": "/etc/b"}]
+    data["res"] = {"changed": True, "results": items}
+    looped = result_of({"event": "runner_on_ok", "event_data": data})
+    assert looped is not None
+    assert looped.target == "/etc/a"
     assert result_of({"event": "playbook_on_stats", "event_data": {}}) is None
+
+
+@pytest.mark.parametrize(
+    ("folder", "is_shared"), [("/tmp/hft-roles-12345678/cp", True), ("/tmp/" + "x" * 90, False)]
+)
+def test_a_connection_is_shared_only_where_the_name_of_its_socket_fits(folder: str, is_shared: bool) -> None:
+    assert ("ControlMaster=auto" in sharing(Path(folder))) is is_shared
+
+
+def test_ansible_runner_does_not_turn_the_check_of_host_keys_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSIBLE_HOST_KEY_CHECKING", "False")
+    assert environment(Path("/tmp/run"))["ANSIBLE_HOST_KEY_CHECKING"] == "True"
