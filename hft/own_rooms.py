@@ -16,7 +16,7 @@ from types import ModuleType
 
 ROOMS = frozenset(
     {"agent", "checks", "deploys", "drills", "engine", "failover", "hft", "inventory", "lab", "monitoring"}
-    | {"transport", "tuning"}
+    | {"release", "stacks", "transport", "tuning"}
 )
 
 

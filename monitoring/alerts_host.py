@@ -15,7 +15,7 @@ EYES = (
         for_s=3,
         severity=PAGE,
         summary="the exporter does not answer",
-        action="`hft status --limit HOST`: is it dark, or only its exporter? A dark host may still trade.",
+        action="`hft status HOST`: is it dark, or only its exporter? A dark host may still trade.",
         fault="stop the exporter",
     ),
     Alert(
@@ -339,7 +339,7 @@ BOOTS = (
         thresholds=everywhere(1),
         severity=TICKET,
         summary="the host came back by its known good entry",
-        action="`hft status --limit HOST` says who brought it back and why.",
+        action="`hft status HOST` says who brought it back and why.",
         fault="a trial boot that fails",
         muted_by_deploy=True,
     ),
@@ -360,7 +360,7 @@ BOOTS = (
         for_s=600,
         severity=TICKET,
         summary="a change of the host is neither done nor undone",
-        action="`hft recover --limit HOST`.",
+        action="`hft recover HOST`.",
         fault="kill the agent in a step",
     ),
     Alert(

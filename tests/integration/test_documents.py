@@ -79,6 +79,7 @@ def unknown(words: list[str]) -> str | None:
         if inner is None:
             return f"{command.name} has no such command"
         command = inner
+    words = words[: words.index("--")] if "--" in words else words  # what follows is another command
     known = {option for one in command.params for option in one.opts} | {"--help", "-h"}
     return next((word for word in words if word.startswith("-") and word.split("=")[0] not in known), None)
 

@@ -33,6 +33,7 @@ from tuning.topology.topology import Topology
 CAPTURES = DATA / "topologies"
 TREES = sorted(path.name.removesuffix(".tar.bz2") for path in CAPTURES.glob("*.tar.bz2"))
 LSTOPO = needs.found("lstopo-no-graphics")
+X86 = ("x86_64", "i686")
 UNRELIABLE_NODES = ("8em64t-2s2ca2c-buggynuma", "fakeheterocpunuma")
 
 pytestmark = pytest.mark.skipif(not TREES, reason=missing(CAPTURES))
@@ -117,7 +118,9 @@ def test_plans_of_any_two_io_modes_differ_on_a_captured_machine(
     modes = get_args(IoMode)
     made = {mode: plan(topologies[name], replace(ENGINE, io_mode=mode)) for mode in modes}
     for one, other in combinations(modes, 2):
-        assert made[one].settings != made[other].settings, (one, other)
+        # The two differ by the IOMMU alone, whose arguments are x86's: refused where that is not known.
+        same = {one, other} == {"dpdk", "onload"} and topologies[name].architecture not in X86
+        assert (made[one].settings == made[other].settings) is same, (one, other)
 
 
 @needs.programs("lstopo-no-graphics")
