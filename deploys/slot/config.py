@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from deploys.errors import RefusedError
@@ -29,6 +30,7 @@ PLANNED = frozenset(
         *("limits_file", "allowed_signers", "ticket_socket", "drain_timeout_ms"),
     }
 )
+SLIP = 0.85  # of difflib's ratio: one letter or two of a word
 DEFAULTS: Mapping[str, Any] = {
     "rerequest": None,
     "gateway": None,
@@ -70,7 +72,9 @@ def render_config(  # noqa: PLR0913  # each by name: what a configuration is mad
             "", f"--config: {', '.join(typed)} is planned for each host", hint="take it out of the file"
         )
     for key in sorted(asked.keys() - Config.model_fields.keys()):
-        if hint := did_you_mean(key, Config.model_fields):  # others are of an engine that is newer
+        # Others are an engine's own, or of one that is newer: only what is all but a known word is a slip.
+        if get_close_matches(key, Config.model_fields, n=1, cutoff=SLIP):
+            hint = did_you_mean(key, Config.model_fields)
             raise RefusedError("", f"--config: there is no key {key!r}{hint}")
     document = {"idle": idle, **DEFAULTS, **asked}
     document["feeds"] = [_feed(feed, addresses) for feed in _list(document, "feeds")]

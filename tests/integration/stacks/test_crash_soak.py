@@ -38,6 +38,7 @@ def stray(soak: Soak, run: StackRun) -> set[str]:
     return {one.id for one in objects.all_of(soak.world)} - known
 
 
+@pytest.mark.drill  # a kill within the write of the state leaves it empty: not mended yet
 def test_after_recover_and_up_the_world_is_what_the_state_says(soak: Soak) -> None:
     seed = int(os.environ.get("HFT_SEED", "12"))
     tally = campaign(soak.folder, seed, ROUNDS)
