@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from deploys.ansible import HostResult, RolesRun, State, TaskResult, run_roles
 from hft.changing import ask
-from hft.errors import Exit, HftError
+from hft.errors import Exit
 from hft.locks import site_lock
 from hft.run_log import recorded
-from inventory.bounded import FILE_MAX, read_bounded, reason_of
+from hft.toml_file import model_of
 from inventory.errors import InventoryError
 from inventory.model import Host, Site
 from inventory.selection import select
@@ -117,18 +116,7 @@ def packages_of(path: Path | None) -> Packages:
 
     Raises: HftError (bad input) for a file that cannot be read or is not of this form.
     """
-    if path is None:
-        return Packages()
-    try:
-        return Packages.model_validate(tomllib.loads(read_bounded(path, FILE_MAX).decode()))
-    except OSError as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read: {reason_of(error)}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise HftError(Exit.BAD_INPUT, f"{path}: {where}: {first['msg']}") from error
-    except ValueError as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: not TOML: {error}") from error
+    return Packages() if path is None else model_of(path, Packages)
 
 
 def _run_of(request: DeployRequest, *, check: bool) -> RolesRun:

@@ -33,7 +33,6 @@ A local time that a clock change skips or repeats is taken so that a deny is lon
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -42,11 +41,11 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from hft.errors import Exit, HftError
-from inventory.bounded import read_bounded, reason_of
+from hft.toml_file import table_of
 from inventory.suggest import nearest
 from release.calendars import CALENDARS, Calendar
 from release.freeze import Kind, Session, Window, around
-from tuning.strict_json import ShapeError, Table, bounded
+from tuning.strict_json import ShapeError, Table
 
 SIZE_MAX = 1 << 20
 BACK_DAYS, AHEAD_DAYS = 3, 92  # what is told ahead; the windows reach two days further, in any zone
@@ -98,13 +97,7 @@ def load_release_file(path: Path | None) -> ReleaseFile:
     """The file as values; HftError with one sentence when it cannot be used."""
     if path is None:
         raise HftError(Exit.BAD_INPUT, "no release file is named; hint: --file PATH, or set HFT_RELEASE")
-    try:
-        text = read_bounded(path, SIZE_MAX).decode()
-        return _release_file(Table.of(bounded(tomllib.loads(text))))
-    except ShapeError as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: {error}") from error
-    except (OSError, ValueError) as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read: {reason_of(error)}") from error
+    return table_of(path, _release_file, size_max=SIZE_MAX)
 
 
 def _release_file(table: Table) -> ReleaseFile:

@@ -21,7 +21,6 @@ It names no password and no secret but by path. It needs nothing that may be dar
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +28,9 @@ from typing import TYPE_CHECKING
 
 from engine.ticket.epoch import Approval
 from hft.errors import Exit, HftError, exit_code_of
-from inventory.bounded import read_bounded, reason_of
+from hft.toml_file import table_of
 from transport.hint import command
-from tuning.strict_json import ShapeError, Table, bounded
+from tuning.strict_json import ShapeError, Table
 
 if TYPE_CHECKING:
     from inventory.model import Host, Site
@@ -89,15 +88,9 @@ def load_cluster(path: Path | None, inventory: str | None, *, is_emergency: bool
     """
     if path is None:
         raise HftError(Exit.BAD_INPUT, "no failover file is named; hint: --file PATH, or set HFT_FAILOVER")
-    try:
-        text = read_bounded(path, SIZE_MAX).decode()
-        return _cluster(path, Table.of(bounded(tomllib.loads(text))), _hosts(inventory, is_emergency))
-    except ShapeError as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: {error}") from error
-    except RecursionError as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: nested too deep") from error
-    except (OSError, ValueError) as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read: {reason_of(error)}") from error
+    return table_of(
+        path, lambda table: _cluster(path, table, _hosts(inventory, is_emergency)), size_max=SIZE_MAX
+    )
 
 
 def _cluster(path: Path, table: Table, host_of: HostOf) -> Cluster:

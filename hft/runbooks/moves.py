@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engine.contract.canonical import canonical
-from engine.ticket import signing
 from engine.ticket.epoch import Approval, Fence
-from engine.ticket.errors import TicketError
+from engine.ticket.signing import FENCE_NAMESPACE
 from failover.decide import Action, Decision, decide
 from failover.gates import Command
 from failover.view import ClusterView
@@ -22,6 +21,7 @@ from hft.errors import Exit, HftError
 from hft.runbooks.ask import Question, SilentError, ask
 from hft.runbooks.cluster import Cluster, Program
 from hft.runbooks.look import SILENT_AGAIN_S, ask_all, look
+from hft.signed_document import signed
 
 MOVES_MOST = 12  # fence, promote, a few that must be demoted
 PROMOTE_S = 30.0  # it answers once it is ACTIVE, behind the replay
@@ -46,10 +46,7 @@ def signed_fence(cluster: Cluster, command: Command) -> Fence:
     """The fence of a command, signed by the authority; HftError when its key cannot be used."""
     runs = tuple(Approval(artifact=one[0], config=one[1], limits=one[2]) for one in command.approved)
     unsigned = Fence(epoch=command.epoch, holder=command.to, approved=runs)
-    try:
-        signature = signing.sign(canonical(unsigned.body()), cluster.authority_key, signing.FENCE_NAMESPACE)
-    except (TicketError, OSError) as error:
-        raise HftError(Exit.BAD_INPUT, f"the fence cannot be signed: {error}") from error
+    signature = signed(canonical(unsigned.body()), cluster.authority_key, FENCE_NAMESPACE, "the fence")
     return Fence(epoch=command.epoch, holder=command.to, approved=runs, signature=signature)
 
 

@@ -14,6 +14,7 @@ from hft import options
 from hft.audit import SignedHead, audit, head_from
 from hft.errors import Exit, HftError
 from hft.run_lines import canonical
+from hft.signed_document import signed
 from transport.hint import command
 from transport.show import Styled, tell, tell_document
 
@@ -43,8 +44,6 @@ key (ssh-keygen -Y sign, namespace hft-audit).
 @click.option("--key", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Signs the head.")
 def seal(site: str, key: Path) -> int:
     """Print a signed head of SITE's run record: how many lines, and the hash of the last."""
-    from engine.ticket.errors import TicketError
-    from engine.ticket.signing import sign
     from hft.run_log import now
 
     record = _record(site)
@@ -57,10 +56,7 @@ def seal(site: str, key: Path) -> int:
             f"{found.problems[0].sentence}; it is not sealed; hint: {command('audit', 'verify', site)}",
         )
     unsigned = SignedHead(site=site, count=found.lines, hash=found.last_hash, at=now())
-    try:
-        signature = sign(canonical(unsigned.body()), key.expanduser(), NAMESPACE)
-    except (TicketError, OSError) as error:
-        raise HftError(Exit.BAD_INPUT, f"the head cannot be signed: {error}") from error
+    signature = signed(canonical(unsigned.body()), key, NAMESPACE, "the head")
     tell(canonical({**unsigned.body(), "signature": signature}).decode())
     return Exit.OK
 

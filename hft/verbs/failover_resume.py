@@ -15,6 +15,7 @@ import click
 
 from hft import options
 from hft.errors import Exit, HftError
+from hft.signed_document import SIGNATURE_MAX, signed
 from hft.verbs.failover_move import CLUSTER, DEADLINE, PLAN, WHY, command_of
 from transport.show import tell, tell_document
 
@@ -44,17 +45,12 @@ The failover file names who may approve: approvers = "/etc/hft/approvers", an al
 @click.option("--key", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Your SSH key.")
 def approve(plan: str, person: str, key: Path) -> int:
     """Sign the name of a plan, after you have read it; print the approval."""
-    from engine.ticket import signing
-    from engine.ticket.errors import TicketError
     from failover.plan_id import PlanId, read_plan_id
 
     named = read_plan_id(plan)
     if not isinstance(named, PlanId):
         raise HftError(Exit.BAD_INPUT, named.sentence)
-    try:
-        signature = signing.sign(str(named).encode(), key.expanduser(), NAMESPACE)
-    except (TicketError, OSError) as error:
-        raise HftError(Exit.BAD_INPUT, f"the approval cannot be signed: {error}") from error
+    signature = signed(str(named).encode(), key, NAMESPACE, "the approval")
     tell_document({"schema": SCHEMA, "plan": str(named), "person": person, "signature": signature})
     return Exit.OK
 
@@ -171,7 +167,7 @@ def _approval(path: Path, approvers: Path) -> Approval:
         table = Table.of(parse(read_bounded(path, DOCUMENT_MAX)))
         table.closed(("schema", "plan", "person", "signature")).integer("schema", least=SCHEMA, most=SCHEMA)
         person, plan = table.text("person", size_max=200), table.text("plan", size_max=200)
-        signature = table.text("signature", size_max=16_384)
+        signature = table.text("signature", size_max=SIGNATURE_MAX)
         good = is_signed(plan.encode(), signature, signers=approvers, identity=person, namespace=NAMESPACE)
         key = signer_of(signature, NAMESPACE) if good else ""
     except (OSError, ValueError) as error:

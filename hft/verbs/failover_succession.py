@@ -16,12 +16,11 @@ import click
 
 from hft import options
 from hft.errors import Exit, HftError
+from hft.signed_document import read_signed, signed
 from hft.verbs.failover_move import CLUSTER
-from hft.verbs.release_certificate import ARMOUR
 from transport.show import tell, tell_document
 
 NAMESPACE = "hft-succession"
-DOCUMENT_MAX = 1 << 20
 
 
 @click.group()
@@ -62,8 +61,6 @@ def sign(  # noqa: PLR0913  # each by name
 ) -> int:
     """Print a signed succession; nothing is changed by it."""
     from engine.contract.canonical import canonical
-    from engine.ticket import signing
-    from engine.ticket.errors import TicketError
     from failover.succession import Succession, succession_from
     from hft.runbooks.cluster import load_cluster
     from inventory.suggest import nearest
@@ -85,9 +82,9 @@ def sign(  # noqa: PLR0913  # each by name
         body = succession_from(made.body()).body()
         if made.not_after_s <= time.time():
             raise ValueError("--not-after is past")
-        signature = signing.sign(canonical(body), cluster.authority_key, NAMESPACE)
-    except (ValueError, TicketError, OSError) as error:
+    except ValueError as error:
         raise HftError(Exit.BAD_INPUT, f"the succession cannot be signed: {error}") from error
+    signature = signed(canonical(body), cluster.authority_key, NAMESPACE, "the succession")
     tell_document({"succession": body, "signature": signature})
     return Exit.OK
 
@@ -169,26 +166,13 @@ def read_succession(path: Path, signers: Path) -> tuple[Any, str, bool]:
 
     Raises: HftError when it is none.
     """
-    from engine.contract.canonical import canonical
-    from engine.ticket.signing import EPOCH_IDENTITY, is_signed
+    from engine.ticket.signing import EPOCH_IDENTITY
     from failover.succession import succession_from
-    from inventory.bounded import read_bounded, reason_of
-    from tuning.strict_json import Table, parse
 
-    try:
-        table = Table.of(parse(read_bounded(path, DOCUMENT_MAX))).closed(("succession", "signature"))
-        found = succession_from(dict(table.table("succession").fields))
-        signature = table.text("signature", size_max=16_384)
-    except (OSError, ValueError) as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: no succession: {reason_of(error)}") from error
-    payload = canonical(found.body())
-    sha256 = hashlib.sha256(payload).hexdigest()
-    if not ARMOUR.fullmatch(signature):  # one document has one signature
-        return found, sha256, False
-    good = is_signed(
-        payload, signature, signers=signers.expanduser(), identity=EPOCH_IDENTITY, namespace=NAMESPACE
+    one = read_signed(
+        path, "succession", succession_from, signers, identity=EPOCH_IDENTITY, namespace=NAMESPACE
     )
-    return found, sha256, good
+    return one.found, hashlib.sha256(one.payload).hexdigest(), one.is_signed
 
 
 def _seconds(text: str) -> int:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import click
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from hft import options
 from hft.errors import Exit, HftError
 from hft.files import write_tree
-from inventory.bounded import FILE_MAX, read_bounded, reason_of
+from hft.toml_file import model_of
 from transport.show import Styled, tell, tell_document
 
 if TYPE_CHECKING:
@@ -222,10 +221,10 @@ def deploy(  # noqa: PLR0913, PLR0917  # one for each option
 ) -> int:
     """Bring the hosts with role monitoring to what `render` writes: packages, files, units."""
     from hft.monitoring_deploy import DeployRequest, deployed, tried
-    from inventory.load import load_site
+    from hft.sites import load
     from monitoring.tree import deployed as files_of
 
-    site = load_site(inventory)
+    site = load(inventory)
     request = DeployRequest(
         site=site,
         limit=limit,
@@ -272,15 +271,6 @@ def contacts_of(path: Path | None) -> Contacts:
 
     if path is None:
         return Contacts()
-    try:
-        written = ContactsFile.model_validate(tomllib.loads(read_bounded(path, FILE_MAX).decode()))
-    except OSError as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read: {reason_of(error)}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise HftError(Exit.BAD_INPUT, f"{path}: {where}: {first['msg']}") from error
-    except ValueError as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: not TOML: {error}") from error
+    written = model_of(path, ContactsFile)
     given = {name: Contact(**one.model_dump()) for name, one in written if one is not None}
     return Contacts(**given)

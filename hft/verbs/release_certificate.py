@@ -7,7 +7,6 @@ not hold.
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from datetime import datetime
 from pathlib import Path
@@ -17,15 +16,12 @@ import click
 
 from hft import options
 from hft.errors import Exit, HftError
+from hft.signed_document import read_signed, signed
 from transport.show import tell, tell_document
 
 NAMESPACE = "hft-release"
 IDENTITY = "release"
 SBOM_MAX = 64 << 20
-DOCUMENT_MAX = 1 << 20
-ARMOUR = re.compile(
-    r"-----BEGIN SSH SIGNATURE-----\n(?:[A-Za-z0-9+/]{1,76}={0,2}\n)+-----END SSH SIGNATURE-----\n"
-)
 
 
 @click.command(
@@ -56,8 +52,6 @@ def sign(  # noqa: PLR0913  # each by name
 ) -> int:
     """Print a signed certificate of ARTIFACT: digest, floor, host classes, expiry, bill of materials."""
     from engine.contract.canonical import canonical
-    from engine.ticket import signing
-    from engine.ticket.errors import TicketError
     from release.certificate import Certificate, certificate_from, version_from
 
     found = _artifact(artifact)
@@ -72,9 +66,9 @@ def sign(  # noqa: PLR0913  # each by name
             sbom=_digest(sbom),
         )
         body = certificate_from(made.body()).body()
-        signature = signing.sign(canonical(body), key.expanduser(), NAMESPACE)
-    except (ValueError, TicketError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise HftError(Exit.BAD_INPUT, f"it cannot be signed: {error}") from error
+    signature = signed(canonical(body), key, NAMESPACE, "it")
     if made.version < made.floor:
         raise HftError(Exit.BAD_INPUT, f"--floor {floor} is above the version of {artifact} itself")
     tell_document({"certificate": body, "signature": signature})
@@ -144,24 +138,10 @@ def verify(  # noqa: PLR0913  # each by name
 
 def read_certificate(path: Path, signers: Path) -> tuple[Any, bool]:
     """The certificate of a file, and whether a key of SIGNERS has signed it; HftError when it is none."""
-    from engine.contract.canonical import canonical
-    from engine.ticket.signing import is_signed
-    from inventory.bounded import read_bounded, reason_of
     from release.certificate import certificate_from
-    from tuning.strict_json import Table, parse
 
-    try:
-        table = Table.of(parse(read_bounded(path, DOCUMENT_MAX))).closed(("certificate", "signature"))
-        body = dict(table.table("certificate").fields)
-        found, signature = certificate_from(body), table.text("signature", size_max=16_384)
-    except (OSError, ValueError) as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: no certificate: {reason_of(error)}") from error
-    if not ARMOUR.fullmatch(signature):  # ssh-keygen passes over blanks in it; one document has one signature
-        return found, False
-    good = is_signed(
-        canonical(body), signature, signers=signers.expanduser(), identity=IDENTITY, namespace=NAMESPACE
-    )
-    return found, good
+    one = read_signed(path, "certificate", certificate_from, signers, identity=IDENTITY, namespace=NAMESPACE)
+    return one.found, one.is_signed
 
 
 def _artifact(path: Path) -> dict[str, Any]:

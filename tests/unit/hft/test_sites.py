@@ -156,6 +156,7 @@ def test_a_home_that_nobody_knows_is_a_sentence(
             "--",
             "true",
         ),
+        ("monitoring", "deploy", "--dry-run"),
         ("inventory", "ansible", "--to", "made"),
     ],
     ids=" ".join,
