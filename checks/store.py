@@ -45,6 +45,11 @@ def save(site: str, name: str, document: Mapping[str, Any]) -> Path:
     return path
 
 
+def read(site: str, host: str) -> bytes:
+    """The last verdict on a host, as it was saved; OSError and StateError where it cannot be read."""
+    return read_plain(_path(site, host), SIZE_MAX)
+
+
 def load_untuned(site: str, host: str) -> Measurement | None:
     """The host's measurement from before tuning; None when there is none or it cannot be read."""
     try:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from failover.epochs import EPOCH_MAX
+
 CheckCode = Literal[
     "signature", "used", "expired", "epoch", "holder", "successor", "approved", "silence", "loss"
 ]  # fmt: skip
 Runs = tuple[str, str, str]  # digests of artifact, configuration, limits
 SCHEMA = 1
-EPOCH_MAX = 36**5 - 1  # five base-36 characters of a ClOrdID
 SILENCE_MS_MAX = 600_000
 LOSS_MAX = 1 << 31
 PARTS = ("artifact", "config", "limits")

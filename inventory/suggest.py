@@ -11,12 +11,12 @@ LIMIT_HELP = "Names, patterns, e[1-9], @FILE, role: domain: profile: class: grou
 _WORD_MAX = 64  # what is longer was not mistyped, and comparing costs its length squared
 
 
-def did_you_mean(written: str, known: Iterable[str]) -> str:
-    """`; hint: did you mean 'x'?` when one name is close, else nothing."""
+def did_you_mean(written: str, known: Iterable[str], *, alike: float = 0.6) -> str:
+    """`; hint: did you mean 'x'?` when one name is as much ALIKE (difflib's ratio), else nothing."""
     if len(written) > _WORD_MAX:
         return ""
     names = {name.lower(): name for name in sorted(known, reverse=True)}
-    close = difflib.get_close_matches(written.lower(), sorted(names), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(written.lower(), sorted(names), n=1, cutoff=alike)
     return f"; hint: did you mean {names[close[0]]!r}?" if close else ""
 
 

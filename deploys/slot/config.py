@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from deploys.errors import RefusedError
@@ -73,8 +72,7 @@ def render_config(  # noqa: PLR0913  # each by name: what a configuration is mad
         )
     for key in sorted(asked.keys() - Config.model_fields.keys()):
         # Others are an engine's own, or of one that is newer: only what is all but a known word is a slip.
-        if get_close_matches(key, Config.model_fields, n=1, cutoff=SLIP):
-            hint = did_you_mean(key, Config.model_fields)
+        if hint := did_you_mean(key, Config.model_fields, alike=SLIP):
             raise RefusedError("", f"--config: there is no key {key!r}{hint}")
     document = {"idle": idle, **DEFAULTS, **asked}
     document["feeds"] = [_feed(feed, addresses) for feed in _list(document, "feeds")]

@@ -127,3 +127,8 @@ def signal_unit(program: Program, patience_s: float) -> None:
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
         raise SilentError(printable(last[0]))
+
+
+def refusal(answer: Mapping[str, Any]) -> str:
+    """Why a program refused, in its own code and words."""
+    return f"{answer.get('code', 'no code')}: {answer.get('detail', 'no reason given')}"

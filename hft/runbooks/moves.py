@@ -18,7 +18,7 @@ from failover.decide import Action, Decision, decide
 from failover.gates import Command
 from failover.view import ClusterView
 from hft.errors import Exit, HftError
-from hft.runbooks.ask import Question, SilentError, ask
+from hft.runbooks.ask import Question, SilentError, ask, refusal
 from hft.runbooks.cluster import Cluster, Program
 from hft.runbooks.look import SILENT_AGAIN_S, ask_all, look
 from hft.signed_document import signed
@@ -101,10 +101,10 @@ def _move(  # noqa: PLR0913  # each by name
     patience_s = max(deadline_s, PROMOTE_S) if action == "promote" else deadline_s
     answer = _asked(cluster, engine, request, patience_s, f"{action} {engine.name}")
     if answer.get("ok") is not True and action == "promote":
-        said = f"{answer.get('code', 'no code')}: {answer.get('detail', 'no reason given')}"
         raise HftError(
             Exit.VIOLATED,
-            f"{engine.name} was fenced in with epoch {fence.epoch} and refused the promote, {said}; "
+            f"{engine.name} was fenced in with epoch {fence.epoch} and refused the promote, "
+            f"{refusal(answer)}; "
             "nobody trades; hint: mend it and run the same command again, or fail over to another engine",
         )
 
@@ -135,7 +135,7 @@ def _fence(
             "holder may or may not be stopped; hint: run the same command again",
         )
     if decisive[0].get("ok") is not True or decisive[0].get("epoch") != fence.epoch:
-        said = f"{decisive[0].get('code', 'no code')}: {decisive[0].get('detail', 'no reason given')}"
+        said = refusal(decisive[0])
         raise HftError(Exit.BAD_INPUT, f"{in_charge} refused the fence, {said}; nobody was promoted")
     return {name: one[0] for name, one in answers.items() if not isinstance(one, SilentError)}
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hft.past import runs_of
+
 PREFIX = "failover "
 
 
@@ -29,26 +31,23 @@ def events(lines: Sequence[Mapping[str, Any]]) -> list[Event]:
 
 
 def _events(lines: Sequence[Mapping[str, Any]]) -> Iterator[Event]:
-    closed = {line["run"]: line for line in lines if line.get("event") == "closed"}
-    for line in lines:
-        if line.get("event") != "opened" or not str(line["verb"]).startswith(PREFIX):
-            continue
-        end = closed.get(line["run"], {})
-        plans = line.get("plan_hashes")
-        yield Event(
-            at=line["at"],
-            run=line["run"],
-            verb=str(line["verb"]).removeprefix(PREFIX),
-            by=line["by"],
-            reason=line.get("reason", ""),
-            outcome=str(end.get("outcome", "not known")),
-            plan=" ".join(map(str, plans.values())) if isinstance(plans, Mapping) else "",
-            what="; ".join(_what(end.get("hosts", {}))) or str(end.get("message", "")),
-        )
+    for run in runs_of(lines):
+        if run.verb.startswith(PREFIX):
+            ends = run.ends if run.closed_at is not None else {}
+            yield Event(
+                at=run.opened_at,
+                run=run.run,
+                verb=run.verb.removeprefix(PREFIX),
+                by=run.by,
+                reason=run.reason,
+                outcome=run.outcome or "not known",
+                plan=" ".join(run.plan_hashes.values()),
+                what="; ".join(_what(ends)) or run.message,
+            )
 
 
-def _what(hosts: object) -> Iterator[str]:
-    for name, facts in hosts.items() if isinstance(hosts, Mapping) else ():
+def _what(hosts: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for name, facts in hosts.items():
         words = (
             f"{key} {value}" for key, value in facts.items() if isinstance(value, str | int) and value != ""
         )

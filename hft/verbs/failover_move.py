@@ -10,6 +10,7 @@ trades, 7 the gateway in charge did not answer, 8 another operator holds the sit
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,40 +54,29 @@ Exit codes: 0 done and verified, 2 refused, 4 not verified, 5 a post-check is vi
 """
 
 
+def acting(function: Callable[..., int]) -> Callable[..., int]:
+    """The options of every command that moves something: to whom, by which plan, why, where."""
+    for option in reversed((TO, PLAN, WHY, CLUSTER, options.INVENTORY, DEADLINE, options.JSON)):
+        function = option(function)
+    return function
+
+
 @click.command(epilog=EPILOG.format(kind="switchover"))
-@TO
-@PLAN
-@WHY
-@CLUSTER
-@options.INVENTORY
-@DEADLINE
-@options.JSON
+@acting
 def switchover(**how: Any) -> int:
     """Hand trading over from a healthy holder: no record is lost, positions agree, the old one is demoted."""
     return move("switchover", **how)
 
 
 @click.command(name="failover", epilog=EPILOG.format(kind="failover"))
-@TO
-@PLAN
-@WHY
-@CLUSTER
-@options.INVENTORY
-@DEADLINE
-@options.JSON
+@acting
 def failover_to(**how: Any) -> int:
     """Move trading from a holder that is dead, frozen or cut off. Its late orders are refused."""
     return move("failover", **how)
 
 
 @click.command(epilog=EPILOG.format(kind="fence"))
-@TO
-@PLAN
-@WHY
-@CLUSTER
-@options.INVENTORY
-@DEADLINE
-@options.JSON
+@acting
 def fence(**how: Any) -> int:
     """Give the next epoch to an engine without promoting it: the present holder is stopped, nobody trades."""
     return move("fence", **how)

@@ -179,7 +179,7 @@ def _approval(path: Path, approvers: Path) -> Approval:
 
 def clear(cluster: Cluster, view: ClusterView, who: str, reason: str, deadline_s: float) -> None:
     """Clear what the plan saw, no latch that was set since; HftError when one refuses or is silent."""
-    from hft.runbooks.ask import Question, SilentError
+    from hft.runbooks.ask import Question, SilentError, refusal
     from hft.runbooks.look import ask_all
 
     words = {"operator": who, "reason": reason}
@@ -195,5 +195,5 @@ def clear(cluster: Cluster, view: ClusterView, who: str, reason: str, deadline_s
         if isinstance(answer, SilentError):
             raise HftError(Exit.UNREACHABLE, f"{question.to.name}: {answer}; hint: look, then plan again")
         if answer[0].get("ok") is not True:
-            said = f"{answer[0].get('code', 'no code')}: {answer[0].get('detail', 'no reason given')}"
+            said = refusal(answer[0])
             raise HftError(Exit.BAD_INPUT, f"{question.to.name} refused to clear its latch, {said}")

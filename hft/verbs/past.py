@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from checks import store
 from hft import options, run_log
 from hft.errors import Exit
 from hft.past import Difference, PastRun, differences, facts_differ, run_named, runs_of
@@ -17,12 +18,10 @@ from hft.views.rows import Form, show_rows
 from inventory.errors import InventoryError, StateError
 from inventory.model import Site
 from inventory.selection import select_one
-from inventory.state_dir import read_plain, state_root
 from transport.hint import command
 from transport.show import tell, tell_document
 from tuning.strict_json import ShapeError, Table, parse
 
-DOCUMENT_MAX = 8 << 20
 COMPARED = ("verdict", "kernel", "committed", "isolated")
 
 
@@ -167,10 +166,8 @@ def _hosts_differ(site: Site, first: str, second: str) -> list[Difference]:
 
 def _judged(site: str, host: str) -> dict[str, Any]:
     """The last verdict on a host and what was not as planned, by check; nothing where none is kept."""
-    path = state_root() / "checks" / site / f"{host}.json"
     try:
-        table = Table.of(parse(read_plain(path, DOCUMENT_MAX), size_max=DOCUMENT_MAX))
-        document = dict(table.fields)
+        document = Table.of(parse(store.read(site, host), size_max=store.SIZE_MAX)).fields
     except (OSError, StateError, ShapeError):
         return {}
     found = {name: document.get(name) for name in COMPARED}

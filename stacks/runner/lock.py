@@ -8,12 +8,13 @@ to a process that started after the lock was made.
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]  # it carries no types
 
 CLOCK_SLACK_S = 2.0  # starts of processes are known to a tick of a clock that counts from the boot
 
@@ -61,10 +62,7 @@ def why_dead(
 def started_s(pid: int) -> float | None:
     """When a process of this machine started, in seconds of the epoch; None when there is none (proc(5))."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
-    except (FileNotFoundError, ProcessLookupError):
+        found = psutil.Process(pid)
+        return None if found.status() == psutil.STATUS_ZOMBIE else float(found.create_time())
+    except (psutil.NoSuchProcess, ValueError):  # ValueError: no process has such a number
         return None
-    if fields[0] == "Z":
-        return None
-    return int(boot.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
