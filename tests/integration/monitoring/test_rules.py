@@ -71,17 +71,17 @@ KNOWN = {
 }
 
 
-def survivors(alert: Alert, chosen: list[tuple[str, str]], rules: dict[str, str], folder: Path) -> list[str]:
+def survivors(
+    alert: Alert, chosen: list[tuple[str, str]], rules: dict[str, str], folder: Path
+) -> list[tuple[str, str]]:
     """The mutants that the tests of their alert let pass."""
     alive = []
     for what, text in chosen:
-        if (alert.file, what) in KNOWN:
-            continue
         (folder / "mutant.yml").write_text(text)
         test = folder / "test.yml"
         test.write_text(cases_of(alert, {**rules, f"{alert.file}.yml": str(folder / "mutant.yml")}))
         if judged([test]).returncode == 0:
-            alive.append(f"{alert.file}: {what} (HFT_SEED={SEED})")
+            alive.append((alert.file, what))
     return alive
 
 
@@ -90,7 +90,7 @@ def test_a_wrong_rule_of_a_sample_fails_a_test(rules: dict[str, str], tmp_path: 
     alive = []
     for alert in random_of.sample(ALERTS, 14):
         alive += survivors(alert, [random_of.choice(list(mutants(alert)))], rules, tmp_path)
-    assert not alive
+    assert set(alive) <= KNOWN, f"HFT_SEED={SEED}"
 
 
 @pytest.mark.services
@@ -98,7 +98,10 @@ def test_a_wrong_rule_of_a_sample_fails_a_test(rules: dict[str, str], tmp_path: 
 def test_every_wrong_rule_fails_a_test(alert: Alert, rules: dict[str, str], tmp_path: Path) -> None:
     all_of_them = list(mutants(alert))
     assert len(all_of_them) >= 7
-    assert not survivors(alert, all_of_them, rules, tmp_path)
+    known = {one for one in KNOWN if one[0] == alert.file}
+    assert set(survivors(alert, all_of_them, rules, tmp_path)) == known, (
+        "no more, and none that is caught now"
+    )
 
 
 def test_an_alert_of_everything_is_in_exactly_one_file() -> None:
