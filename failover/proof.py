@@ -13,7 +13,7 @@ from typing import Literal
 from failover.view import ClusterView
 
 ProofCode = Literal[
-    "epoch_in_force", "successor_active", "successor_logged_in", "nobody_else", "no_stale_login"
+    "epoch_in_force", "successor_active", "successor_logged_in", "nobody_else", "no_newer_login"
 ]
 Verdict = Literal["ok", "violated", "unverified"]
 
@@ -64,10 +64,8 @@ def _proofs(view: ClusterView, links: Sequence[Link] | None, to: str, epoch: int
         f"{', '.join(silent)} cannot be asked; the gateway refuses its orders" if silent else ""
     )
     yield _proof("nobody_else", not others, False, said or "no other engine says that it trades")
-    stale = [f"{one.party} with {one.epoch}" for one in links or () if one.is_open and one.epoch > epoch]
-    yield _proof(
-        "no_stale_login", not stale, links is None, ", ".join(stale) or "no link with another newer epoch"
-    )
+    newer = [f"{one.party} with {one.epoch}" for one in links or () if one.is_open and one.epoch > epoch]
+    yield _proof("no_newer_login", not newer, links is None, ", ".join(newer) or "no link has a newer epoch")
 
 
 def _proof(code: ProofCode, holds: bool, is_unknown: bool, seen: str) -> Proof:
