@@ -28,6 +28,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,7 @@ def _sync_directory(folder: Path) -> None:
         os.close(descriptor)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class History:
     """A record as read: its good lines, what is wrong with it, and where the chain stands."""
 
@@ -270,21 +271,34 @@ class History:
 
     def last_of_host(self, name: str, verb: str) -> dict[str, Any] | None:
         """What the newest run of VERB that has facts about a host says of it."""
-        return next((facts for of, host, facts in self.ends() if (of, host) == (verb, name)), None)
+        return self._newest.get((verb, name))
 
     def applied_plan(self, name: str) -> str | None:
         """The plan hash of the last committed apply of a host from here, unless something came in between.
 
         A revert forgets it, and so does an end of which nobody knows what it left.
         """
+        return self._applied.get(name)
+
+    @cached_property
+    def _newest(self) -> Mapping[tuple[str, str], dict[str, Any]]:
+        """The newest facts by verb and host, from one pass: a look at a fleet asks for each of them."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for verb, host, facts in self.ends():
+            found.setdefault((verb, host), facts)
+        return found
+
+    @cached_property
+    def _applied(self) -> Mapping[str, str | None]:
+        found: dict[str, str | None] = {}
         for verb, host, facts in self.ends():
             result = facts.get("result")
-            if host != name or verb not in ("apply", "revert") or result in LEFT_AS_IT_WAS:
+            if host in found or verb not in ("apply", "revert") or result in LEFT_AS_IT_WAS:
                 continue
-            found = facts.get("plan_hash")
-            is_there = verb == "apply" and result in ("committed", "applied") and isinstance(found, str)
-            return str(found) if is_there else None
-        return None
+            plan = facts.get("plan_hash")
+            is_there = verb == "apply" and result in ("committed", "applied") and isinstance(plan, str)
+            found[host] = str(plan) if is_there else None
+        return found
 
 
 def _is_alive(opened: Mapping[str, Any]) -> bool:

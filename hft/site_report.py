@@ -48,8 +48,10 @@ class Report:
     def unacknowledged(self, standing: Standing) -> str | None:
         """The rolled back transaction nobody has acknowledged yet."""
         txn = standing.rolled_back_txn
+        if txn is None:
+            return None
         known = {x.get("txn") for x in self.history.lines if x.get("event") == "acknowledged"}
-        return txn if txn is not None and txn not in known else None
+        return txn if txn not in known else None
 
     def wanted(self, standing: Standing) -> str | None:
         """The plan it would get now where that was asked for, else the one last applied from here."""
