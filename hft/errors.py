@@ -67,6 +67,7 @@ EXIT_BY_CLASS: dict[str, Exit] = {
     "inventory.errors.IdentityError": Exit.BAD_INPUT,
     "inventory.errors.StateError": Exit.BAD_INPUT,
     "lab.errors.LabUsageError": Exit.BAD_INPUT,
+    "lab.errors.LabBusyError": Exit.LOCKED,
     "lab.errors.LabError": Exit.UNREACHABLE,
     "transport.errors.UnreachableError": Exit.UNREACHABLE,
     "transport.errors.FloodError": Exit.UNREACHABLE,

@@ -24,6 +24,8 @@ from lab.paths import lab_dir, lab_name
 from lab.speed import speed_of
 from lab.state import read_json
 
+TUNED = ("engine", "standby")  # roles whose hosts run engines
+
 
 def state_file() -> Path:
     """Where the lab named by $HFT_LAB keeps its state."""
@@ -75,7 +77,7 @@ def _host(name: str, vm: Any, state: dict[str, Any], canary: list[str]) -> dict[
         "host_class": "lab-vm",
         "role": vm.get("role"),
         "failure_domain": vm.get("failure_domain"),
-        "profile": "engine" if vm.get("role") == "engine" else None,
+        "profile": "engine" if vm.get("role") in TUNED else None,
         "power": "lab",
         "canary": name in canary,
         "identity": {

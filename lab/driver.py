@@ -7,89 +7,38 @@ it. When `up` does not finish (an error, Ctrl-C) it stops what it started itself
 
 from __future__ import annotations
 
-import fcntl
-import random
 import shutil
-import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from lab import identity, process, state
+from lab import identity, process, ssh, state
 from lab.accel import chosen_accel
 from lab.errors import LabError, LabUsageError
 from lab.image import Image, Progress, ensure_image
+from lab.lock import WAIT_S, held
 from lab.machine import BOOT_TIMEOUT_S, Machine
-from lab.paths import lab_dir, private_dir
-from lab.qemu import Wiring
+from lab.paths import checked_name, lab_dir, private_dir
+from lab.ports import free_port, is_free, new_lan
+from lab.record import Record
 from lab.snapshots import NAME as SNAPSHOT_NAME
 from lab.snapshots import VmSnapshot
-from lab.spec import VmSpec
+from lab.spec import VmSpec, checked
 from lab.speed import Speed, measure
-from lab.ssh import Login
 
 RESUME_TIMEOUT_S = 120.0
 _SOCKET_PATH_BYTES_MAX = 107
-_LAN_PORTS = range(20000, 30000)
-# Below the ephemeral range (ip_local_port_range, 32768 to 60999): a VM that is power-cycled frees its port
-# for a moment, and no other program may get it meanwhile.
-_SSH_PORTS = range(10000, 20000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lab:
-    """The lab of a given name, whether or not it is up."""
-
-    name: str
-    directory: Path
+class Lab(Record):
+    """The lab of a given name, whether or not it is up: its record, and what changes it."""
 
     @staticmethod
     def named(name: str) -> Lab:
         """The lab called NAME on this machine."""
         return Lab(name=name, directory=lab_dir(name))
-
-    @property
-    def key(self) -> Path:
-        """The private key that every VM of this lab accepts for root."""
-        return self.directory / "id_ed25519"
-
-    @property
-    def state_file(self) -> Path:
-        """What other packages read."""
-        return self.directory / "state.json"
-
-    # --- looking
-
-    def machines(self) -> tuple[Machine, ...]:
-        """Every VM that was created in this lab and not removed."""
-        if not self.state_file.exists():
-            return ()
-        document = state.read_json(self.state_file)
-        return tuple(self._machine(document, name) for name in document["hosts"])
-
-    def machine(self, name: str) -> Machine:
-        """The VM called NAME."""
-        machines = {machine.name: machine for machine in self.machines()}
-        if name in machines:
-            return machines[name]
-        known = f"it has {', '.join(machines)}" if machines else "it is down: `hft lab up` starts it"
-        raise LabUsageError(f"lab {self.name} has no host {name}; {known}")
-
-    def _machine(self, document: dict[str, Any], name: str) -> Machine:
-        entry = document["hosts"][name]
-        directory = self.directory / name
-        wiring = Wiring(
-            directory=directory,
-            ssh_port=entry["ssh_port"],
-            lan_group=document["lan"]["group"],
-            lan_ports=tuple(document["lan"]["ports"]),
-            uuid=entry["uuid"],
-        )
-        login = Login(port=wiring.ssh_port, key=self.key, known_hosts=directory / "known_hosts")
-        return Machine(spec=state.spec_of(entry["spec"]), wiring=wiring, login=login, accel=entry["accel"])
 
     # --- up and down
 
@@ -105,43 +54,120 @@ class Lab:
         stopped again if it does not finish. RESTORE starts a new lab from a snapshot."""
         image = ensure_image(progress)
         started: list[str] = []
-        with self._held():
-            try:
-                accel = chosen_accel(image, progress)
-                kept = (
-                    VmSnapshot.of(image, specs, accel) if restore and not self.state_file.exists() else None
-                )
-                if kept is not None and kept.exists:
-                    self._restore(kept, image, progress, started)
-                else:
-                    machines = self._created(specs, image, accel, progress)
-                    self._boot(machines, progress, started, boot_timeout_s)
-                    if kept is not None:
-                        self._keep(kept, specs, progress)
-                self._record()
-                self._measured(progress)
-            except BaseException:
-                for name in started:
-                    self.machine(name).crash()
-                raise
+        with self._held(f"up of {_names(specs)}", progress), self._stopping(started):
+            accel = chosen_accel(image, progress)
+            kept = VmSnapshot.of(image, specs, accel) if restore and not self.state_file.exists() else None
+            if kept is not None and kept.exists:
+                self._restore(kept, image, progress, started)
+            else:
+                machines = self._created(specs, image, accel, progress)
+                self._boot(machines, progress, started, boot_timeout_s)
+                if kept is not None:
+                    self._keep(kept, specs, progress)
+            self.keep_pids()
+            self._measured(progress)
         return tuple(self.machine(spec.name) for spec in specs)
+
+    def add(
+        self,
+        spec: VmSpec,
+        progress: Progress,
+        *,
+        owner: str = "",
+        wait: bool = True,
+        boot_timeout_s: float = BOOT_TIMEOUT_S,
+    ) -> Machine:
+        """Have one host of any shape, and start it; WAIT for SSH, too.
+
+        One that is there already is adopted as it is, disk and identity kept, when it has this spec and this
+        OWNER (who made it; '' is a person); LabUsageError when it is another's, or another machine.
+        """
+        image = ensure_image(progress)
+        started: list[str] = []
+        with self._held(f"add {spec.name}", progress), self._stopping(started):
+            self._refuse_other(checked(spec), owner)
+            accel = chosen_accel(image, progress)
+            (machine,) = self._created([spec], image, accel, progress, owner)
+            if wait:
+                self._boot([machine], progress, started, boot_timeout_s)
+            elif not machine.is_running():
+                started.append(spec.name)
+                self._start(machine, progress)
+            self.keep_pids()
+            if wait:
+                self._measured(progress)
+        return self.machine(spec.name)
+
+    def _refuse_other(self, spec: VmSpec, owner: str) -> None:
+        name, place = spec.name, f"in lab {self.name}"
+        hint = f"hint: another name, or hft lab remove {name}"
+        there = {known: state.spec_of(entry["spec"]) for known, entry in self.entries().items()}
+        for known, other in there.items():
+            if known != name and other.number == spec.number:
+                raise LabUsageError(f"{name}: number {spec.number} is that of {known} {place}")
+        if name not in there:
+            return
+        whose = self.entries()[name].get("owner", "")
+        if whose != owner:
+            raise LabUsageError(f"{name}: is there {place}, made by {whose or 'hand'}; {hint}")
+        if there[name] != spec:
+            was, now = there[name].shape, spec.shape
+            raise LabUsageError(f"{name}: is there {place} as another machine ({was}, not {now}); {hint}")
+
+    def reshape(self, spec: VmSpec, progress: Progress) -> None:
+        """Give a host that is there another shape, from its next power-on; disk and identity stay.
+
+        LabUsageError where that would be another machine: its kernel and its number are on its disk.
+        """
+        with self._held(f"reshape {spec.name}", progress):
+            before = self.machine(checked(spec).name).spec
+            if (before.kernel, before.number) != (spec.kernel, spec.number):
+                raise LabUsageError(
+                    f"{spec.name}: its disk is that of number {before.number} with the {before.kernel} "
+                    f"kernel; hint: hft lab remove {spec.name}, then add it"
+                )
+            document = state.read_json(self.state_file)
+            document["hosts"][spec.name] |= state.of_spec(spec)
+            self.write(document)
+
+    def remove(self, name: str, progress: Progress, *, uuid: str | None = None) -> bool:
+        """Stop a host and remove all that is its own; False when it is not there, or is not the one of UUID.
+
+        With its last host the lab goes, too.
+        """
+        directory = self.directory / checked_name(name)
+        if not self.directory.exists():
+            return False
+        with self._held(f"remove {name}", progress):
+            hosts = dict(self.entries())
+            if uuid is not None and hosts.get(name, {}).get("uuid") != uuid:
+                return False
+            was_there = name in hosts or directory.exists()
+            process.kill(directory / "qemu.pid")
+            hosts.pop(name, None)
+            if not hosts:
+                shutil.rmtree(self.directory)
+                return was_there
+            self.write({**state.read_json(self.state_file), "hosts": hosts})
+            shutil.rmtree(directory, ignore_errors=True)
+        return was_there
 
     def measured(self, progress: Progress) -> Speed | None:
         """Measure how fast this lab is now and record it in its state; None when no VM is running.
 
         The lab is held meanwhile: an `up` or `down` beside it would be overwritten, or measured half way.
         """
-        with self._held():
+        with self._held("speed", progress):
             return self._measured(progress)
 
     def _measured(self, progress: Progress) -> Speed | None:
-        running = [machine for machine in self.machines() if machine.is_running()]
+        running = [machine for machine in self.machines() if machine.is_running() and _answers(machine)]
         if not running:
             return None
         document = state.read_json(self.state_file)
         boots_s = [entry["boot_s"] for entry in document["hosts"].values() if entry.get("boot_s")]
         speed = measure(running, boots_s)
-        self._write({**document, "speed": speed.to_state()})
+        self.write({**document, "speed": speed.to_state()})
         progress(f"speed: {speed.sentence()}")
         return speed
 
@@ -157,13 +183,8 @@ class Lab:
         for machine in machines:  # they boot in parallel, whatever the order of waiting
             self.machine(machine.name).wait_for_ssh(timeout_s=timeout_s)
             if machine.name in started:
-                self._keep_boot_time(machine.name, time.monotonic() - began_s)
+                self.keep_boot_time(machine.name, time.monotonic() - began_s)
             progress(f"{machine.name}: up")
-
-    def _keep_boot_time(self, name: str, seconds: float) -> None:
-        document = state.read_json(self.state_file)
-        document["hosts"][name]["boot_s"] = round(seconds, 1)
-        self._write(document)
 
     def _keep(self, kept: VmSnapshot, specs: Sequence[VmSpec], progress: Progress) -> None:
         """Save the VMs, copy what was saved to the cache, and resume them."""
@@ -178,9 +199,9 @@ class Lab:
     def _restore(self, kept: VmSnapshot, image: Image, progress: Progress, started: list[str]) -> None:
         """Create this lab from KEPT and resume its VMs where they were saved."""
         hosts = kept.adopt(self.directory)
-        self._write({"lan": new_lan(), "image": image.digest, "hosts": hosts})
+        self.write({"lan": new_lan(), "image": image.digest, "hosts": hosts})
         for name in hosts:
-            self._move(name, free_port())
+            self.move(name, free_port())
             started.append(name)
             self._resume(self.machine(name), progress)
 
@@ -200,7 +221,7 @@ class Lab:
             if is_free(machine.wiring.ssh_port):
                 raise
             progress(f"{machine.name}: port {machine.wiring.ssh_port} is taken, trying another")
-            self._move(machine.name, free_port())
+            self.move(machine.name, free_port())
             self.machine(machine.name).start(snapshot=snapshot)
 
     def down(self, progress: Progress) -> int:
@@ -208,7 +229,7 @@ class Lab:
         readable state."""
         if not self.directory.exists():
             return 0
-        with self._held():
+        with self._held("down", progress):
             killed = 0
             for pid_file in sorted(self.directory.glob("*/qemu.pid")):
                 if process.kill(pid_file):
@@ -217,36 +238,39 @@ class Lab:
             shutil.rmtree(self.directory)
         return killed
 
+    def _held(self, what: str, progress: Progress) -> AbstractContextManager[None]:
+        """This lab locked against every other change of it (lab/lock.py)."""
+        return held(self.directory, what, progress, wait_s=WAIT_S)
+
     @contextmanager
-    def _held(self) -> Iterator[None]:
-        """Lock this lab against a second `up` or `down`; the kernel frees it when the process ends."""
-        private_dir(self.directory)
-        with (self.directory / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise LabError(
-                    f"lab {self.name} is being changed by another `hft lab up` or `down`"
-                ) from None
+    def _stopping(self, started: Sequence[str]) -> Iterator[None]:
+        """What was STARTED is stopped again when the body does not end well."""
+        try:
             yield
+        except BaseException:
+            for name in started:
+                self.machine(name).crash()
+            raise
 
     # --- creating
 
     def _created(
-        self, specs: Sequence[VmSpec], image: Image, accel: str, progress: Progress
+        self, specs: Sequence[VmSpec], image: Image, accel: str, progress: Progress, owner: str = ""
     ) -> tuple[Machine, ...]:
         """The machines of SPECS; new ones get a disk and an identity."""
         if not self.state_file.exists():
+            for half in self.directory.glob(f"{self.key.name}*"):  # left by one that was killed just here
+                half.unlink()
             identity.new_key(self.key, f"lab-{self.name}")
-            self._write({"lan": new_lan(), "image": image.digest, "hosts": {}})
+            self.write({"lan": new_lan(), "image": image.digest, "hosts": {}})
         known = {machine.name for machine in self.machines()}
         for spec in specs:
             if spec.name not in known:
                 progress(f"{spec.name}: creating its disk")
-                self._create(spec, image, accel)
+                self._create(spec, image, accel, owner)
         return tuple(self.machine(spec.name) for spec in specs)
 
-    def _create(self, spec: VmSpec, image: Image, accel: str) -> None:
+    def _create(self, spec: VmSpec, image: Image, accel: str, owner: str) -> None:
         directory = self.directory / spec.name
         if len(str(directory / "qmp.sock").encode()) > _SOCKET_PATH_BYTES_MAX:
             raise LabUsageError(
@@ -254,58 +278,24 @@ class Lab:
             )
         if directory.exists():  # left by an `up` that was killed while creating it
             shutil.rmtree(directory)
-        private_dir(directory)
+        (private_dir(directory) / "owner").write_text(owner)
         who = identity.new_identity(spec.name)
         authorized = self.key.with_name("id_ed25519.pub").read_text().strip()
         files = identity.guest_files(spec, who, authorized)
         identity.make_disk(image, spec.kernel, directory / "disk.qcow2", files)
-        entry = state.host_entry(spec, who, directory=directory, ssh_port=free_port(), accel=accel)
+        entry = state.host_entry(
+            spec, who, directory=directory, ssh_port=free_port(), accel=accel, owner=owner
+        )
         document = state.read_json(self.state_file)
         document["hosts"][spec.name] = entry
-        self._write(document)
-        self._move(spec.name, entry["ssh_port"])
-
-    def _move(self, name: str, port: int) -> None:
-        """Give host NAME the SSH port PORT, in the state file and in its known_hosts."""
-        document = state.read_json(self.state_file)
-        entry = document["hosts"][name]
-        entry["ssh_port"] = port
-        (self.directory / name / "known_hosts").write_text(f"[127.0.0.1]:{port} {entry['host_key']}\n")
-        self._write(document)
-
-    def _record(self) -> None:
-        """Record the present pids."""
-        document = state.read_json(self.state_file)
-        for machine in self.machines():
-            document["hosts"][machine.name]["pid"] = machine.pid()
-        self._write(document)
-
-    def _write(self, document: dict[str, Any]) -> None:
-        fixed = {"schema": state.SCHEMA, "name": self.name, "ssh_key": str(self.key)}
-        state.write_json(self.state_file, {**fixed, **document})
+        self.write(document)
+        self.move(spec.name, entry["ssh_port"])
 
 
-def is_free(port: int) -> bool:
-    """Whether nobody listens on a loopback port."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as QEMU does: TIME_WAIT is free
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+def _names(specs: Sequence[VmSpec]) -> str:
+    return ", ".join(spec.name for spec in specs)
 
 
-def free_port() -> int:
-    """A loopback port that is free now; QEMU binds it a moment later, so the caller allows for one miss."""
-    for port in random.sample(_SSH_PORTS, k=len(_SSH_PORTS)):
-        if is_free(port):
-            return port
-    raise LabError(f"no free loopback port from {_SSH_PORTS.start} to {_SSH_PORTS.stop - 1}")
-
-
-def new_lan() -> dict[str, Any]:
-    """A multicast group and two ports that no other lab is likely to share (one in four billion)."""
-    draw = random.SystemRandom()
-    group = f"239.{draw.randrange(192, 256)}.{draw.randrange(256)}.{draw.randrange(1, 255)}"
-    return {"group": group, "ports": draw.sample(_LAN_PORTS, 2)}
+def _answers(machine: Machine) -> bool:
+    """Whether its SSH server is there: one that is booting is not measured, nor waited for."""
+    return ssh.banner_is_there(machine.login.port, timeout_s=5.0)

@@ -7,3 +7,7 @@ class LabError(Exception):
 
 class LabUsageError(LabError):
     """The request itself is wrong: an unknown host, an invalid name, a lab that does not exist."""
+
+
+class LabBusyError(LabError):
+    """Another command was changing the lab all the while; names its process."""

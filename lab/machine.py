@@ -10,6 +10,7 @@ assert engine.succeed(["uname", "-v"]).startswith("#1 SMP PREEMPT_RT")
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -59,7 +60,11 @@ class Machine:
         if shutil.which(argv[0]) is None:
             raise LabError(f"{argv[0]} is not installed: `make setup` installs what the lab needs")
         process.forget_start(self.wiring.pid_file)
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False)
+        # A VM outlives the command that starts it: it carries none of its variables, nor a secret in one.
+        env = {"PATH": os.environ.get("PATH", os.defpath)}
+        done = subprocess.run(
+            argv, env=env, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False
+        )
         if done.returncode != 0:
             raise LabError(f"{self.name}: QEMU did not start: {done.stderr.strip()[-500:]}")
         process.keep_start(self.wiring.pid_file)

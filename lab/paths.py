@@ -25,7 +25,7 @@ def checked_name(name: str) -> str:
     """NAME if it is a valid name of a lab or a host, else a refusal."""
     if not _NAME.fullmatch(name):
         raise LabUsageError(
-            f"lab name {name!r}: use 1 to 32 of a-z, 0-9 and '-', starting with a letter or digit"
+            f"name {name!r}: use 1 to 32 of a-z, 0-9 and '-', starting with a letter or digit"
         )
     return name
 

@@ -2,7 +2,7 @@
 
 What each part is for:
 - q35, TCG with one thread per CPU, a CPU with SSE4.2: a machine that DPDK accepts.
-- every CPU its own socket: the kernel's scheduler rejects a NUMA node boundary inside a socket.
+- every core its own socket: the kernel's scheduler rejects a NUMA node boundary inside a socket.
 - pxb-pcie with numa_node: a root bus that belongs to a node, so /sys/class/net/*/device/numa_node is real.
 - e1000e on multicast sockets bound to 127.0.0.1: an Ethernet segment per lab and LAN, not visible to other
   machines.
@@ -100,8 +100,9 @@ def _machine(spec: VmSpec, accel: str) -> list[str]:
 
 
 def _numa(spec: VmSpec) -> list[str]:
-    count = spec.cpu_count
-    argv = ["-smp", f"{count},sockets={count},cores=1,threads=1", "-m", f"{spec.memory_mib}M"]
+    count, threads = spec.cpu_count, spec.threads_per_core
+    argv = ["-smp", f"{count},sockets={count // threads},cores=1,threads={threads}"]
+    argv += ["-m", f"{spec.memory_mib}M"]
     for number, node in enumerate(spec.nodes):
         argv += ["-object", f"memory-backend-ram,id=mem{number},size={node.memory_mib}M"]
         cpus = "".join(f",cpus={cpu}" for cpu in node.cpus)

@@ -43,7 +43,9 @@ def read_json(path: Path) -> dict[str, Any]:
     return document
 
 
-def host_entry(spec: VmSpec, who: Identity, *, directory: Path, ssh_port: int, accel: str) -> dict[str, Any]:
+def host_entry(  # noqa: PLR0913  # each by name
+    spec: VmSpec, who: Identity, *, directory: Path, ssh_port: int, accel: str, owner: str
+) -> dict[str, Any]:
     """A new VM's entry in the state file: what stays fixed for the life of the lab."""
     return {
         "address": "127.0.0.1",
@@ -53,12 +55,20 @@ def host_entry(spec: VmSpec, who: Identity, *, directory: Path, ssh_port: int, a
         "machine_id": who.machine_id,
         "uuid": who.uuid,
         "macs": [spec.mac(link) for link in Link],
-        "kernel": str(spec.kernel),
-        "role": str(spec.role),
-        "failure_domain": spec.failure_domain,
         "pid": None,
         "console": str(directory / "console.log"),
         "accel": accel,
+        "owner": owner,
+        **of_spec(spec),
+    }
+
+
+def of_spec(spec: VmSpec) -> dict[str, Any]:
+    """What of an entry is the host's spec."""
+    return {
+        "kernel": str(spec.kernel),
+        "role": str(spec.role),
+        "failure_domain": spec.failure_domain,
         "spec": asdict(spec),
     }
 

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+from typing_extensions import override
 
 from hft import options
 from inventory.pace import deadlines_of
 from lab.driver import Lab
 from lab.errors import LabError, LabUsageError
-from lab.image import ensure_image
+from lab.image import Kernel, ensure_image
 from lab.machine import Machine
 from lab.paths import lab_name
-from lab.spec import Link, specs_of
+from lab.spec import ADDED_NUMBERS, HostRole, Link, Node, VmSpec, nodes_of
 from transport.show import tell, tell_document
 
 FOLLOW_INTERVAL_S = 0.3
@@ -54,6 +55,7 @@ def lab() -> None:
     Examples:
       hft lab up                     # all three hosts
       HFT_LAB=mine hft lab up engine-1
+      hft lab add standby            # one more, of any shape
       hft lab ssh engine-1 uname -v
       hft lab down
     """
@@ -65,7 +67,7 @@ def lab() -> None:
     "--restore", is_flag=True, help="Restore freshly booted hosts from the cache instead of booting."
 )
 def up(hosts: tuple[str, ...], restore: bool) -> None:
-    """Start hosts (default: the whole site) and wait until each answers over SSH.
+    """Start hosts (default: the whole site and what was added) and wait until each answers over SSH.
 
     With --restore a new lab starts within seconds from a snapshot of hosts that have just booted; the first
     time they boot once and the snapshot is taken.
@@ -75,8 +77,98 @@ def up(hosts: tuple[str, ...], restore: bool) -> None:
       hft lab up
       hft lab up engine-1 engine-2 --restore
     """
-    machines = _lab().up(specs_of(hosts), _Progress(), restore=restore)
+    machines = _lab().up(_lab().specs(hosts), _Progress(), restore=restore)
     tell(f"lab {lab_name()} is up: {', '.join(machine.name for machine in machines)}")
+
+
+class _Shape(click.ParamType):
+    """`CPUS:MIB`, one NUMA node."""
+
+    name = "CPUS:MIB"
+
+    @override
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        cpus, mark, memory = str(value).partition(":")
+        if not (mark and cpus.isdecimal() and memory.isdecimal() and len(value) < 20):
+            self.fail(f"{value!r} is no NUMA node; write CPUS:MIB, such as 2:512", param, ctx)
+        return int(cpus), int(memory)
+
+
+@lab.command()
+@click.argument("host")
+@click.option(
+    "--node",
+    "shapes",
+    type=_Shape(),
+    multiple=True,
+    default=("1:512", "3:1024"),
+    help="A NUMA node; again for the next one (default: 1:512 and 3:1024, as an engine host).",
+)
+@click.option("--threads", type=int, default=1, show_default=True, help="Threads of each core.")
+@click.option("--nic-node", type=int, help="NUMA node of its trading NICs (default: the last one).")
+@click.option(
+    "--kernel",
+    type=click.Choice([str(one) for one in Kernel]),
+    default=str(Kernel.GENERIC),
+    show_default=True,
+)
+@click.option(
+    "--role",
+    type=click.Choice([str(one) for one in HostRole]),
+    default=str(HostRole.STANDBY),
+    show_default=True,
+)
+@click.option("--failure-domain", default="rack-s", show_default=True, metavar="NAME")
+@click.option(
+    "--number",
+    type=int,
+    help=f"Last byte of its addresses (default: the first free one from {ADDED_NUMBERS.start}).",
+)
+@click.option("--no-wait", is_flag=True, help="Return when its power is on.")
+def add(host: str, shapes: tuple[tuple[int, int], ...], no_wait: bool, **given: Any) -> None:
+    """Have one host more, of any shape; a lab that is not up begins with it.
+
+    One that is there with this very shape is adopted: its disk and its identity stay, and it is started
+    where it is off. Another machine of that name is refused.
+
+    \b
+    Examples:
+      hft lab add standby
+      hft lab add standby --node 2:512 --node 2:1024 --threads 2 --kernel rt
+    """
+    spec = _spec(host, nodes_of(shapes), **given)
+    machine = _lab().add(spec, _Progress(), wait=not no_wait)
+    tell(f"{host}: {'power is on' if no_wait else 'up'}, {machine.spec.shape}")
+
+
+def _spec(host: str, nodes: tuple[Node, ...], **given: Any) -> VmSpec:
+    there = {name: entry["spec"]["number"] for name, entry in _lab().entries().items()}
+    free = (number for number in ADDED_NUMBERS if number not in there.values())
+    return VmSpec(
+        name=host,
+        number=given["number"] or there.get(host) or next(free, 0),
+        kernel=Kernel(given["kernel"]),
+        role=HostRole(given["role"]),
+        failure_domain=given["failure_domain"],
+        nodes=nodes,
+        nic_node=len(nodes) - 1 if given["nic_node"] is None else given["nic_node"],
+        threads_per_core=given["threads"],
+    )
+
+
+@lab.command()
+@click.argument("host")
+def remove(host: str) -> None:
+    """Stop HOST and remove what is its own: disk, identity, console. With its last host the lab goes, too.
+
+    \b
+    Examples:
+      hft lab remove standby
+    """
+    was_there = _lab().remove(host, _Progress())
+    tell(f"{host}: removed" if was_there else f"{host}: was not in lab {lab_name()}")
 
 
 @lab.command()
@@ -113,7 +205,11 @@ def status(as_json: bool) -> None:
       hft lab status
       hft lab status --json | jq '.hosts["engine-1"].boots'
     """
-    standing = {machine.name: _standing(machine) for machine in _lab().machines()}
+    entries = _lab().entries()
+    standing = {
+        machine.name: {**_standing(machine), "owner": entries[machine.name].get("owner", "")}
+        for machine in _lab().machines()
+    }
     if as_json:
         tell_document({"schema": 1, "name": lab_name(), "hosts": standing})
         return
@@ -124,6 +220,7 @@ def status(as_json: bool) -> None:
         tell(
             f"{name}: {power}, {seen['kernel']} kernel, ssh port {seen['ssh_port']}, "
             f"{seen['boots']} boots, resets by {', '.join(seen['resets']) or 'nobody'}"
+            f"{', made by ' + seen['owner'] if seen['owner'] else ''}"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -18,9 +17,10 @@ import pytest
 from hft.cli import run_guarded
 from lab import process, state
 from lab.accel import chosen_accel
-from lab.driver import Lab, free_port, new_lan
+from lab.driver import Lab
 from lab.errors import LabError, LabUsageError
 from lab.image import Image, image_digest
+from lab.ports import free_port, new_lan
 from lab.retry import wait_until
 from tests.support.checkout import ROOT
 
@@ -135,14 +135,6 @@ def test_a_vm_is_known_with_its_start_and_without_and_whatever_the_time_of_day(
     assert process.kill(pid_file)
     assert bystander.wait(timeout=10) == -signal.SIGKILL
     assert not process.kill(pid_file)
-
-
-def test_two_changes_of_one_lab_at_once_are_refused(lab: Lab) -> None:
-    lab.directory.mkdir()
-    with (lab.directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(LabError, match="being changed by another"):
-            lab.down(print)
 
 
 def test_state_is_private_and_replaced_whole(tmp_path: Path) -> None:

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lab.disk import PARTITION_OFFSET_BYTES
 from lab.errors import LabError
 from lab.identity import GuestFile, changed_blocks, guest_files, make_disk, new_identity
 from lab.image import Image, Kernel
 from lab.spec import SITE
 from tests.support import needs
-
-OFFSET = str(PARTITION_OFFSET_BYTES)
+from tests.support.small_lab import OFFSET, small_disk
 
 pytestmark = needs.programs("mke2fs", "e2fsck", "e2image", "debugfs", "qemu-img", "qemu-io")
 
@@ -25,14 +23,7 @@ def image(tmp_path: Path) -> Image:
     for name in ("etc", "root"):
         (tree / name).mkdir(parents=True)
     found = Image(digest="d", directory=tmp_path)
-    raw = found.disk(Kernel.RT)
-    subprocess.run(
-        ["mke2fs", "-q", "-t", "ext4", "-E", f"offset={OFFSET}", "-d", str(tree), str(raw), "16M"], check=True
-    )
-    metadata = str(found.metadata(Kernel.RT))
-    subprocess.run(
-        ["e2image", "-r", "-o", OFFSET, "-O", OFFSET, str(raw), metadata], check=True, capture_output=True
-    )
+    small_disk(found, Kernel.RT, tree)
     return found
 
 

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab import process
-from lab.driver import free_port, new_lan
 from lab.errors import LabUsageError
+from lab.image import Kernel
 from lab.machine import Machine
 from lab.paths import checked_name, lab_dir
+from lab.ports import free_port, new_lan
 from lab.qemu import Wiring, command_line
-from lab.spec import SITE, Link, VmSpec, specs_of
+from lab.spec import SITE, HostRole, Link, Node, VmSpec, checked, nodes_of, specs_of
 from lab.ssh import Login
 from lab.state import spec_of
 from tests.support import needs
+from tests.support.small_lab import stand_in_for_qemu
 
 UUID = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
 WIRING = Wiring(directory=Path("/l/x"), ssh_port=40000, lan_group="239.200.1.2", lan_ports=(1, 2), uuid="u")
+
+
+STANDBY = VmSpec(
+    name="standby",
+    number=21,
+    kernel=Kernel.GENERIC,
+    role=HostRole.STANDBY,
+    failure_domain="rack-s",
+    nodes=nodes_of([(2, 512), (4, 1024)]),
+    nic_node=1,
+    threads_per_core=2,
+)
 
 
 def line(name: str) -> str:
@@ -37,6 +52,45 @@ def test_an_engine_has_two_nodes_and_its_trading_nics_on_the_second() -> None:
     assert text.count("bus=node-bus") == 2
 
 
+def test_sibling_threads_are_of_one_core_and_a_core_is_of_one_node() -> None:
+    text = " ".join(command_line(STANDBY, WIRING, accel="tcg", start=1))
+    assert "-smp 6,sockets=3,cores=1,threads=2 -m 1536M" in text
+    assert "nodeid=1,memdev=mem1,cpus=2,cpus=3,cpus=4,cpus=5 " in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"name": "Stand by"}, "name 'Stand by'"),
+        ({"name": "ops"}, "is a host of the fixed site; hint: hft lab up ops"),
+        ({"failure_domain": "a/b"}, "name 'a/b'"),
+        ({"number": 12}, "number 12 is that of engine-2"),
+        ({"number": 0}, "number 0: use 1 to 254"),
+        ({"number": 255}, "number 255: use 1 to 254"),
+        ({"nodes": ()}, "0 NUMA nodes"),
+        ({"nodes": nodes_of([(1, 512)] * 9), "threads_per_core": 1}, "9 NUMA nodes"),
+        ({"nodes": nodes_of([(66, 512)])}, "with 66 CPUs"),
+        ({"threads_per_core": 3}, "3 threads per core: use one of 1, 2, 4"),
+        ({"nodes": nodes_of([(2, 512), (3, 512)])}, "NUMA node 1 has 3 CPUs, which is not a number of whole"),
+        ({"nodes": nodes_of([(2, 512), (0, 512)])}, "NUMA node 1 has 0 CPUs"),
+        ({"nodes": nodes_of([(2, 512), (2, 64)])}, "NUMA node 1 has 64 MiB"),
+        ({"nic_node": 2}, "its NICs are on NUMA node 2, and it has 2"),
+        ({"nic_node": -1}, "its NICs are on NUMA node -1"),
+    ],
+)
+def test_a_host_that_no_vm_can_be_is_refused(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(LabUsageError, match=re.escape(said)):
+        checked(replace(STANDBY, **changed))
+
+
+def test_a_host_that_a_vm_can_be_is_taken_as_it_is() -> None:
+    assert checked(STANDBY) is STANDBY
+    assert nodes_of([(2, 512), (1, 256)]) == (
+        Node(cpus=(0, 1), memory_mib=512),
+        Node(cpus=(2,), memory_mib=256),
+    )
+
+
 def test_nothing_is_reachable_from_outside_the_machine() -> None:
     for name in SITE:
         text = line(name)
@@ -48,7 +102,7 @@ def test_nothing_is_reachable_from_outside_the_machine() -> None:
 @needs.programs("qemu-img", "qemu-system-x86_64")
 @pytest.mark.parametrize(
     "spec",
-    [*SITE.values(), replace(SITE["engine-1"], iommu=True)],
+    [*SITE.values(), replace(SITE["engine-1"], iommu=True), STANDBY],
     ids=lambda spec: f"{spec.name} iommu={spec.iommu}",
 )
 def test_qemu_accepts_every_command_line(spec: VmSpec, tmp_path: Path) -> None:
@@ -68,22 +122,8 @@ def test_qemu_accepts_every_command_line(spec: VmSpec, tmp_path: Path) -> None:
         process.kill(wiring.pid_file)
 
 
-# In place of QEMU: goes to the background, keeps its words on its command line, writes its pid file. What is
-# kept of an earlier start must be gone by then, or an `up` that is killed now would leave a VM nobody knows.
-STAND_IN = """\
-#!/bin/sh
-for word; do [ "$last" = -pidfile ] && pid_file=$word; last=$word; done
-[ ! -e "${pid_file%.pid}.started" ] || { echo "a start is still kept" >&2; exit 1; }
-sh -c 'while :; do sleep 1; done' sh "$@" >/dev/null 2>&1 &
-echo $! >"$pid_file"
-"""
-
-
 def test_each_start_of_a_vm_keeps_its_own_start_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "qemu-system-x86_64"
-    program.write_text(STAND_IN)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    stand_in_for_qemu(tmp_path, monkeypatch)
     wiring = replace(WIRING, directory=tmp_path)
     login = Login(port=1, key=tmp_path, known_hosts=tmp_path)
     machine = Machine(spec=SITE["ops"], wiring=wiring, login=login, accel="tcg")
@@ -112,7 +152,7 @@ def test_a_watchdog_really_resets() -> None:
 
 
 def test_a_spec_survives_the_state_file() -> None:
-    for spec in SITE.values():
+    for spec in (*SITE.values(), STANDBY):
         assert spec_of(json.loads(json.dumps(asdict(spec)))) == spec
 
 

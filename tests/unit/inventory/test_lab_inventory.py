@@ -74,5 +74,5 @@ def test_state_without_a_key_names_the_host_and_the_key(state: Path, key: str) -
 @pytest.mark.parametrize("name", ["../up", "a b", "-x", "a\nb"])
 def test_lab_name_cannot_leave_its_directory(state: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("HFT_LAB", name)
-    with pytest.raises(InventoryError, match="HFT_LAB: lab name"):
+    with pytest.raises(InventoryError, match="HFT_LAB: name"):
         load_site()
