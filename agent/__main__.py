@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "collect": ("agent.verbs.collect", "collect"),
     "gate": ("agent.verbs.gate", "gate"),
     "remove": ("agent.verbs.remove", "remove"),
+    "awake": ("agent.verbs.awake", "awake"),
     "irqs": ("agent.verbs.irqs", "irqs"),
     "selftest": ("agent.verbs.selftest", "selftest"),
     "version": ("agent.verbs.status", "version"),

@@ -17,7 +17,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tuning.sysctl_table import SYSCTL_NAMES, sysctl_path
-from tuning.units import CLOCK_DAEMONS, DISTURBING_UNITS, IRQBALANCE, KNOWN_SLICES, UNIT_DIR, cgroup_of
+from tuning.units import (
+    AWAKE_UNIT,
+    CLOCK_DAEMONS,
+    DISTURBING_UNITS,
+    IRQBALANCE,
+    KNOWN_SLICES,
+    SWAP,
+    UNIT_DIR,
+    cgroup_of,
+)
 
 OWN_SLICES = tuple(name for name in KNOWN_SLICES if name.startswith("hft-"))
 SLOT = "[a-z0-9]{1,16}"
@@ -95,6 +104,8 @@ class UnitRule:
 
 UNITS: tuple[UnitRule, ...] = (
     *(UnitRule(unit=re.escape(name), verbs=OFF) for name in (IRQBALANCE, *DISTURBING_UNITS)),
+    UnitRule(unit=re.escape(AWAKE_UNIT), verbs=frozenset({("enabled", True), ("disabled", False)})),
+    UnitRule(unit=re.escape(SWAP), verbs=frozenset({("masked", None)})),
     UnitRule(
         unit=rf"hft-standin@{NUMBER}\.service",
         verbs=frozenset({("enabled", True), ("enabled", None), ("disabled", False)}),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tuning.cpuset import CpuSet
+from tuning.kernel_threads import Threads
 
 SCHEMA = 1
 
@@ -63,6 +64,20 @@ class KthreadsStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrioritiesStep:
+    """Kernel threads of one kind (of `irq` those of one network device) to SCHED_FIFO at this priority.
+
+    `was` (inverse only): each thread that is named back to its old policy and priority.
+    """
+
+    threads: Threads
+    priority: int
+    why: str
+    device: str | None = None
+    was: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnitStep:
     """A unit's enablement and whether it runs; `links` (inverse only) are its exact links, path to target."""
 
@@ -73,12 +88,13 @@ class UnitStep:
     links: Mapping[str, str] | None = None
 
 
-Step = FileStep | ValueStep | IrqsStep | KthreadsStep | UnitStep
+Step = FileStep | ValueStep | IrqsStep | KthreadsStep | PrioritiesStep | UnitStep
 KIND_BY_TYPE: dict[type[Step], str] = {
     FileStep: "file",
     ValueStep: "value",
     IrqsStep: "irqs",
     KthreadsStep: "kthreads",
+    PrioritiesStep: "priorities",
     UnitStep: "unit",
 }
 
@@ -133,5 +149,7 @@ def target_of(step: Step) -> str:
             return f"/proc/irq of {device}" if device else "/proc/irq"
         case KthreadsStep():
             return "kernel threads"
+        case PrioritiesStep(device=device):
+            return f"priority of {step.threads}" + (f" threads of {device}" if device else "")
         case UnitStep():
             return step.unit

@@ -16,7 +16,6 @@ ProtectKernelModules=yes
 ProtectClock=yes
 ProtectHostname=yes
 RestrictNamespaces=yes
-RestrictRealtime=yes
 RestrictSUIDSGID=yes
 LockPersonality=yes
 MemoryDenyWriteExecute=yes
@@ -24,6 +23,8 @@ SystemCallArchitectures=native
 SystemCallFilter=@system-service
 UMask=0077
 """
+# Who never gives a thread real-time priority; the others give it to kernel threads, as planned or as it was.
+ORDINARY = "RestrictRealtime=yes\n"
 # Files of any owner come back with that owner and mode; systemd takes orders only from who has CAP_SYS_ADMIN,
 # and ext4 its checkpoint; CAP_SYS_NICE places kernel threads. Paths that may be absent begin with `-`.
 UNDO = f"""\
@@ -48,16 +49,30 @@ RestrictAddressFamilies=AF_NETLINK
 IPAddressDeny=any
 CapabilityBoundingSet=CAP_SYS_NICE
 """
+# One device, one number, and then it sleeps.
+AWAKE = f"""\
+{COMMON}{ORDINARY}ProtectKernelLogs=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+ProtectSystem=strict
+PrivateTmp=yes
+DevicePolicy=closed
+DeviceAllow=/dev/cpu_dma_latency rw
+PrivateNetwork=yes
+RestrictAddressFamilies=none
+IPAddressDeny=any
+CapabilityBoundingSet=
+"""
 # The trial's judge also pins a busy loop to each isolated CPU, stops the hardware watchdog, keeps the boot's
 # log, and writes below /run and to GRUB's block; logind restarts the host for who has CAP_SYS_BOOT.
 TRIAL = f"""\
-{COMMON}RestrictAddressFamilies=AF_UNIX
+{COMMON}{ORDINARY}RestrictAddressFamilies=AF_UNIX
 IPAddressDeny=any
 CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_SYS_ADMIN CAP_SYS_BOOT CAP_SYS_NICE
 """
 # It only reads: pages of engines and files below /proc and /sys of any owner, and counters of ports by ioctl.
 COLLECTOR = f"""\
-{COMMON}ProtectKernelLogs=yes
+{COMMON}{ORDINARY}ProtectKernelLogs=yes
 ProtectKernelTunables=yes
 ProtectControlGroups=yes
 PrivateTmp=yes

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from agent import border
 from agent.document import (
@@ -27,6 +27,7 @@ from agent.document import (
     FileStep,
     IrqsStep,
     KthreadsStep,
+    PrioritiesStep,
     Step,
     UnitStep,
     ValueStep,
@@ -37,6 +38,7 @@ from agent.paths import NOT_TEXT, PLAN_FILE, STATE_FILE
 from tuning import strict_json
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
+from tuning.kernel_threads import FIFO_PRIORITY_MAX, Threads
 
 DOCUMENT_BYTES_MAX = 4 << 20
 STEPS_MAX = 2000
@@ -198,6 +200,8 @@ def parse_step(raw: object, where: str, inverse: bool) -> Step:
         case "kthreads":
             threads = reader.mapping("threads") if inverse else None
             step = KthreadsStep(cpus=reader.cpus("cpus"), why=why, threads=threads)
+        case "priorities":
+            step = parse_priorities(reader, why, inverse)
         case "unit":
             step = parse_unit(reader, why, inverse)
         case _:
@@ -270,6 +274,19 @@ def parse_value(reader: Reader, why: str, inverse: bool) -> ValueStep:
     if not (inverse or any(border.rules_of_value(path))):
         raise outside(reader, path)
     return ValueStep(path=path, value=value, compare=compare, before=before, why=why)
+
+
+def parse_priorities(reader: Reader, why: str, inverse: bool) -> PrioritiesStep:
+    """A priority of kernel threads; those of interrupts name the network device, others none."""
+    threads = reader.get("threads", (str,))
+    if threads not in get_args(Threads):
+        raise bad(f"{reader.where}: 'threads' must be one of {', '.join(get_args(Threads))}")
+    device = reader.text("device", DEVICE, optional=True) if "device" in reader.raw else None
+    if (threads == "irq") != (device is not None):
+        raise bad(f"{reader.where}: 'device' is named for the threads of interrupts, and for no others")
+    priority = reader.number("priority", 1, FIFO_PRIORITY_MAX)
+    was = reader.mapping("was") if inverse else None
+    return PrioritiesStep(threads=threads, priority=priority, why=why, device=device, was=was)
 
 
 def parse_unit(reader: Reader, why: str, inverse: bool) -> UnitStep:

@@ -35,11 +35,14 @@ SECTIONS = (
     "transactions",
     "units",
     "unitfiles",
+    "latency",
     "boot",
     "log",
 )
 KERNEL = ("/proc/", "/sys/")
-TABLES = frozenset({"/proc/interrupts", TABLE})  # all other files of the kernel are one line each
+TABLES = frozenset(
+    {"/proc/interrupts", "/proc/swaps", TABLE}
+)  # all other files of the kernel are one line each
 MOUNTED = re.compile(r"/proc/[0-9]+(/|\Z)")
 
 
@@ -65,6 +68,7 @@ class Facts:
     unit_files: Mapping[str, str] | None = (
         None  # path -> target of the link, "" for a file; an empty one masks
     )
+    latency_us: int | None = None  # what the holders of /dev/cpu_dma_latency ask for together
     boot: frozenset[str] = frozenset()
     log: tuple[str, ...] | None = None
 
@@ -211,6 +215,7 @@ def parse_facts(text: str, mark: str) -> Facts:
         tasks=tuple(_tasks(*(_files(sections[name]) for name in ("stat", "status", "cgroup")))),
         units=_units(sections["units"]),
         unit_files=_unit_files(sections["unitfiles"]),
+        latency_us=_number(sections["latency"]),
         boot=_boot(sections["boot"]),
         log=tuple(filter(None, sections["log"])) if "readable" in sections["log"] else None,
     )
@@ -253,6 +258,12 @@ def _listed(lines: Iterable[str]) -> int:
     if len(words) != 2 or not all(word.isascii() and word.isdigit() for word in words):
         raise CheckError("the count of the tasks is missing")
     return int(words[0]) - int(words[1])
+
+
+def _number(lines: Iterable[str]) -> int | None:
+    """One whole number; None for anything else."""
+    words = " ".join(lines).split()
+    return int(words[0]) if len(words) == 1 and words[0].isascii() and words[0].isdigit() else None
 
 
 def _boot(lines: Sequence[str]) -> frozenset[str]:

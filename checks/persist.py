@@ -36,6 +36,7 @@ from tuning.plan.setting import (
     IrqPlacement,
     KernelArg,
     KthreadPlacement,
+    KthreadPriority,
     Pid1Affinity,
     Setting,
     SliceCpus,
@@ -113,7 +114,7 @@ def _judge_of(
             return lambda files: _cpus("PID 1", wanted, *cpus_of_manager(files))
         case UnitState():
             return lambda files: _masked(setting.unit, facts, with_run=files is facts.files)
-        case IrqPlacement() | KthreadPlacement():
+        case IrqPlacement() | KthreadPlacement() | KthreadPriority():
             return lambda _files: _service(facts)
         case KernelArg():
             return lambda files: _pool(setting, expected, files, facts)

@@ -87,7 +87,7 @@ def choice_of(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One thread of the host."""
+    """One thread of the host; POLICY as in sched(7), PRIORITY the real-time one."""
 
     pid: int
     tid: int
@@ -96,6 +96,8 @@ class Task:
     last_cpu: int
     allowed: Cpus
     cgroup: str
+    policy: int = 0
+    priority: int = 0
 
     @property
     def kernel(self) -> bool:
@@ -140,6 +142,8 @@ def task_of(stat: str, status: Iterable[str], cgroup: str) -> Task:
             last_cpu=int(fields[36]),  # field 39
             allowed=cpus_of_list(labels["Cpus_allowed_list"]),
             cgroup=cgroup.partition("::")[2],
+            priority=int(fields[37]),  # field 40
+            policy=int(fields[38]),
         )
     except (KeyError, IndexError, ValueError) as error:
         raise CheckError(f"not a task: {stat[:60]!r}") from error

@@ -17,12 +17,13 @@ from checks.interrupts import irqs_outside
 from checks.kernel_line import problem_of_argument, words_of_line
 from checks.ports import clock_daemon, device_interrupts
 from checks.reading import Cpus, choice_of, cpus_of_list, cpus_of_mask, list_of
-from checks.tasks import kthreads_outside
+from checks.tasks import kthread_priority, kthreads_outside
 from checks.verdict import Finding, not_applicable, ok, unverifiable, violated
 from tuning.plan.setting import (
     IrqPlacement,
     KernelArg,
     KthreadPlacement,
+    KthreadPriority,
     Pid1Affinity,
     Setting,
     SliceCpus,
@@ -63,6 +64,8 @@ def _judge(  # noqa: PLR0911  # one line per kind of setting
             return irqs_outside(f"setting.{setting.key}", setting.why, expected.isolated, facts)
         case KthreadPlacement():
             return kthreads_outside(f"setting.{setting.key}", setting.why, expected.isolated, facts)
+        case KthreadPriority():
+            return kthread_priority(setting, facts)
         case SliceCpus() if setting.slice.endswith(".service"):
             return clock_daemon(setting, cpus_of_list(str(raw["cpus"])), facts)
         case SliceCpus():

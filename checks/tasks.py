@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from checks.facts import Facts
 from checks.held import Held, held_interrupts
-from checks.reading import Cpus, cpus_of_list, list_of
-from checks.verdict import Finding, ok, unverifiable, violated
+from checks.ports import interrupts_of
+from checks.reading import Cpus, Task, cpus_of_list, list_of
+from checks.verdict import Finding, not_applicable, ok, unverifiable, violated
+from tuning.plan.setting import KthreadPriority
+
+FIFO = 1  # SCHED_FIFO of sched(7)
 
 
 def user_tasks(isolated: Cpus, facts: Facts) -> Finding:
@@ -50,6 +55,37 @@ def kthreads_outside(check: str, why: str, isolated: Cpus, facts: Facts) -> Find
     if facts.tasks_doubt:
         return unverifiable(check, "not_read", facts.tasks_doubt, why=why)
     return ok(check, "no movable kernel thread may run on isolated CPUs", expected="none", why=why)
+
+
+def kthread_priority(setting: KthreadPriority, facts: Facts) -> Finding:
+    """Every kernel thread of the kind runs as FIFO at the planned priority."""
+    check = f"setting.{setting.key}"
+    sets = {"expected": setting.value, "why": setting.why}
+    irqs = interrupts_of(setting.device, facts) if setting.device else frozenset()
+    ours = [task for task in facts.tasks if task.kernel and _is_of(task.comm, setting.threads, irqs)]
+    wrong = [task for task in ours if (task.policy, task.priority) != (FIFO, setting.priority)]
+    if wrong:
+        shown = ", ".join(f"{task.name} {_scheduled(task)}" for task in wrong[:8])
+        said = f"{len(wrong)} of {len(ours)} are not {setting.value}: {shown}"
+        return violated(check, "priority_differs", said, observed=_scheduled(wrong[0]), **sets)
+    if facts.tasks_doubt:
+        return unverifiable(check, "not_read", facts.tasks_doubt, **sets)
+    if not ours and not setting.device:
+        said = f"this kernel has no threads {setting.threads}/N"
+        return not_applicable(check, "kernel_lacks", said, why=setting.why)
+    return ok(check, f"{len(ours)} threads are {setting.value}", observed=setting.value, **sets)
+
+
+def _is_of(comm: str, threads: str, irqs: Collection[int]) -> bool:
+    if threads == "irq":
+        return _interrupt_of(comm) in irqs
+    stem, _, number = comm.rpartition("/")
+    return stem == threads and number.isascii() and number.isdigit()
+
+
+def _scheduled(task: Task) -> str:
+    policy = {0: "OTHER", FIFO: "FIFO", 2: "RR"}.get(task.policy, f"policy {task.policy}")
+    return f"{policy} {task.priority}" if task.priority else policy
 
 
 def _interrupt_of(comm: str) -> int | None:

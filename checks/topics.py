@@ -21,6 +21,7 @@ from checks.reading import Cpus, choice_of, list_of
 from checks.taken_back import arguments_taken_back
 from checks.tasks import kthreads_outside, rcu_offload, user_tasks
 from checks.verdict import Finding, not_applicable, ok, unverifiable, violated
+from checks.whole_host import dma_latency, swap
 from transport.hint import command
 
 EVIDENCE = ("/proc/cmdline", "/proc/interrupts")
@@ -54,6 +55,8 @@ def topic_findings(expected: Expected, facts: Facts, baseline: Baseline) -> tupl
         ("time.stable", lambda: stable_clock(facts)),
         ("memory.thp", lambda: huge_pages_transparent(facts)),
         ("memory.hugepages", lambda: hugepages(expected, facts)),
+        ("memory.swap", lambda: swap(expected, facts)),
+        ("power.dma_latency", lambda: dma_latency(expected, facts)),
         ("arguments.taken_back", lambda: arguments_taken_back(expected, facts)),
         ("boot.next", lambda: next_boot(expected, facts)),
         ("agent.transactions", lambda: transactions(facts)),

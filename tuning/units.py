@@ -5,6 +5,8 @@ from __future__ import annotations
 UNIT_DIR = "/etc/systemd/system"  # an administrator's units, and ours (systemd.unit(5))
 ENGINE_SLICE = "hft-engine.slice"
 MONITORING_SLICE = "hft-monitoring.slice"
+AWAKE_UNIT = "hft-awake.service"  # holds /dev/cpu_dma_latency (agent/verbs/awake.py)
+SWAP = "swap.target"  # every swap of fstab and of generators is wanted by it (systemd.special(7))
 INIT_SCOPE = "init.scope"
 KNOWN_SLICES: tuple[str, ...] = (INIT_SCOPE, "system.slice", "user.slice", MONITORING_SLICE, ENGINE_SLICE)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from agent.hardening import COLLECTOR, IRQS, UNDO
+from agent.hardening import AWAKE, COLLECTOR, IRQS, UNDO
 from agent.paths import LIB_DIR
-from tuning.units import MONITORING_SLICE
+from tuning.units import AWAKE_UNIT, MONITORING_SLICE
 
 CALL = f"/usr/bin/python3 -I -S {LIB_DIR}/agent.pyz"
 UNITS = {
@@ -51,6 +51,21 @@ RestartSec=2
 WantedBy=multi-user.target
 """,
 }
+# Installed, and enabled by a plan alone (profile key `power`). With its end the request ends, too.
+UNITS[AWAKE_UNIT] = f"""\
+[Unit]
+Description=Keeps every CPU out of idle states, as the plan says
+
+[Service]
+Type=exec
+ExecStart={CALL} awake
+Restart=always
+RestartSec=1
+OOMScoreAdjust=-900
+{AWAKE}
+[Install]
+WantedBy=multi-user.target
+"""
 # Installed and not enabled: whoever watches the site starts it (docs/monitoring.md). Its folder stays when it
 # stops, so that the age of its last file is seen; a stopped collector is an alert.
 UNITS["hft-collector.service"] = f"""\

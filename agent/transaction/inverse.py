@@ -21,6 +21,7 @@ from agent.document import (
     FileStep,
     IrqsStep,
     KthreadsStep,
+    PrioritiesStep,
     Step,
     UnitStep,
     ValueStep,
@@ -124,6 +125,8 @@ def inverse_steps(host: HostRoot, step: Step, before: Before, same_boot: bool) -
             yield from inverse_irqs(host, step, image, why, same_boot)
         case KthreadsStep() if same_boot:
             yield KthreadsStep(cpus=step.cpus, why=why, threads=image["threads"])
+        case PrioritiesStep() if same_boot:
+            yield replace(step, why=why, was=image["was"])
         case UnitStep():
             active = None if step.active is None else image["active"]
             yield UnitStep(unit=step.unit, enabled=None, active=active, why=why, links=image["links"])

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agent.document import Document, FileStep, IrqsStep, KthreadsStep, Step, UnitStep, ValueStep
+from agent.document import (
+    Document,
+    FileStep,
+    IrqsStep,
+    KthreadsStep,
+    PrioritiesStep,
+    Step,
+    UnitStep,
+    ValueStep,
+)
 from agent.host import HostRoot
 from agent.transaction.step_file import FileActor
 from agent.transaction.step_handler import Actor
 from agent.transaction.step_irqs import IrqsActor
 from agent.transaction.step_kthreads import KthreadsActor
+from agent.transaction.step_priorities import PrioritiesActor
 from agent.transaction.step_unit import UnitActor, active_states
 from agent.transaction.step_value import ValueActor
 
@@ -36,5 +46,7 @@ def actor_of(host: HostRoot, step: Step, index: int, active: Mapping[str, bool])
             return IrqsActor(host=host, step=step)
         case KthreadsStep():
             return KthreadsActor(host=host, step=step)
+        case PrioritiesStep():
+            return PrioritiesActor(host=host, step=step)
         case UnitStep():
             return UnitActor(host=host, step=step, active_before=active[step.unit])

@@ -23,10 +23,12 @@ from agent.host import HostRoot
 from agent.paths import PLAN_FILE
 from agent.transaction.step_irqs import held_note, place
 from agent.transaction.step_kthreads import affinity, movable, move
+from agent.transaction.step_priorities import schedule, threads_of
 from agent.transaction.step_value import write_value
 from agent.verbs.irq_events import IrqEvents
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
+from tuning.kernel_threads import FIFO, Threads
 
 SWEEP_S = 4.0
 
@@ -49,7 +51,7 @@ def placements(host: HostRoot, kind: str) -> tuple[tuple[CpuSet, str | None], ..
 def place_once(host: HostRoot) -> str:
     """Place every interrupt and kernel thread, and set what network devices forgot; returns the log line,
     empty when nothing had to be done."""
-    done = (place_interrupts(host), place_threads(host), set_devices(host))
+    done = (place_interrupts(host), place_threads(host), set_priorities(host), set_devices(host))
     return "; ".join(said for said in done if said)
 
 
@@ -110,6 +112,30 @@ def place_threads(host: HostRoot) -> str:
     outside = [pid for pid, _ in movable(host) if (affinity(pid) or cpus) - cpus]
     moved = sum(move(pid, cpus) for pid in outside)
     return f"{moved} of {len(outside)} kernel threads moved to CPUs {cpus.list_text()}" if outside else ""
+
+
+def set_priorities(host: HostRoot) -> str:
+    """Give kernel threads their planned priority again: one of a new interrupt starts at FIFO 50."""
+    done = []
+    for threads, device, priority in priorities(host):
+        wrong = [
+            one for one in threads_of(host, threads, device) if (one.policy, one.priority) != (FIFO, priority)
+        ]
+        if wrong:
+            count = sum(schedule(one, FIFO, priority) for one in wrong)
+            done.append(f"{count} of {len(wrong)} threads of {device or threads} set to FIFO {priority}")
+    return "; ".join(done)
+
+
+def priorities(host: HostRoot) -> tuple[tuple[Threads, str | None, int], ...]:
+    """What the committed plan gives kernel threads: kind, network device, priority."""
+    text = host.read(PLAN_FILE)
+    try:
+        settings = json.loads(text)["settings"] if text else []
+        chosen = [one for one in settings if one["kind"] == "kthread_priority"]
+        return tuple((one["threads"], one.get("device") or None, int(one["priority"])) for one in chosen)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ()
 
 
 def irqs(host: HostRoot, argv: Sequence[str]) -> int:

@@ -24,6 +24,7 @@ from tuning.plan.setting import (
     IrqPlacement,
     KernelArg,
     KthreadPlacement,
+    KthreadPriority,
     Mode,
     Pid1Affinity,
     SliceCpus,
@@ -103,6 +104,10 @@ def _setting_item(pending: Pending, observed: HostState) -> Change:
             concern, steps = "irq", ({"kind": "irqs", "cpus": setting.value, **device, "why": setting.why},)
         case KthreadPlacement():
             concern, steps = "irq", ({"kind": "kthreads", "cpus": setting.value, "why": setting.why},)
+        case KthreadPriority():
+            device = {"device": setting.device} if setting.device else {}
+            wish = {"threads": setting.threads, "priority": setting.priority, **device}
+            concern, steps = "irq", ({"kind": "priorities", **wish, "why": setting.why},)
         case SliceCpus():
             concern, steps = "slices", _slice_steps(setting, observed)
         case Pid1Affinity():

@@ -16,6 +16,7 @@ from tuning.plan.setting import (
     IrqPlacement,
     KernelArg,
     KthreadPlacement,
+    KthreadPriority,
     Pid1Affinity,
     SliceCpus,
     Sysctl,
@@ -24,12 +25,19 @@ from tuning.plan.setting import (
 )
 from tuning.snapshot.files import Snapshot
 from tuning.sysctl_table import SYSCTL_NAMES
-from tuning.units import DISTURBING_UNITS, IRQBALANCE, KNOWN_SLICES, cgroup_of
+from tuning.units import AWAKE_UNIT, DISTURBING_UNITS, IRQBALANCE, KNOWN_SLICES, cgroup_of
 
 CPU = "/sys/devices/system/cpu"
 NODE = "/sys/devices/system/node"
 GIB = 1024 * 1024
 RT_LACKS = ("net.core.busy_poll", "net.core.busy_read", "kernel.numa_balancing")
+PF_KTHREAD, PF_NO_SETAFFINITY = 0x0020_0000, 0x0400_0000
+BOUND = PF_KTHREAD | PF_NO_SETAFFINITY
+THREADS = {
+    "ksoftirqd": (14, "ksoftirqd/0", BOUND),
+    "ktimers": (15, "ktimers/0", BOUND),
+    "irq": (50, "irq/24-eth0-rx-", PF_KTHREAD),
+}
 THP = "/sys/kernel/mm/transparent_hugepage"
 
 
@@ -189,6 +197,7 @@ def _kernel(spec: Machine) -> dict[str, str | None]:
         f"{THP}/defrag": thp,
         f"{THP}/khugepaged/defrag": None if spec.is_realtime else "1\n",
         "/sys/kernel/mm/ksm/run": "0\n",
+        "/sys/class/misc/cpu_dma_latency/dev": "10:123\n",
         "/sys/devices/system/machinecheck/machinecheck0/check_interval": "300\n",
         "/sys/devices/virtual/workqueue/writeback/cpumask": spec.online.mask_text() + "\n",
         **_frequency(spec),
@@ -214,7 +223,7 @@ def _systemd(spec: Machine) -> dict[str, str | None]:
         f"/lib/systemd/system/{unit}": "[Unit]\n" if unit in installed else None for unit in DISTURBING_UNITS
     }
     files[f"/lib/systemd/system/{IRQBALANCE}"] = "[Unit]\n"
-    services = (IRQBALANCE, *(unit for unit in DISTURBING_UNITS if unit.endswith(".service")))
+    services = (IRQBALANCE, AWAKE_UNIT, *(unit for unit in DISTURBING_UNITS if unit.endswith(".service")))
     files |= {f"/sys/fs/cgroup/system.slice/{unit}/cgroup.procs": None for unit in services}
     files[f"/sys/fs/cgroup/system.slice/{IRQBALANCE}/cgroup.procs"] = "412\n"
     files |= {f"{cgroup_of(name)}/cpuset.cpus": None for name in KNOWN_SLICES}
@@ -232,19 +241,33 @@ def _systemd(spec: Machine) -> dict[str, str | None]:
 def _running(spec: Machine) -> dict[str, str | None]:
     """Two interrupts, one of them idle; a thread that can move and one that cannot; PID 1."""
     last = spec.online.last()
+    threads = {
+        "/proc/14/stat": stat(14, f"ksoftirqd/{last}", BOUND),
+        "/proc/15/stat": stat(15, f"ktimers/{last}", BOUND, policy=1, priority=1),
+        "/proc/50/stat": stat(50, "irq/24-eth0-rx-", PF_KTHREAD, policy=1, priority=50),
+        "/proc/50/status": f"Cpus_allowed_list:\t{last}\n",
+    }
     return {
+        **(threads if spec.is_realtime else {"/proc/14/stat": threads["/proc/14/stat"]}),
         "/proc/irq/default_smp_affinity": spec.online.mask_text() + "\n",
         "/proc/irq/24/smp_affinity_list": f"{spec.online}\n",
         "/proc/irq/24/effective_affinity_list": f"{last}\n",
         "/sys/kernel/irq/24/actions": "eth0-rx-0\n",
         "/proc/irq/25/smp_affinity_list": f"{last}\n",
         "/sys/kernel/irq/25/actions": "\n",
-        "/proc/36/stat": "36 (kcompactd0) S 2 0 0 0 -1 2162752 0 0\n",
+        "/proc/36/stat": stat(36, "kcompactd0", PF_KTHREAD),
         "/proc/36/status": f"Cpus_allowed_list:\t{spec.online}\n",
-        "/proc/14/stat": f"14 (ksoftirqd/{last}) S 2 0 0 0 -1 69238848 0 0\n",
         "/proc/14/status": f"Cpus_allowed_list:\t{last}\n",
         "/proc/1/status": f"Cpus_allowed_list:\t{spec.online}\n",
     }
+
+
+def stat(pid: int, comm: str, flags: int, *, policy: int = 0, priority: int = 0) -> str:
+    """A line of /proc/PID/stat of a child of kthreadd, with the fields of proc(5) that are read."""
+    fields = ["0"] * 50
+    fields[:2], fields[6], fields[19] = ["S", "2"], str(flags), "40"
+    fields[37], fields[38] = str(priority), str(policy)
+    return f"{pid} ({comm}) {' '.join(fields)}\n"
 
 
 def tuned(before: Snapshot, plan: Plan) -> Snapshot:
@@ -256,26 +279,42 @@ def tuned(before: Snapshot, plan: Plan) -> Snapshot:
     )
     files["/proc/self/status"] = f"Cpus_allowed_list:\t{plan.housekeeping}\n"
     for setting in plan.settings:
+        if isinstance(setting, UnitState):
+            _tune_unit(setting, files, links)
+            continue
         match setting:
             case Sysctl() | SysfsValue():
                 files[setting.path] = f"{_as_shown(setting, before)}\n"
             case IrqPlacement():
                 files["/proc/irq/24/effective_affinity_list"] = f"{setting.cpus.first()}\n"
             case KthreadPlacement():
-                files["/proc/36/status"] = f"Cpus_allowed_list:\t{setting.cpus}\n"
+                for pid in (36, 50):
+                    files[f"/proc/{pid}/status"] = f"Cpus_allowed_list:\t{setting.cpus}\n"
+            case KthreadPriority():
+                pid, comm, flags = THREADS[setting.threads]
+                line = stat(pid, comm, flags, policy=1, priority=setting.priority)
+                files[f"/proc/{pid}/stat"] = line
             case SliceCpus():
                 files[f"/etc/systemd/system/{setting.slice}.d/90-hft.conf"] = f"AllowedCPUs={setting.cpus}\n"
                 if not setting.slice.startswith("hft-"):
                     files[f"{cgroup_of(setting.slice)}/cpuset.cpus"] = f"{setting.cpus}\n"
             case Pid1Affinity():
                 files["/proc/1/status"] = f"Cpus_allowed_list:\t{setting.cpus}\n"
-            case UnitState():
-                links[f"/etc/systemd/system/{setting.unit}"] = "/dev/null"
-                if setting.unit.endswith(".service"):
-                    files[f"/sys/fs/cgroup/system.slice/{setting.unit}/cgroup.procs"] = None
             case KernelArg():
                 pass
     return Snapshot(files, links)
+
+
+def _tune_unit(setting: UnitState, files: dict[str, str | None], links: dict[str, str]) -> None:
+    """A unit as the plan wants it; one that is to be disabled is, on a host that never had it."""
+    group = f"/sys/fs/cgroup/system.slice/{setting.unit}/cgroup.procs"
+    if setting.enabled == "enabled":
+        links[f"/etc/systemd/system/multi-user.target.wants/{setting.unit}"] = setting.unit
+        files[group] = "900\n"
+    elif setting.enabled == "masked":
+        links[f"/etc/systemd/system/{setting.unit}"] = "/dev/null"
+        if setting.unit.endswith(".service"):
+            files[group] = None
 
 
 def _as_shown(setting: Sysctl | SysfsValue, before: Snapshot) -> str:

@@ -64,7 +64,8 @@ def _plans() -> Iterator[tuple[Snapshot, Plan]]:
             if mode == "kernel_busy_poll" and topology.is_realtime:
                 continue
             for power in get_args(Power):
-                profile = replace(ENGINE, io_mode=mode, power=power, pages_1gib=1 if has_pages else 0)
+                pages = 1 if has_pages else 0
+                profile = replace(ENGINE, io_mode=mode, power=power, pages_1gib=pages, swap="off")
                 yield seen, plan(topology, profile, ports)
 
 

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tuning.compliance.cmdline import is_satisfied, parse_cmdline, running_value
-from tuning.compliance.live import Compliance, check_setting, not_known
+from tuning.compliance.live import check_setting
 from tuning.compliance.menu import menu_problem
+from tuning.compliance.observed import Compliance, not_known
 from tuning.compliance.overruled import overruled
 from tuning.compliance.taken_back import taken_back
 from tuning.plan.plan import Plan

@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
+from tuning.compliance.observed import SHOWN_MAX, Compliance, interrupts_of, not_known
+from tuning.compliance.priorities import priority_holds
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
 from tuning.held_irqs import HELD_IRQS_FILE, HeldIrqs, read_held_irqs
@@ -25,6 +27,7 @@ from tuning.plan.setting import (
     IrqPlacement,
     KernelArg,
     KthreadPlacement,
+    KthreadPriority,
     Pid1Affinity,
     Setting,
     SliceCpus,
@@ -37,29 +40,15 @@ from tuning.units import ENGINE_SLICE, MONITORING_SLICE, UNIT_DIR, cgroup_of
 
 PF_KTHREAD = 0x0020_0000
 PF_NO_SETAFFINITY = 0x0400_0000
-SHOWN_MAX = 6
 _CHOSEN = re.compile(r"\[([^\]]*)\]")
 _IRQ = re.compile(r"/proc/irq/([0-9]+)/smp_affinity_list")
 _IRQ_THREAD = re.compile(r"irq/([0-9]{1,9})-.*")
 _STAT = re.compile(r"/proc/([0-9]+)/stat")
 
 
-class Compliance(NamedTuple):
-    """Whether a setting holds, what was observed (None: absent or not known), the reason, what is excused."""
-
-    holds: bool
-    observed: str | None
-    reason: str
-    is_known: bool = True
-    excused: str = ""
-
-
-def not_known(what: str) -> Compliance:
-    """What was not captured: pending, never taken for satisfied and never for absent."""
-    return Compliance(False, None, f"not known: {what}", is_known=False)
-
-
-def check_setting(setting: Setting, snapshot: Snapshot) -> Compliance:
+def check_setting(  # noqa: PLR0911  # one line for a kind of setting
+    setting: Setting, snapshot: Snapshot
+) -> Compliance:
     """The compliance on every setting but kernel arguments, which need the whole plan."""
     match setting:
         case Sysctl() | SysfsValue():
@@ -68,6 +57,8 @@ def check_setting(setting: Setting, snapshot: Snapshot) -> Compliance:
             return _interrupts_placed(setting, snapshot)
         case KthreadPlacement():
             return _placed("kernel thread", _kernel_threads(snapshot, setting.cpus), setting.cpus)
+        case KthreadPriority():
+            return priority_holds(setting, snapshot)
         case SliceCpus():
             return _slice(setting, snapshot)
         case Pid1Affinity():
@@ -157,17 +148,6 @@ def _interrupts_placed(setting: IrqPlacement, snapshot: Snapshot) -> Compliance:
         judged.append(("", CpuSet()))
     said = _placed("interrupt", iter(judged), setting.cpus)
     return said._replace(excused=f"cannot be moved: {', '.join(excused)}") if excused else said
-
-
-def interrupts_of(snapshot: Snapshot, device: str) -> frozenset[int]:
-    """The interrupts of a network device by sysfs; agent/transaction/step_irqs.py reads them alike."""
-    base = f"/sys/class/net/{device}/device"
-    line = snapshot.text(f"{base}/irq") or ""
-    for own in (f"{base}/msi_irqs/", *(() if line else (f"{base}/../msi_irqs/",))):
-        names = [path.removeprefix(own) for path in snapshot.below(own)]
-        if names:
-            return frozenset(int(name) for name in names if name.isdecimal() and len(name) < 10)
-    return frozenset([int(line)] if line.isdecimal() and 0 < len(line) < 10 and int(line) else [])
 
 
 def _held_irqs(snapshot: Snapshot) -> HeldIrqs | None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from tuning.errors import PlanError
-from tuning.plan.partition import QUIET_CACHE
+from tuning.plan.partition import KEPT_ISOLATED, QUIET_CACHE
 from tuning.plan.plan import CpuDecision, Plan
 from tuning.plan.refusal import Code
 from tuning.topology.topology import Core, Topology
@@ -111,6 +111,10 @@ _RULES: tuple[tuple[str, Fact], ...] = (
         lambda m, one, _c, _p, top: _clock_is_near(m, one, top),
     ),
     (re.escape(QUIET_CACHE), lambda _m, _o, core, made, top: _cache_is_theirs(made, core, top)),
+    (
+        re.escape(KEPT_ISOLATED).replace(r"\{\}", "(?P<number>[0-9]+)"),
+        lambda m, _o, _c, made, top: sum(one.cpus <= made.isolated for one in top.cores) >= _number(m),
+    ),
     (
         r"idle sibling of hot CPU (?P<number>[0-9]+): .+",
         lambda m, one, core, made, _t: (

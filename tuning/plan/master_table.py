@@ -58,6 +58,8 @@ _TASK = "foreign_task"
 _FAULT = "major_faults"
 _GAP = "gap_us"
 
+_NO_SPINNER = "it counts when a real-time thread spins beside them, which a window seldom has"
+
 _LINE = (
     _effect("cmdline.isolcpus", "`isolcpus=domain`", _SWITCH, _TASK),
     _effect("cmdline.isolcpus.managed_irq", "`isolcpus=managed_irq`", _DEVICE),
@@ -146,7 +148,10 @@ _CPUS = (
         "cpuset partition `isolated`",
         "`isolcpus=domain` holds from the first instruction; both at once hide one",
     ),
-    _advice("priorities of kernel threads", "a thread that is not on a hot CPU needs none there"),
+    _read_back("kthread.priority.ksoftirqd", "priorities of kernel threads: ksoftirqd", _NO_SPINNER),
+    _read_back("kthread.priority.ktimers", "ktimers", _NO_SPINNER),
+    _read_back("kthread.priority.irq.*", "interrupts of a port", _NO_SPINNER),
+    _refused("kthread.priority", "priorities where there are no such threads", Code.NOT_APPLICABLE_KERNEL),
     _advice("stalld", "its boosting is itself an interference, and the fair server does its work from 6.12"),
     _advice(
         "scheduler tunables in debugfs", "one runnable thread on a hot CPU leaves the scheduler no choice"
@@ -186,7 +191,7 @@ _MEMORY = (
     _read_back(
         "vm.zone_reclaim_mode", "zone reclaim", "a node that is full shows it, and a window seldom is"
     ),
-    _advice("swap", "the engine locks its memory; `vm.swappiness` covers the rest"),
+    _read_back("memory.swap", "swap off", "a host that swaps shows it under pressure only"),
     _advice("`min_free_kbytes`", "it depends on the whole memory use of a host"),
     _advice(
         "hugetlbfs mounts", "an engine maps its pages without a mount (MAP_HUGETLB); systemd mounts 2 MiB"
@@ -205,7 +210,7 @@ _POWER = (
         "`intel_pstate` and `amd_pstate` modes", "`status` of the driver; change it on the base line, measure"
     ),
     _recorded("idle driver and states", "`cpuidle/current_driver`, names and latencies of CPU 0's states"),
-    _advice("`cpu_dma_latency`", "held by a process, and gone with it; the limit of each hot CPU stays"),
+    _effect("power.dma_latency", "`cpu_dma_latency`, held by a unit", _GAP),
     _advice("uncore frequency, `platform_profile`", "a firmware or vendor matter; measure"),
 )
 _DEVICES = (

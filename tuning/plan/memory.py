@@ -1,4 +1,4 @@
-"""Memory: hugepages on the hot node, no transparent ones, no background work that scans or migrates pages.
+"""Memory: hugepages on the hot node, no transparent ones, no background work on pages, no swap if so wished.
 
 Hugepages are reserved on the command line, while memory is not yet fragmented, on the node of the hot cores
 (`hugepages=NODE:COUNT`, kernel 5.16). Never more than the profile's share of the node: an over-allocated pool
@@ -15,8 +15,9 @@ from collections.abc import Iterable
 from tuning.errors import PlanError
 from tuning.plan.builder import PlanBuilder, kernel_arg
 from tuning.plan.refusal import Code
-from tuning.plan.setting import Compare, KernelArg, Setting, SysfsValue
+from tuning.plan.setting import Compare, KernelArg, Setting, SysfsValue, UnitState
 from tuning.topology.topology import Node
+from tuning.units import SWAP
 
 KIB = 1024
 GIB = 1024 * 1024 * 1024
@@ -31,6 +32,7 @@ def plan_memory(builder: PlanBuilder) -> None:
     """Hugepage pool, transparent hugepages, page merging."""
     _pool(builder)
     _transparent(builder)
+    _swap(builder)
     builder.add_if_present(
         _value(
             "memory.ksm",
@@ -42,6 +44,26 @@ def plan_memory(builder: PlanBuilder) -> None:
         ),
         "/sys/kernel/mm/ksm/run",
         "the kernel is built without KSM",
+    )
+
+
+def _swap(builder: PlanBuilder) -> None:
+    """No boot takes swap into use; what is in use now goes with that boot, or by swapoff(8)."""
+    key = "memory.swap"
+    if builder.profile.swap == "as-is":
+        builder.refuse(key, Code.NOT_APPLICABLE_PROFILE, "swap as-is leaves what the host has")
+        return
+    builder.add(
+        UnitState(
+            key=key,
+            unit=SWAP,
+            enabled="masked",
+            active=None,
+            mode="safe",
+            why="no page of a program is ever read back from a disk",
+            risk="memory that runs out ends programs sooner",
+            source="systemd.special(7); swapoff(8)",
+        )
     )
 
 

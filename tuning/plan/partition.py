@@ -19,7 +19,11 @@ Rules:
    for its kernel threads. That core handles the device interrupts (`irq`).
 4. Hot cores get a last-level cache without the boot CPU if one can hold them; up to two cores left over in
    such a cache stay idle, where the hot cores then are its only users: no other work evicts its lines.
-5. Of a hybrid CPU only the fast cores are hot. At most three quarters of all cores are isolated.
+5. Of a hybrid CPU only the fast cores are hot. At most three quarters of all cores are isolated, or as many
+   as the profile says.
+6. Where the profile says how many housekeeping cores a node keeps, no core is isolated there beyond them;
+   those that serve interrupts or the clock count as kept. Where it wants more isolated cores than its
+   threads take, the rest are `spare`.
 
 Roles are granted in the order engine, irq, poll, further engine and poll, ptp. Minimums are never cut: a host
 that cannot provide them is refused.
@@ -28,12 +32,12 @@ that cannot provide them is refused.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tuning.cpuset import CpuSet
 from tuning.errors import PlanError
 from tuning.plan.hot_node import FAST_ENOUGH, choose_hot_node
-from tuning.plan.plan import CpuDecision, CpuRole
+from tuning.plan.plan import ISOLATED_ROLES, CpuDecision, CpuRole
 from tuning.plan.ports import NamedPorts, clock_port, port_notes, resolve
 from tuning.plan.profile import Ports, Profile
 from tuning.plan.refusal import Code
@@ -42,6 +46,7 @@ from tuning.topology.topology import UNKNOWN_NODE, Core, Nic, Topology
 USABLE_CPUS_MIN = 3
 LEFTOVER_CORES_MAX = 2
 QUIET_CACHE = "idle, so that the hot cores have their last-level cache to themselves"
+KEPT_ISOLATED = "isolated and idle, as the profile keeps {} cores isolated"
 NO_PORTS = Ports()
 
 
@@ -74,6 +79,7 @@ def partition(topology: Topology, profile: Profile, ports: Ports = NO_PORTS) -> 
     _refuse_tiny(topology)
     draft = _Draft()
     named = resolve(ports, topology)
+    profile = _with_ports(profile, named)
     boot = _boot_core(topology, draft)
     free = [core for core in topology.cores if core is not boot and core.cpus <= topology.usable]
     hot = choose_hot_node(topology, free, named)
@@ -90,7 +96,8 @@ def partition(topology: Topology, profile: Profile, ports: Ports = NO_PORTS) -> 
         draft.roles[core] = (role, f"handles device interrupts and housekeeping for NUMA node {hot_node}")
     fast = [core for core in free if core.node != hot_node]
     _give_ptp(topology, profile, draft, [*ours, *fast], clock_port(topology, named, hot_node))
-    _keep_cache_quiet(draft, topology, ours, cores)
+    _keep_cache_quiet(draft, topology, profile, ours, cores)
+    _keep_isolated(draft, topology, profile, [*ours, *_nearest_first(topology, free, hot_node)])
     return Partition(
         decisions=_decide(topology, boot, draft),
         hot_node=hot_node,
@@ -107,6 +114,27 @@ class _Counts:
     engine: int
     poll: int
     irq: int
+
+
+def _with_ports(profile: Profile, named: NamedPorts) -> Profile:
+    """The profile with the poll threads that its named trading ports need; PlanError beyond its own limit."""
+    wanted = profile.poll_threads_per_port * len(named.trading)
+    poll = max(profile.poll_threads_min, wanted)
+    most = profile.isolated_cores_most
+    if most is not None and profile.engine_threads_min + poll > most:
+        raise PlanError(
+            Code.NO_HOT_CORE,
+            f"profile {profile.name} allows {most} isolated cores, and {len(named.trading)} trading ports"
+            f" with {profile.poll_threads_per_port} poll threads each need"
+            f" {profile.engine_threads_min + poll}; hint: isolated_cores_most",
+        )
+    return replace(profile, poll_threads_min=poll, poll_threads_most=max(profile.poll_threads_most, wanted))
+
+
+def _isolable(topology: Topology, profile: Profile, node: int) -> int:
+    """How many cores of a node may be isolated at most."""
+    here = sum(core.node == node and bool(core.cpus & topology.usable) for core in topology.cores)
+    return max(0, here - profile.housekeeping_cores_per_node_min)
 
 
 def _refuse_tiny(topology: Topology) -> None:
@@ -155,7 +183,10 @@ def _grant(topology: Topology, profile: Profile, ours: list[Core], *, is_boot_no
     irq = 1 if keeps_house else 0
     if profile.irq_cores_most:
         irq = max(irq, min(profile.irq_cores_most, len(ours) - least, max(1, len(ours) // 4)))
-    room = min(len(ours) - irq, max(least, whole * 3 // 4))
+    most = whole * 3 // 4 if profile.isolated_cores_most is None else profile.isolated_cores_most
+    room = min(len(ours) - irq, max(least, most))
+    if ours:
+        room = min(room, _isolable(topology, profile, ours[0].node))
     engine = min(profile.engine_threads_min, room)
     poll = min(profile.poll_threads_min, room - engine)
     while engine + poll < room:
@@ -189,26 +220,30 @@ def _spill(  # noqa: PLR0913, PLR0917
     missing = profile.engine_threads_min + profile.poll_threads_min - granted
     if missing <= 0:
         return []
-    node = topology.node(hot_node)
-    distances = node.distances if node else {}
-    others = sorted(
-        (core for core in free if core.node != hot_node),
-        key=lambda core: (distances.get(core.node, 255), core.node, core.cpus.first()),
-    )
     spilled: list[Core] = []
-    for core in others:
+    for core in _nearest_first(topology, free, hot_node):
         kept = sum(one.node == core.node and one not in spilled and one is not core for one in free)
-        if len(spilled) < missing and kept:
+        room = _isolable(topology, profile, core.node) - sum(one.node == core.node for one in spilled)
+        if len(spilled) < missing and kept and room > 0:
             spilled.append(core)
     if len(spilled) < missing:
         raise PlanError(
             Code.NO_HOT_CORE,
             f"profile {profile.name} needs {granted + missing} cores for hot threads,"
             f" {granted + len(spilled)} of {len(topology.cores)} can be isolated;"
-            " hint: lower engine_threads_min or poll_threads_min",
+            " hint: lower engine_threads_min or poll_threads_min"
+            + (" or housekeeping_cores_per_node_min" if profile.housekeeping_cores_per_node_min else ""),
         )
     draft.notes.append(f"{missing} hot cores are not on node {hot_node}: it has too few cores")
     return spilled
+
+
+def _nearest_first(topology: Topology, free: list[Core], hot_node: int) -> list[Core]:
+    """The cores of other nodes, the nearest node first."""
+    node = topology.node(hot_node)
+    distances = node.distances if node else {}
+    others = (core for core in free if core.node != hot_node)
+    return sorted(others, key=lambda core: (distances.get(core.node, 255), core.node, core.cpus.first()))
 
 
 def _give_hot(draft: _Draft, hot: list[Core], poll: int, hot_node: int, why_node: str) -> None:
@@ -241,14 +276,46 @@ def _give_ptp(
         draft.notes.append(f"no core is left for the clock of {port.name} on NUMA node {node}")
 
 
-def _keep_cache_quiet(draft: _Draft, topology: Topology, ours: list[Core], hot: list[Core]) -> None:
+def _isolated_room(draft: _Draft, topology: Topology, profile: Profile, node: int) -> int:
+    """How many more cores of a node may be isolated, by the profile's two limits."""
+    taken = [core for core, (role, _) in draft.roles.items() if role in ISOLATED_ROLES]
+    room = _isolable(topology, profile, node) - sum(core.node == node for core in taken)
+    most = profile.isolated_cores_most
+    return room if most is None else min(room, most - len(taken))
+
+
+def _keep_isolated(draft: _Draft, topology: Topology, profile: Profile, free: list[Core]) -> None:
+    """Isolate further cores up to the profile's minimum; each node keeps one that is not isolated."""
+    taken = sum(role in ISOLATED_ROLES for role, _ in draft.roles.values())
+    for core in free:
+        others = [one for one in topology.cores if one.node == core.node and one is not core]
+        is_kept = any(draft.roles.get(one, ("housekeeping",))[0] not in ISOLATED_ROLES for one in others)
+        if taken >= profile.isolated_cores_min:
+            return
+        if core in draft.roles or not is_kept or _isolated_room(draft, topology, profile, core.node) <= 0:
+            continue
+        draft.roles[core] = ("spare", KEPT_ISOLATED.format(profile.isolated_cores_min))
+        taken += 1
+    if taken < profile.isolated_cores_min:
+        raise PlanError(
+            Code.NO_HOT_CORE,
+            f"profile {profile.name} wants {profile.isolated_cores_min} isolated cores, {taken} of"
+            f" {len(topology.cores)} can be; hint: lower isolated_cores_min or"
+            " housekeeping_cores_per_node_min",
+        )
+
+
+def _keep_cache_quiet(
+    draft: _Draft, topology: Topology, profile: Profile, ours: list[Core], hot: list[Core]
+) -> None:
     """Leave up to two cores of a hot cache idle, where that makes the hot ones its only users."""
     for llc in sorted({core.llc for core in hot if core.llc}, key=_first):
         members = [core for core in topology.cores if core.llc == llc]
         left = [core for core in members if core in ours and core not in draft.roles]
         others = [core for core in members if core not in hot and core not in left]
         elsewhere = [core for core in ours if core.llc != llc and core not in draft.roles]
-        if not others and len(left) <= LEFTOVER_CORES_MAX and elsewhere:
+        room = _isolated_room(draft, topology, profile, draft.hot_node)
+        if not others and len(left) <= min(LEFTOVER_CORES_MAX, room) and elsewhere:
             for core in left:
                 draft.roles[core] = ("spare", QUIET_CACHE)
 

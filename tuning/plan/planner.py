@@ -17,12 +17,22 @@ from tuning.plan.partition import NO_PORTS, partition
 from tuning.plan.placement import plan_placement
 from tuning.plan.plan import Plan
 from tuning.plan.power import plan_power
+from tuning.plan.priorities import plan_priorities
 from tuning.plan.profile import Ports, Profile
 from tuning.plan.refusal import Code
 from tuning.plan.sysctls import plan_sysctls
 from tuning.topology.topology import Topology
 
-FAMILIES = (plan_kernel, plan_memory, plan_sysctls, plan_knobs, plan_placement, plan_nics, plan_power)
+FAMILIES = (
+    plan_kernel,
+    plan_memory,
+    plan_sysctls,
+    plan_knobs,
+    plan_placement,
+    plan_priorities,
+    plan_nics,
+    plan_power,
+)
 
 
 def plan(topology: Topology, profile: Profile, ports: Ports = NO_PORTS) -> Plan:

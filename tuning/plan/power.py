@@ -2,7 +2,8 @@
 
 `turbo`: as fast as it gets. The governor and the hardware's own hints say performance, and hot CPUs and those
 that serve interrupts or keep the clock may not sleep. `steady`: the same, and turbo off and the minimum at
-the nominal frequency, since one that changes with temperature and neighbours is a latency that changes.
+the nominal frequency, since one that changes with temperature and neighbours is a latency that changes; and
+no CPU of the host sleeps.
 `as-is`: nothing. Which of the first two is faster for an engine only its own measurement says. Sources:
 Documentation/admin-guide/pm/cpufreq.rst, intel_pstate.rst, amd-pstate.rst, cpuidle.rst,
 intel_epb.rst, Documentation/ABI/testing/sysfs-devices-power (pm_qos_resume_latency_us).
@@ -13,8 +14,9 @@ from __future__ import annotations
 from tuning.cpuset import CPU_DIR, CpuSet
 from tuning.plan.builder import PlanBuilder
 from tuning.plan.refusal import Code
-from tuning.plan.setting import SysfsValue
+from tuning.plan.setting import SysfsValue, UnitState
 from tuning.topology.reader import BIAS, PREFERENCE, RESUME_LATENCY
+from tuning.units import AWAKE_UNIT
 
 GOVERNOR = CPU_DIR + "/cpu{}/cpufreq/scaling_governor"
 HEAT = "more power and heat"
@@ -65,7 +67,31 @@ def plan_power(builder: PlanBuilder) -> None:
         "a CPU that must answer at once does not sleep, the others may",
         "Documentation/ABI/testing/sysfs-devices-power",
     )
+    _held(builder)
     _steady(builder)
+
+
+def _held(builder: PlanBuilder) -> None:
+    """One latency for the whole host: asked for by a unit where power is steady, and by none of ours else."""
+    key, path = "power.dma_latency", "/sys/class/misc/cpu_dma_latency/dev"
+    if builder.topology.is_virtual:
+        reason = "a virtual machine does not choose the idle states of its CPUs"
+        builder.refuse(key, Code.NOT_APPLICABLE_VIRTUAL, reason)
+        return
+    is_held = builder.profile.power == "steady"
+    setting = UnitState(
+        key=key,
+        unit=AWAKE_UNIT,
+        enabled="enabled" if is_held else "disabled",
+        active=is_held,
+        mode="safe",
+        why="no CPU of the host enters an idle state: one that hands work to another never waits for it"
+        if is_held
+        else f"power {builder.profile.power} lets the CPUs sleep that need not answer at once",
+        risk=HEAT if is_held else "none known",
+        source="Documentation/power/pm_qos_interface.rst",
+    )
+    builder.add_if_present(setting, path, "the kernel is built without CPU idle states")
 
 
 def _each(  # noqa: PLR0913, PLR0917  # one row of a table

@@ -17,6 +17,7 @@ from tuning.errors import ProfileError
 
 IoMode = Literal["kernel_interrupt", "kernel_busy_poll", "onload", "af_xdp", "dpdk"]
 Power = Literal["steady", "turbo", "as-is"]
+Swap = Literal["off", "as-is"]
 Use = Literal["orders", "feed-a", "feed-b", "replication", "management"]
 PortKey = Literal["name", "pci", "mac"]
 MIB = 1024 * 1024
@@ -47,10 +48,14 @@ class Ports:
 class Profile:
     """What a host of this kind must offer; counts are whole cores, one hot thread each.
 
+    `poll_threads_per_port`: each named trading port has at least that many cores that poll it.
+    `isolated_cores_min`: cores that no thread of the profile takes are isolated, too, until there are so
+    many; `isolated_cores_most` None: at most three quarters of all. `housekeeping_cores_per_node_min` stay
+    on every node where a core is isolated, or the host is refused.
     `pages_1gib` are reserved on the hot node at boot, all of them or the host is refused; pages of 2 MiB get
     what is left of the share. `io_mode` None: busy polling where the kernel has it, interrupts on PREEMPT_RT.
     `power`: `turbo` as fast as it gets, `steady` one frequency, `as-is` leaves frequency and idle states
-    alone.
+    alone. `swap` `off`: no boot takes swap of this host into use.
     """
 
     name: str
@@ -58,6 +63,10 @@ class Profile:
     engine_threads_most: int = 4
     poll_threads_min: int = 0
     poll_threads_most: int = 2
+    poll_threads_per_port: int = 0
+    isolated_cores_min: int = 0
+    isolated_cores_most: int | None = None
+    housekeeping_cores_per_node_min: int = 0
     irq_cores_most: int = 1
     ptp_cores_most: int = 1
     hugepage_bytes_min: int = 0
@@ -66,6 +75,7 @@ class Profile:
     pages_1gib: int = 0
     io_mode: IoMode | None = None
     power: Power = "turbo"
+    swap: Swap = "as-is"
     kernel_release: str | None = None
 
     def __post_init__(self) -> None:
@@ -78,6 +88,7 @@ class Profile:
             raise ProfileError(self.name, "engine_threads_min must be at least 1")
         if self.pages_1gib < 0:
             raise ProfileError(self.name, "pages_1gib must not be negative")
+        self._refuse_counts()
         if self.irq_cores_most < 0 or self.ptp_cores_most < 0:
             raise ProfileError(self.name, "irq_cores_most and ptp_cores_most must not be negative")
         if not 0 <= self.hugepage_share_most <= 0.5:
@@ -86,11 +97,21 @@ class Profile:
                 f"hugepage_share_most {self.hugepage_share_most} is outside 0 to 0.5"
                 " (an over-allocated pool hangs a PREEMPT_RT kernel at boot)",
             )
-        for what, kind in (("io_mode", IoMode), ("power", Power)):
+        for what, kind in (("io_mode", IoMode), ("power", Power), ("swap", Swap)):
             value = getattr(self, what)
             if value not in get_args(kind) and (what, value) != ("io_mode", None):
                 known = ", ".join(get_args(kind))
                 raise ProfileError(self.name, f"{what} is {value!r}, not one of {known}")
+
+    def _refuse_counts(self) -> None:
+        least, most = self.isolated_cores_min, self.isolated_cores_most
+        for what in ("poll_threads_per_port", "isolated_cores_min", "housekeeping_cores_per_node_min"):
+            if getattr(self, what) < 0:
+                raise ProfileError(self.name, f"{what} must not be negative")
+        hot = self.engine_threads_min + self.poll_threads_min
+        if most is not None and most < max(least, hot):
+            wanted = f"isolated_cores_min {least}" if least > hot else f"{hot} hot threads at least"
+            raise ProfileError(self.name, f"isolated_cores_most {most} and {wanted} contradict")
 
     @classmethod
     def from_mapping(cls, builder: Mapping[str, object]) -> Profile:
@@ -111,6 +132,7 @@ def _check_type(key: str, value: object, wanted: str) -> None:
     accepted: dict[str, tuple[type, ...]] = {
         "int": (int,),
         "float": (int, float),
+        "int | None": (int, type(None)),
         "str | None": (str, type(None)),
         "IoMode | None": (str, type(None)),
     }

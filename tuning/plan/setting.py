@@ -16,6 +16,7 @@ from typing import Literal, cast, get_args
 from tuning import grammar
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
+from tuning.kernel_threads import FIFO_PRIORITY_MAX, Threads
 from tuning.sysctl_table import sysctl_path
 
 Mode = Literal["boot", "safe", "disruptive"]
@@ -90,6 +91,21 @@ class KthreadPlacement(_Cpus):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KthreadPriority(_Common):
+    """Kernel threads of one kind run as SCHED_FIFO at this priority; of the kind `irq` those that serve the
+    interrupts of one network device."""
+
+    threads: str
+    priority: int
+    device: str = ""
+
+    @property
+    def value(self) -> str:
+        """Policy and priority in words: `FIFO 60`."""
+        return f"FIFO {self.priority}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SliceCpus(_Cpus):
     """A systemd slice (or scope, or service) and all inside it may use these CPUs only (`AllowedCPUs=`)."""
 
@@ -119,7 +135,15 @@ class UnitState(_Common):
 
 
 Setting = (
-    KernelArg | Sysctl | SysfsValue | IrqPlacement | KthreadPlacement | SliceCpus | Pid1Affinity | UnitState
+    KernelArg
+    | Sysctl
+    | SysfsValue
+    | IrqPlacement
+    | KthreadPlacement
+    | KthreadPriority
+    | SliceCpus
+    | Pid1Affinity
+    | UnitState
 )
 
 # What each text of a setting may be; a text that is not named here is one printable line.
@@ -143,6 +167,7 @@ KINDS: dict[str, type[Setting]] = {
     "sysfs_value": SysfsValue,
     "irq_placement": IrqPlacement,
     "kthread_placement": KthreadPlacement,
+    "kthread_priority": KthreadPriority,
     "slice_cpus": SliceCpus,
     "pid1_affinity": Pid1Affinity,
     "unit_wish": UnitState,
@@ -192,11 +217,13 @@ def _check_fields(setting: Setting) -> None:
         "compare": get_args(Compare),
         "enabled": (*get_args(Enabled), None),
         "active": (True, False, None),
+        "threads": get_args(Threads),
+        "priority": tuple(range(1, FIFO_PRIORITY_MAX + 1)),
     }
     for name in setting.__dataclass_fields__:
         seen = getattr(setting, name)
         if name in allowed:
-            if seen not in allowed[name]:
+            if seen not in allowed[name] or (name == "priority" and isinstance(seen, bool)):
                 raise ValueError(
                     f"setting {setting.key!r}: {name} is {seen!r}, expected one of {allowed[name]}"
                 )

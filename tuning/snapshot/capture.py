@@ -26,7 +26,7 @@ from fnmatch import fnmatchcase
 
 from tuning.held_irqs import HELD_IRQS_FILE
 from tuning.sysctl_table import SYSCTL_NAMES, sysctl_path
-from tuning.units import CLOCK_DAEMONS, DISTURBING_UNITS, KNOWN_SLICES, cgroup_of
+from tuning.units import AWAKE_UNIT, CLOCK_DAEMONS, DISTURBING_UNITS, KNOWN_SLICES, cgroup_of
 
 OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024
 
@@ -54,6 +54,7 @@ NAMED: tuple[str, ...] = (
     "sys/devices/system/cpu/amd_pstate/status",
     "sys/devices/system/cpu/cpufreq/boost",
     "sys/devices/system/cpu/vulnerabilities/meltdown",
+    "sys/class/misc/cpu_dma_latency/dev",
     "sys/devices/system/node/online",
     "sys/devices/system/node/has_memory",
     "sys/devices/system/clocksource/clocksource0/current_clocksource",
@@ -72,6 +73,7 @@ NAMED: tuple[str, ...] = (
     "sys/fs/cgroup/cpuset.cpus.effective",
     *(f"{cgroup_of(one)[1:]}/cpuset.cpus{end}" for one in KNOWN_SLICES for end in ("", ".effective")),
     "sys/fs/cgroup/system.slice/irqbalance.service/cgroup.procs",
+    f"sys/fs/cgroup/system.slice/{AWAKE_UNIT}/cgroup.procs",
     *(
         f"sys/fs/cgroup/system.slice/{one}/cgroup.procs"
         for one in DISTURBING_UNITS
@@ -106,7 +108,13 @@ UNIT_FOLDERS: tuple[str, ...] = (
 )
 
 _KNOB_FOLDERS = (
-    *("sys/kernel/mm/", "sys/devices/virtual/", "lib/", "sys/devices/system/machinecheck/"),
+    *(
+        "sys/kernel/mm/",
+        "sys/devices/virtual/",
+        "sys/class/misc/",
+        "lib/",
+        "sys/devices/system/machinecheck/",
+    ),
     *("sys/devices/system/cpu/intel_pstate/", "sys/devices/system/cpu/cpufreq/"),
 )
 

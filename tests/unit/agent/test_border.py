@@ -32,7 +32,7 @@ from tuning.plan.profile import ENGINE, Port, Ports, Profile
 from tuning.snapshot.files import Snapshot
 from tuning.sysctl_table import SYSCTL_NAMES
 from tuning.topology.reader import read_topology
-from tuning.units import CLOCK_DAEMONS, DISTURBING_UNITS, KNOWN_SLICES, cgroup_of
+from tuning.units import AWAKE_UNIT, CLOCK_DAEMONS, DISTURBING_UNITS, KNOWN_SLICES, cgroup_of
 
 Step = dict[str, Any]
 CLOCK = "/sys/devices/system/clocksource/clocksource0"
@@ -72,8 +72,12 @@ def steps_of_plans() -> Iterator[Step]:
     for seen in hosts():
         slow = Snapshot({**seen.files, "/proc/sys/net/core/bpf_jit_enable": "0\n"}, seen.links)
         port = Port(word=read_topology(slow).nics[-1].name, use="orders")
-        profile = replace(ENGINE, io_mode="af_xdp", power="steady")
+        profile = replace(ENGINE, io_mode="af_xdp", power="steady", swap="off")
         yield from steps_of(slow, profile, Ports(ports=(port,)))
+        held = Snapshot(
+            seen.files, {**seen.links, f"{WANTS}/{AWAKE_UNIT}": f"/etc/systemd/system/{AWAKE_UNIT}"}
+        )
+        yield from steps_of(held, ENGINE)
 
 
 def steps_of(snapshot: Snapshot, profile: Profile, ports: Ports | None = None) -> Iterator[Step]:
