@@ -38,16 +38,18 @@ class Decision:
     target: str = ""  # gateway of a fence, HOST/SLOT of a promote or demote
 
 
-def commanded(view: ClusterView, kind: Kind, to: str, approved: tuple[tuple[str, str, str], ...]) -> Command:
+def commanded(
+    view: ClusterView, kind: Kind, to: str, approved: tuple[tuple[str, str, str], ...], gateway: str = ""
+) -> Command:
     """The command as it would be carried out from this look: bound to its epoch, with the next one to give.
 
+    An unfence keeps the epoch in force. GATEWAY is the one that a promoted site logs in by.
     ValueError when no epoch is left.
     """
-    gateway = view.in_charge
-    residue = gateway.residue if gateway else None
-    return Command(
-        kind=kind, to=to, approved=approved, epoch_seen=view.epoch, epoch=next_epoch(view.epoch, residue)
-    )
+    chosen = next((one for one in view.gateways if one.name == gateway), view.in_charge)
+    residue = chosen.residue if chosen else None
+    epoch = view.epoch if kind == "unfence" else next_epoch(view.epoch, residue)
+    return Command(kind=kind, to=to, approved=approved, epoch_seen=view.epoch, epoch=epoch, gateway=gateway)
 
 
 def decide(view: ClusterView, command: Command) -> Decision:

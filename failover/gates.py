@@ -13,7 +13,7 @@ from typing import Literal
 
 from failover.view import ClusterView, EngineSeen, GatewaySeen
 
-Kind = Literal["switchover", "failover", "fence", "resume"]
+Kind = Literal["switchover", "failover", "fence", "resume", "unfence", "promote-site"]
 GateCode = Literal[
     "gateway_in_charge",
     "gateway_enforces",
@@ -27,11 +27,18 @@ GateCode = Literal[
     "successor_standby",
     "successor_fresh",
     "successor_unlatched",
+    "successor_sends",
     "successor_approved",
     "holder_answers",
     "holder_trades",
     "holder_durable",
     "positions_agree",
+    "not_paused",
+    "epoch_waits",
+    "successor_durable",
+    "site_lost",
+    "gateway_ready",
+    "loss_named",
 ]
 
 
@@ -56,16 +63,22 @@ class Command:
     approved: tuple[tuple[str, str, str], ...]  # what it may run: artifact, configuration, limits
     epoch_seen: int
     epoch: int  # the one that it will be given
+    gateway: str = ""  # that shall log in: of a promoted site alone
 
 
 def gates(view: ClusterView, command: Command) -> tuple[Gate, ...]:
     """All preconditions of the command, in the order in which somebody would mend them."""
-    if command.kind == "resume":
-        return tuple(_resume(view))
-    found = [*_gateway(view), *_successor(view, command)]
-    if command.kind == "switchover":
-        found.extend(_holder(view, command))
-    return tuple(found)
+    match command.kind:
+        case "resume":
+            return tuple(_resume(view))
+        case "promote-site":
+            return (*_site(view, command), *_successor(view, command))
+        case "unfence":
+            return (*_gateway(view), *_waiting(view, command), *_successor(view, command))
+        case "switchover":
+            return (*_gateway(view), _unpaused(view), *_successor(view, command), *_holder(view, command))
+        case "failover" | "fence":
+            return (*_gateway(view), *_successor(view, command))
 
 
 def _resume(view: ClusterView) -> Iterator[Gate]:
@@ -129,6 +142,76 @@ def _unlatched(gateway: GatewaySeen | None) -> Gate:
         why="a kill holds until people clear it; an engine behind it is not promoted",
         mends="find out who killed and why, then clear the latch by its number (docs/engine.md)",
     )
+
+
+def _unpaused(view: ClusterView) -> Gate:
+    holds = [f"{one.name}: {hold}" for one in view.gateways for hold in one.holds]
+    return Gate(
+        code="not_paused",
+        is_met=not holds,
+        seen="; ".join(holds) or "no pause, no freeze",
+        wanted="no pause and no freeze at any gateway",
+        why="somebody asked that nothing is moved without need; the gateways refuse it, too",
+        mends="wait until it expires, or hft failover unpause; a failover is not held off",
+    )
+
+
+def _waiting(view: ClusterView, command: Command) -> Iterator[Gate]:
+    trading = [one.holder for one in view.engines if one.trades]
+    yield Gate(
+        code="epoch_waits",
+        is_met=view.holder == command.to and not trading,
+        seen=f"epoch {view.epoch} of {view.holder or 'nobody'}; {', '.join(trading) or 'nobody'} trades",
+        wanted=f"the epoch in force given to {command.to}, and nobody who trades",
+        why="it lets go on whom a fence has stopped; else there is nothing to let go on",
+        mends=f"hft failover failover --to {command.to}",
+    )
+    engine = view.engine(command.to) or EngineSeen(holder=command.to, silent="not asked")
+    yield Gate(
+        code="successor_durable",
+        is_met=not engine.silent and engine.undurable == 0,
+        seen=f"{engine.undurable} records in memory only" if not engine.silent else "not known",
+        wanted="every record of its journal on disk",
+        why="after a loss it begins from what it has, so that has to be there",
+        mends="wait for its disk, or give the epoch to another engine",
+    )
+
+
+def _site(view: ClusterView, command: Command) -> Iterator[Gate]:
+    others = [one for one in view.gateways if one.name != command.gateway]
+    alive = [one.name for one in others if one.has_session]
+    yield Gate(
+        code="site_lost",
+        is_met=not alive,
+        seen=f"{', '.join(alive)} holds the session" if alive else "no other gateway holds the session",
+        wanted="no other gateway that answers with the venue's session",
+        why="while one is there, a failover moves trading without leaving the site",
+        mends=f"hft failover failover --to {command.to}",
+    )
+    gateway = next((one for one in view.gateways if one.name == command.gateway), None)
+    known = gateway is not None and not gateway.silent
+    said = gateway.silent if gateway else f"{command.gateway} is not in the failover file"
+    yield Gate(
+        code="gateway_ready",
+        is_met=gateway is not None and known and gateway.enforces and gateway.is_durable,
+        seen=_session_seen(gateway) if gateway and known else said,
+        wanted=f"an answer of {command.gateway}, its epoch on disk, the highest epoch enforced",
+        why="it logs in at the venue, and its floor is what the venue replays",
+        mends="start it, and give it its peer's copy or a signed floor where it has lost its state",
+    )
+    yield _unlatched(gateway if known else None)
+    yield Gate(
+        code="loss_named",
+        is_met=True,
+        seen=f"epoch {view.epoch} is the last known; what its holder did after its last copy is not",
+        wanted="the loss, as far as it is known",
+        why="two persons accept it",
+        mends="nothing",
+    )
+
+
+def _session_seen(gateway: GatewaySeen) -> str:
+    return f"{gateway.name} {_session_of(gateway)}, epoch {gateway.epoch}"
 
 
 def _sessions(view: ClusterView) -> str:
@@ -213,6 +296,14 @@ def _ready(seen: EngineSeen) -> Iterator[Gate]:
         wanted="no kill latch of its own",
         why="a kill holds until a person clears it",
         mends="`unkill` on its admin socket, with operator and reason",
+    )
+    yield Gate(
+        code="successor_sends",
+        is_met=not seen.silent and seen.egress != "shadow",
+        seen=f"egress {seen.egress}" if not seen.silent else "not known",
+        wanted="an engine that is no shadow",
+        why="a shadow takes the epoch and sends nothing, so nobody would trade",
+        mends="start it with egress live, as approved for that slot",
     )
 
 

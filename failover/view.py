@@ -43,6 +43,7 @@ class GatewaySeen:
     enforces: bool = True  # a drill build can be told not to
     latches: tuple[str, ...] = ()  # `scope id: reason` of each that is set
     latch_numbers: tuple[int, ...] = ()  # of the same, in their order
+    holds: tuple[str, ...] = ()  # `pause for 1100 s more, by alice: reason` of each that holds
     accounts: tuple[Account, ...] = ()
 
     @property
@@ -68,16 +69,17 @@ class EngineSeen:
     is_latched: bool = False
     is_fresh: bool = False  # the feed is neither stale nor gapped
     artifact: str = ""
+    config: str = ""
     limits: str = ""
-    is_test: bool = False  # egress test: no production ticket
+    egress: str = "live"  # or test, without a production ticket; or shadow
     open_orders: int = 0
     positions: Mapping[str, int] | None = None
     undurable: int = 0  # records that the journal holds in memory only
 
     @property
     def trades(self) -> bool:
-        """Whether it may send orders, as far as it says itself."""
-        return self.state in ("ACTIVE", "REDUCING")
+        """Whether it may send orders, as far as it says itself; a shadow decides, and sends none."""
+        return self.state in ("ACTIVE", "REDUCING") and self.egress != "shadow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

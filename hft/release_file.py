@@ -97,12 +97,13 @@ def load_release_file(path: Path | None) -> ReleaseFile:
     """The file as values; HftError with one sentence when it cannot be used."""
     if path is None:
         raise HftError(Exit.BAD_INPUT, "no release file is named; hint: --file PATH, or set HFT_RELEASE")
-    return table_of(path, _release_file, size_max=SIZE_MAX)
+    return table_of(path, release_file_from, size_max=SIZE_MAX)
 
 
-def _release_file(table: Table) -> ReleaseFile:
+def release_file_from(table: Table) -> ReleaseFile:
+    """What the table says of freezes; its table `rollout` is read by hft/releases/file.py."""
     table.closed(
-        ("site", "exchanges", "before_open_minutes", "after_close_minutes", "rules", "calendars")
+        ("site", "exchanges", "before_open_minutes", "after_close_minutes", "rules", "calendars", "rollout")
     )  # fmt: skip
     own = dict(_calendars(table)) if "calendars" in table.fields else {}
     known = {**CALENDARS, **own}
@@ -140,7 +141,7 @@ def _calendars(table: Table) -> Iterator[tuple[str, Calendar]]:
             name,
             Calendar(
                 mic=name,
-                zone=_zone(one).key,
+                zone=zone_of(one).key,
                 opens=opens,
                 closes=closes,
                 known_from=_read(one, "known_from", date.fromisoformat),
@@ -172,7 +173,7 @@ def _rule(table: Table) -> Rule:
         first, _, second = table.text("times", size_max=11).partition("-")
         starts, ends = _as(first, "times", time.fromisoformat), _as(second, "times", time.fromisoformat)
     shown: Kind = "deny" if kind == "deny" else "allow"
-    return Rule(name=name, kind=shown, zone=_zone(table), once=once, days=days, starts=starts, ends=ends)
+    return Rule(name=name, kind=shown, zone=zone_of(table), once=once, days=days, starts=starts, ends=ends)
 
 
 def _read(table: Table, key: str, reads: Callable[[str], Value]) -> Value:
@@ -186,7 +187,8 @@ def _as(text: str, key: str, reads: Callable[[str], Value]) -> Value:
         raise ShapeError(f"{key}: {text!r} is no date or time; hint: 2026-12-24, 13:00") from error
 
 
-def _zone(table: Table) -> ZoneInfo:
+def zone_of(table: Table) -> ZoneInfo:
+    """The time zone that a table names; ShapeError for none."""
     name = table.text("zone", size_max=64)
     try:
         return ZoneInfo(name)

@@ -28,6 +28,7 @@ class Signed(Generic[T]):
 
     found: T
     payload: bytes
+    signature: str
     is_signed: bool
 
 
@@ -43,9 +44,18 @@ def signed(payload: bytes, key: Path, namespace: str, what: str) -> str:
 
 
 def read_signed(  # noqa: PLR0913  # each by name
-    path: Path, name: str, make: Callable[[object], T], signers: Path, *, identity: str, namespace: str
+    path: Path,
+    name: str,
+    make: Callable[[object], T],
+    signers: Path,
+    *,
+    identity: str | Callable[[T], str],
+    namespace: str,
 ) -> Signed[T]:
-    """The document of a file; MAKE raises ValueError for a body that is none. HftError when it is none."""
+    """The document of a file; MAKE raises ValueError for a body that is none. HftError when it is none.
+
+    IDENTITY is who must have signed it, or says who that is from what the document holds.
+    """
     from engine.contract.canonical import canonical
     from engine.ticket.signing import is_signed
     from inventory.bounded import read_bounded, reason_of
@@ -58,7 +68,8 @@ def read_signed(  # noqa: PLR0913  # each by name
     except (OSError, ValueError) as error:
         raise HftError(Exit.BAD_INPUT, f"{path}: no {name}: {reason_of(error)}") from error
     payload = canonical(body)
+    who = identity if isinstance(identity, str) else identity(found)
     good = ARMOUR.fullmatch(signature) is not None and is_signed(
-        payload, signature, signers=signers.expanduser(), identity=identity, namespace=namespace
+        payload, signature, signers=signers.expanduser(), identity=who, namespace=namespace
     )
-    return Signed(found=found, payload=payload, is_signed=good)
+    return Signed(found=found, payload=payload, signature=signature, is_signed=good)

@@ -6,7 +6,7 @@ the program silent, with the field that is missing: nothing is guessed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from failover.proof import Link
@@ -81,6 +81,7 @@ def gateway_seen(program: Program, answers: Answers, residue: int | None) -> Gat
             enforces=table.flag("epoch_enforced"),
             latches=tuple(_latch(one) for one in latch.rows("entries")),
             latch_numbers=tuple(one.integer("number") for one in latch.rows("entries")),
+            holds=tuple(_holds(table)),
             accounts=tuple(_account(name, one) for name, one in table.tables("accounts")),
         )
     except ShapeError as error:
@@ -92,6 +93,13 @@ def gateway_seen(program: Program, answers: Answers, residue: int | None) -> Gat
 def _latch(entry: Table) -> str:
     scope = " ".join(word for word in (entry.text("scope"), entry.text("id")) if word)
     return f"{scope} (number {entry.integer('number')}): {entry.text('reason')}"
+
+
+def _holds(table: Table) -> Iterator[str]:
+    """What holds planned moves off; nothing of a gateway of an earlier release, which has no pause."""
+    if "automatic" in table.fields:
+        for kind, one in table.table("automatic").tables("holds"):
+            yield f"{kind} for {one.integer('left_s')} s more, by {one.text('by')}: {one.text('reason')}"
 
 
 def _account(name: str, table: Table) -> Account:
@@ -141,8 +149,9 @@ def engine_seen(program: Program, answers: Answers) -> EngineSeen:
             is_latched=table.table_or_none("latch") is not None,
             is_fresh=feed.flag("fresh") and not feed.flag("gapped"),
             artifact=table.text("artifact_digest"),
+            config=table.text("config_digest"),
             limits=table.table("limits").text("digest"),
-            is_test=table.text("egress") == "test",
+            egress=table.text("egress"),
             open_orders=table.integer("open_orders"),
             positions=positions_of(table.table("positions").fields),
             undurable=max(0, journal.integer("appended") - journal.integer("durable")),

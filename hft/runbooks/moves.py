@@ -75,7 +75,8 @@ def carry_out(  # noqa: PLR0913  # each by name
             case _:
                 told(decision)
                 start = clock()
-                _move(cluster, fence, decision, deadline_s=deadline_s, acks=acks, view=view)
+                planned = command.kind == "switchover"
+                _move(cluster, fence, decision, deadline_s=deadline_s, acks=acks, view=view, planned=planned)
                 ms[decision.action] = ms.get(decision.action, 0.0) + (clock() - start) * 1000
                 start = clock()
                 view, _ = look(cluster, deadline_s, dark=view.dark)
@@ -91,10 +92,11 @@ def _move(  # noqa: PLR0913  # each by name
     deadline_s: float,
     acks: dict[str, dict[str, Any]],
     view: ClusterView,
+    planned: bool,
 ) -> None:
     action: Action = decision.action
     if action == "fence":
-        acks.update(_fence(cluster, fence, decision.target, deadline_s, view))
+        acks.update(_fence(cluster, fence, decision.target, deadline_s, view, planned=planned))
         return
     request = {"verb": "promote", "epoch": fence.epoch} if action == "promote" else {"verb": "demote"}
     engine = next(one for one in cluster.engines if one.name == decision.target)
@@ -109,15 +111,16 @@ def _move(  # noqa: PLR0913  # each by name
         )
 
 
-def _fence(
-    cluster: Cluster, fence: Fence, in_charge: str, deadline_s: float, view: ClusterView
+def _fence(  # noqa: PLR0913  # each by name
+    cluster: Cluster, fence: Fence, in_charge: str, deadline_s: float, view: ClusterView, *, planned: bool
 ) -> dict[str, dict[str, Any]]:
     """Tell every gateway at once; the one in charge must acknowledge, a dark peer is not waited for.
 
-    Each is told the epoch that it had in the look: one that has moved on since refuses (`epoch_moved`).
+    Each is told the epoch that it had in the look: one that has moved on since refuses (`epoch_moved`). One
+    that is PLANNED is refused while a pause holds (`paused`).
     """
     seen = {one.name: {"seen": one.epoch} for one in view.gateways if not one.silent}
-    request = {"verb": "fence", **fence.message()}
+    request = {"verb": "fence", **fence.message(), **({"planned": True} if planned else {})}
     questions = [
         Question(
             to=one,

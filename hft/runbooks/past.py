@@ -52,3 +52,34 @@ def _what(hosts: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
             f"{key} {value}" for key, value in facts.items() if isinstance(value, str | int) and value != ""
         )
         yield f"{name}: {', '.join(words)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One line of a run's record."""
+
+    at: str
+    what: str  # opened, the name of what it is about, or closed
+    facts: Mapping[str, object]
+
+
+def moments(lines: Sequence[Mapping[str, Any]], run: str) -> list[Moment]:
+    """The lines of one run, in their order, with what each says."""
+    return [
+        Moment(at=str(line.get("at", "")), what=_of(line), facts=_facts_of(line))
+        for line in lines
+        if line.get("run") == run
+    ]
+
+
+def _of(line: Mapping[str, Any]) -> str:
+    return str(line["host"]) if line.get("event") == "host" else str(line.get("event", ""))
+
+
+def _facts_of(line: Mapping[str, Any]) -> dict[str, object]:
+    keys = {"opened": ("by", "reason", "plan_hashes"), "closed": ("outcome", "exit_code", "message", "hosts")}
+    if line.get("event") == "host":
+        return dict(line.get("facts", {}))
+    return {
+        key: line[key] for key in keys.get(str(line.get("event")), ()) if line.get(key) not in ("", {}, None)
+    }

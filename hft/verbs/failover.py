@@ -17,8 +17,11 @@ import click
 from hft import options
 from hft.errors import Exit, HftError
 from hft.verbs.failover_move import CLUSTER, DEADLINE, failover_to, fence, kill, switchover
+from hft.verbs.failover_pause import pause, unpause
 from hft.verbs.failover_resume import approve, resume
 from hft.verbs.failover_succession import succession
+from hft.verbs.failover_timeline import timeline
+from hft.verbs.failover_two_persons import GATEWAY, promote_site, unfence
 from transport.show import Styled, tell, tell_document
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from failover.walk import Walk
 
 SAYS_S = 2.0  # between two lines of progress
-KINDS = ("switchover", "failover", "fence", "resume")
+KINDS = ("switchover", "failover", "fence", "resume", "unfence", "promote-site")
 PARTS = {
     "a": "one_session",
     "b": "floor_from_replay",
@@ -45,13 +48,11 @@ def failover() -> None:
     """
 
 
-failover.add_command(switchover)
-failover.add_command(failover_to)
-failover.add_command(fence)
-failover.add_command(kill)
-failover.add_command(approve)
-failover.add_command(resume)
-failover.add_command(succession)
+for verb in (
+    *(switchover, failover_to, fence, kill, approve, resume, succession),
+    *(unfence, promote_site, pause, unpause, timeline),
+):
+    failover.add_command(verb)
 
 
 @failover.command(
@@ -108,12 +109,20 @@ Exit codes: 3 every precondition is met (the plan's name is printed, for --plan,
 )
 @click.argument("kind", type=click.Choice(KINDS))
 @click.option("--to", default="", metavar="HOST/SLOT", help="Who shall hold the next epoch (not for resume).")
+@GATEWAY
 @CLUSTER
 @options.INVENTORY
 @DEADLINE
 @options.JSON
 def plan(  # noqa: PLR0913  # each by name
-    *, kind: Any, to: str, path: Path | None, inventory: str | None, deadline: float, as_json: bool
+    *,
+    kind: Any,
+    to: str,
+    gateway: str,
+    path: Path | None,
+    inventory: str | None,
+    deadline: float,
+    as_json: bool,
 ) -> int:
     """Every precondition of a command: seen, wanted, why, and what mends it. Changes nothing."""
     from failover.gates import gates
@@ -125,9 +134,12 @@ def plan(  # noqa: PLR0913  # each by name
 
     if bool(to) != (kind != "resume"):
         raise HftError(Exit.BAD_INPUT, f"plan {kind}: {'no --to' if to else '--to HOST/SLOT'} is wanted")
+    if bool(gateway) != (kind == "promote-site"):
+        wanted = "no --gateway" if gateway else "--gateway NAME"
+        raise HftError(Exit.BAD_INPUT, f"plan {kind}: {wanted} is wanted")
     cluster = load_cluster(path, inventory)
     view, _ = look(cluster, deadline)
-    command = command_of(cluster, view, kind, to)
+    command = command_of(cluster, view, kind, to, gateway)
     found = gates(view, command)
     is_ready = all(one.is_met for one in found)
     name = str(plan_of(view, command, int(time.time()))) if is_ready else None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hft.runbooks.cluster import Cluster
     from hft.runbooks.kill import Killed
 
-_VERDICTS = {"ok": Exit.OK, "unverified": Exit.UNVERIFIABLE, "violated": Exit.VIOLATED}
+VERDICTS = {"ok": Exit.OK, "unverified": Exit.UNVERIFIABLE, "violated": Exit.VIOLATED}
 CLUSTER = click.option(
     "--file", "path", metavar="PATH", envvar="HFT_FAILOVER", type=click.Path(path_type=Path),
     help="The failover file (default: $HFT_FAILOVER).",
@@ -82,13 +82,13 @@ def fence(**how: Any) -> int:
     return move("fence", **how)
 
 
-def command_of(cluster: Cluster, view: ClusterView, kind: Kind, to: str) -> Command:
+def command_of(cluster: Cluster, view: ClusterView, kind: Kind, to: str, gateway: str = "") -> Command:
     """What was asked for, from this look."""
     from failover.decide import commanded
 
     approved = tuple((one.artifact, one.config, one.limits) for one in cluster.approved.get(to, ()))
     try:
-        return commanded(view, kind, to, approved)
+        return commanded(view, kind, to, approved, gateway)
     except ValueError as error:
         raise HftError(Exit.BAD_INPUT, str(error)) from error
 
@@ -125,12 +125,13 @@ def move(  # noqa: PLR0913  # the command line, by name
             raise HftError(Exit.BAD_INPUT, fault.sentence)
         verb, hashes = f"failover {kind}", {to: named.hash}
         with run_log.recorded(cluster.site, verb, hosts=[to], reason=reason, plan_hashes=hashes) as run:
-            return _carried_out(cluster, command, view, deadline, run, as_json=as_json)
+            return carried_out(cluster, command, view, deadline, run, as_json=as_json)
 
 
-def _carried_out(  # noqa: PLR0913  # each by name
+def carried_out(  # noqa: PLR0913  # each by name
     cluster: Cluster, command: Command, before: ClusterView, deadline: float, run: Any, *, as_json: bool
 ) -> int:
+    """Move after move, then the proof of a new look, shown and recorded; the exit code."""
     from failover.proof import proofs, worst
     from hft.runbooks.look import look
     from hft.runbooks.moves import carry_out
@@ -153,7 +154,7 @@ def _carried_out(  # noqa: PLR0913  # each by name
     else:
         view, links = look(cluster, deadline, dark=moved.view.dark)
         found = proofs(view, links, command.to, command.epoch)
-        run.exit_code = _VERDICTS[worst(found)]
+        run.exit_code = VERDICTS[worst(found)]
         run.host(command.to, result="moved", verdict=worst(found), **facts)
     if as_json:
         proven = [{"code": one.code, "verdict": one.verdict, "seen": one.seen} for one in found]

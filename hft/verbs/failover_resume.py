@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 SCHEMA = 1  # of an approval
 NAMESPACE = "hft-approval"
 DOCUMENT_MAX = 1 << 16
+APPROVALS = click.option(
+    "--approval", "approvals", multiple=True, required=True, type=click.Path(path_type=Path), metavar="PATH",
+    help="What `hft failover approve` printed; of two persons.",
+)  # fmt: skip
 
 
 @click.command(
@@ -68,10 +72,7 @@ Exit codes: 0 every latch is clear, 2 refused, 4 not known of an engine that is 
 """
 )
 @PLAN
-@click.option(
-    "--approval", "approvals", multiple=True, required=True, type=click.Path(path_type=Path), metavar="PATH",
-    help="What `hft failover approve` printed; of two persons.",
-)  # fmt: skip
+@APPROVALS
 @WHY
 @CLUSTER
 @options.INVENTORY

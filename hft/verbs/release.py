@@ -5,8 +5,6 @@ Exit codes of `judge`: 0 PASS, 5 FAIL, 4 INCONCLUSIVE, 2 REFUSED or files that c
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,17 +13,16 @@ import click
 
 from hft import options
 from hft.errors import Exit, HftError
+from hft.verbs.release_approve import approve
 from hft.verbs.release_certificate import sign, verify
 from hft.verbs.release_freeze import freeze
+from hft.verbs.release_rollout import hold, next_step, plan, rollback, status
 from transport.show import Styled, tell, tell_document
 
 if TYPE_CHECKING:
-    from release.judge import Calibration, Judgement
-    from release.windows import Restart
+    from release.judge import Judgement
 
 SCHEMA = 1  # of the documents that `hft release` prints and reads
-FILE_MAX = 512 << 20
-LINE_MAX = 16 << 20
 _EXITS = {
     "PASS": Exit.OK,
     "FAIL": Exit.VIOLATED,
@@ -36,12 +33,11 @@ _EXITS = {
 
 @click.group()
 def release() -> None:
-    """Certify a release, verify it, judge its latency against the one that runs now, keep freezes."""
+    """Certify a release, roll it out step by step, judge it, take it back at once; keep freezes."""
 
 
-release.add_command(sign)
-release.add_command(verify)
-release.add_command(freeze)
+for verb in (sign, verify, freeze, plan, next_step, status, hold, rollback, approve):
+    release.add_command(verb)
 
 
 @release.command(
@@ -67,6 +63,7 @@ How it judges: docs/release.md.
 @options.JSON
 def judge(file: Path, calibration: Path, as_json: bool) -> int:
     """Non-inferiority of p50, p99 and p99.9 over restarts, and a count of windows that explode."""
+    from hft.releases.windows_file import read_calibration, read_restarts
     from release.judge import judge as judged
 
     found = judged(list(read_restarts(file)), read_calibration(calibration))
@@ -104,6 +101,7 @@ spread.
 @click.argument("file", type=click.Path(path_type=Path))
 def calibrate(file: Path) -> int:
     """Print the spread of restarts of one release on these machines, for --calibration."""
+    from hft.releases.windows_file import read_restarts
     from release.judge import calibrate as calibrated
 
     try:
@@ -112,60 +110,3 @@ def calibrate(file: Path) -> int:
         raise HftError(Exit.BAD_INPUT, f"{file}: {error}") from error
     tell_document({"schema": SCHEMA, **asdict(found)})
     return Exit.OK
-
-
-def read_restarts(path: Path) -> Iterator[Restart]:
-    """The restarts of a file, one a line; HftError names the line that cannot be used."""
-    from inventory.bounded import read_bounded, reason_of
-    from tuning.strict_json import ShapeError, Table, parse
-
-    try:
-        lines = read_bounded(path, FILE_MAX).splitlines()
-    except OSError as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read: {reason_of(error)}") from error
-    for number, line in enumerate(lines, start=1):
-        try:
-            yield _restart(Table.of(parse(line, size_max=LINE_MAX)))
-        except ShapeError as error:
-            raise HftError(Exit.BAD_INPUT, f"{path}: line {number}: {error}") from error
-
-
-def _restart(table: Any) -> Restart:
-    from release.windows import BUCKET_MAX, Restart, Window
-    from tuning.strict_json import ShapeError
-
-    table.closed(("schema", "arm", "release", "windows")).integer("schema", least=SCHEMA, most=SCHEMA)
-    arm = table.text("arm")
-    if arm not in ("baseline", "candidate"):
-        raise ShapeError(f"arm: expected baseline or candidate, got {json.dumps(arm)}")
-    windows = []
-    for row in table.rows("windows"):
-        counts = row.closed(("intended", "counts")).table("counts")
-        if any(not (key.isascii() and key.isdigit() and int(key) < BUCKET_MAX) for key in counts.fields):
-            raise ShapeError(f"counts: a bucket is a number below {BUCKET_MAX}")
-        found = {int(key): counts.integer(key) for key in counts.fields}
-        windows.append(Window(intended=row.integer("intended"), counts=found))
-    return Restart(arm=arm, release=table.text("release"), windows=tuple(windows))
-
-
-def read_calibration(path: Path) -> Calibration:
-    """A stored A/A spread; HftError when it is none."""
-    from inventory.bounded import read_bounded, reason_of
-    from release.judge import Calibration
-    from release.windows import QUANTILES
-    from tuning.strict_json import ShapeError, Table, parse
-
-    try:
-        table = Table.of(parse(read_bounded(path, 1 << 20)))
-        table.integer("schema", least=SCHEMA, most=SCHEMA)
-        spread = table.table("spread").fields
-        values = {name: value for name, value in spread.items() if isinstance(value, float) and value >= 0}
-        if set(values) != set(QUANTILES):
-            raise ShapeError(f"spread: expected numbers for {', '.join(QUANTILES)}")
-        return Calibration(
-            release=table.text("release"), restarts=table.integer("restarts", least=10), spread=values
-        )
-    except ShapeError as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: {error}") from error
-    except OSError as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: cannot be read: {reason_of(error)}") from error

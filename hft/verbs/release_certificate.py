@@ -6,22 +6,16 @@ not hold.
 
 from __future__ import annotations
 
-import hashlib
-import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
 from hft import options
 from hft.errors import Exit, HftError
-from hft.signed_document import read_signed, signed
+from hft.releases.certificates import NAMESPACE, artifact_facts, file_digest, refusal_of
+from hft.signed_document import signed
 from transport.show import tell, tell_document
-
-NAMESPACE = "hft-release"
-IDENTITY = "release"
-SBOM_MAX = 64 << 20
 
 
 @click.command(
@@ -54,7 +48,7 @@ def sign(  # noqa: PLR0913  # each by name
     from engine.contract.canonical import canonical
     from release.certificate import Certificate, certificate_from, version_from
 
-    found = _artifact(artifact)
+    found = artifact_facts(artifact)
     try:
         made = Certificate(
             artifact=found["artifact"],
@@ -63,7 +57,7 @@ def sign(  # noqa: PLR0913  # each by name
             floor=version_from(floor),
             host_classes=classes,
             not_after_s=int(_moment(not_after)),
-            sbom=_digest(sbom),
+            sbom=file_digest(sbom),
         )
         body = certificate_from(made.body()).body()
     except (ValueError, OSError) as error:
@@ -109,24 +103,14 @@ def verify(  # noqa: PLR0913  # each by name
     as_json: bool,
 ) -> int:
     """Whether a release may be taken: signature, bytes, version, floor, host class, expiry, materials."""
-    from release.certificate import SCHEMA, Seen, refused, shown, version_from
+    from release.certificate import SCHEMA, shown
 
-    one, is_signed = read_certificate(certificate, signers)
-    try:
-        seen = Seen(
-            **_artifact(artifact),
-            is_signed=is_signed,
-            sbom=_digest(sbom),
-            host_class=host_class,
-            floor=version_from(floor),
-            now_s=int(time.time()),
-        )
-    except (ValueError, OSError) as error:
-        raise HftError(Exit.BAD_INPUT, f"it cannot be verified: {error}") from error
-    refusal = refused(one, seen)
+    refusal, (one, kept) = refusal_of(
+        certificate, artifact, sbom=sbom, signers=signers, host_class=host_class, floor=floor
+    )
     if refusal is not None:
         raise HftError(Exit.BAD_INPUT, f"{certificate}: refused, {refusal.code}: {refusal.sentence}")
-    next_floor = shown(max(one.floor, seen.floor))
+    next_floor = shown(max(one.floor, kept))
     if as_json:
         tell_document({"schema": SCHEMA, "certificate": one.body(), "floor": next_floor})
     else:
@@ -134,36 +118,6 @@ def verify(  # noqa: PLR0913  # each by name
             f"{one.name} {shown(one.version)} may be taken by hosts of class {host_class}; floor {next_floor}"
         )
     return Exit.OK
-
-
-def read_certificate(path: Path, signers: Path) -> tuple[Any, bool]:
-    """The certificate of a file, and whether a key of SIGNERS has signed it; HftError when it is none."""
-    from release.certificate import certificate_from
-
-    one = read_signed(path, "certificate", certificate_from, signers, identity=IDENTITY, namespace=NAMESPACE)
-    return one.found, one.is_signed
-
-
-def _artifact(path: Path) -> dict[str, Any]:
-    """Digest, name and version of the artifact, each file verified; ArtifactError names the first fault."""
-    from engine.conformance.artifact import opened
-    from release.certificate import version_from
-
-    with opened(path) as found:
-        for file in found.manifest.files:
-            found.content(file.path)
-        identity = found.manifest.identity
-        try:
-            version = version_from(identity.version)
-        except ValueError as error:
-            raise HftError(Exit.BAD_INPUT, f"{path}: {error}") from error
-        return {"artifact": found.digest, "name": identity.name, "version": version}
-
-
-def _digest(path: Path) -> str:
-    from inventory.bounded import read_bounded
-
-    return "sha256:" + hashlib.sha256(read_bounded(path, SBOM_MAX)).hexdigest()
 
 
 def _moment(text: str) -> float:

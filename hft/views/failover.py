@@ -10,9 +10,11 @@ from failover.gates import Command, Gate
 from failover.proof import Proof
 from failover.view import ClusterView, EngineSeen, GatewaySeen
 from hft.views.table import show_table
+from release.preconditions import Gate as StepGate
 from transport.show import Part, Styled, tell
 
 SCHEMA = 1  # of every document that `hft failover` prints
+AnyGate = Gate | StepGate
 _STYLES = {"ok": "green", "violated": "red", "unverified": "yellow"}
 
 
@@ -67,7 +69,9 @@ def _gateway_note(one: GatewaySeen) -> str:
     if one.silent:
         return one.silent
     open_orders = sum(account.open_orders for account in one.accounts)
-    return "; ".join([f"{open_orders} open orders", *(f"killed: {latch}" for latch in one.latches)])
+    return "; ".join(
+        [f"{open_orders} open orders", *(f"killed: {latch}" for latch in one.latches), *one.holds]
+    )
 
 
 def _engine_state(one: EngineSeen) -> Part:
@@ -89,6 +93,11 @@ def show_gates(found: Sequence[Gate], command: Command) -> None:
         tell(f"resume at epoch {command.epoch_seen}: clears latches, promotes nobody")
     else:
         tell(f"{command.kind} to {command.to}: epoch {command.epoch_seen} -> {command.epoch}")
+    show_gate_table(found)
+
+
+def show_gate_table(found: Sequence[AnyGate]) -> None:
+    """A row for each precondition; behind them why those that are not met are wanted, and what mends them."""
     rows: list[tuple[Part, ...]] = [
         (Styled("met", "green") if one.is_met else Styled("NOT MET", "red"), one.code, one.seen, one.wanted)
         for one in found

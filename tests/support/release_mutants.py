@@ -11,7 +11,7 @@ from random import Random
 from engine.contract.canonical import canonical
 from engine.ticket import signing
 from hft.errors import HftError
-from hft.verbs.release_certificate import IDENTITY, NAMESPACE, read_certificate
+from hft.releases.certificates import IDENTITY, NAMESPACE, read_certificate
 from release.certificate import CHECKS, Certificate, Check, Seen, refused
 from tests.support.keys import make_key
 

@@ -18,6 +18,7 @@ import pytest
 from agent.boot import grub
 from agent.paths import ENGINE_CGROUP, HFT_CFG, JOURNAL_DIR, LOCK_FILE, STATE_FILE
 from deploys.agent_client.record import BOOT_ID, CMDLINE, MACHINE_ID, VERSION
+from hft.head_copies import HEADS_FILE
 from inventory.identity import fingerprint
 from lab.process import own_mounts
 from tests.support.hft_here import Said, hft_here, own_state
@@ -38,6 +39,7 @@ PLACES = {
     HFT_CFG: "hft.cfg",
     JOURNAL_DIR: "journal",
     ENGINE_CGROUP: "cgroup",
+    HEADS_FILE: "heads.jsonl",
 }
 
 # Without root a capture reads this machine's own machine-id, not the loopback host's.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.ticket.signing import allowed_signer
 from hft import run_log
+from tests.integration.hft.conftest import pinned
 from tests.support.hft_here import hft_here, own_state
 from tests.support.keys import make_key
 
@@ -83,3 +85,29 @@ def test_a_site_without_a_record_is_not_sealed(
     key, _ = keyed(tmp_path, "audit")
     said = hft_here(capsys, "audit", "seal", "nu4", "--key", key)
     assert (said.code, said.out) == (2, "") and "no run record" in said.err
+
+
+def test_heads_are_copied_to_hosts_and_a_record_that_is_cut_off_contradicts_them(
+    tmp_path: Path, loopback: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_state(tmp_path, monkeypatch)
+    key, signers = keyed(tmp_path, "audit")
+    inventory = pinned(loopback).inventory
+    seal = ("audit", "seal", "loop", "--key", key, "--copy", "--inventory", inventory)
+    for number in range(2):
+        with run_log.recorded("loop", "apply", hosts=["a"], reason=f"run {number}"):
+            pass
+        sealed = hft_here(capsys, *seal)
+        assert (sealed.code, "e1: appended" in sealed.err) == (0, True), sealed
+    kept = (loopback.folder / "heads.jsonl").read_text().splitlines()
+    assert [json.loads(one)["count"] for one in kept] == [2, 4], "nothing is replaced"
+    words = ("audit", "verify", "loop", "--copies", "--signers", signers, "--inventory", inventory)
+    assert hft_here(capsys, *words).code == 0
+    record = run_log.records_path("loop")
+    record.write_bytes(b"".join(record.read_bytes().splitlines(keepends=True)[:2]))
+    assert hft_here(capsys, *words).code == 5
+    (loopback.folder / "refuses").write_text("no such host")
+    dark = hft_here(capsys, *words)
+    assert dark.code == 4 and "cannot be read" in dark.err
+    assert hft_here(capsys, *seal).code == 7
+    assert "not loop2" in hft_here(capsys, "audit", "seal", "loop2", *seal[3:]).err

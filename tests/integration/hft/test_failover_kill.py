@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from hft import run_log
 from hft.errors import Exit, HftError
 from hft.runbooks.cluster import Cluster
 from hft.verbs.failover_resume import NAMESPACE, persons_behind
+from tests.integration.hft.conftest import pinned
 from tests.support.hft_here import hft_here, own_state
 from tests.support.keys import make_key
 
@@ -99,3 +101,17 @@ def test_one_key_is_no_two_persons_whatever_the_approvers_file_lets_it_speak_for
         persons_behind(cluster, (by("alice", "one"), by("bob", "one")), plan)
     with pytest.raises(HftError, match="no approval"):
         persons_behind(cluster, (by("a\0b", "one"), by("bob", "two")), plan)
+
+
+def test_a_kill_reaches_gateway_and_engine_over_ssh(
+    asked: list[str], loopback: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    admin = tmp_path / "admin"
+    text = FILE.format(socket=admin).replace('admin_socket = "/nobody"', f'admin_socket = "{admin}"')
+    text = text.replace("nobody-knows", "e1").replace("[engines", 'host = "e1"\n[engines')
+    (tmp_path / "failover.toml").write_text(text)
+    words = ("--file", "failover.toml", "--inventory", pinned(loopback).inventory, "--deadline", "20")
+    said = hft_here(capsys, "failover", "kill", *words, "--wait", "0", "--reason", "drill", "--json")
+    paths = {(one["kind"], one["name"]): one for one in json.loads(said.out)["paths"]}
+    assert paths["gateway", "gw-1"]["acked"] and paths["engine", "eng-1/a"]["acked"], said
+    assert {"latch", "kill"} <= set(asked)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.ticket.signing import allowed_signer
-from hft.verbs.release_certificate import IDENTITY, NAMESPACE
+from hft.releases.certificates import IDENTITY, NAMESPACE
 from release.certificate import CHECKS, Seen, certificate_from, refused
 from tests.support.checkout import ROOT
 from tests.support.hft_here import hft_here, one_sentence

@@ -136,7 +136,7 @@ class Seat:
     def write_config(self) -> Path:
         """The configuration as a file."""
         path = self.directory / "config.json"
-        path.write_text(json.dumps(self.config))
+        path.write_bytes(canonical(self.config))  # as a deploy writes it: the engine's digest is the file's
         return path
 
     def launch(

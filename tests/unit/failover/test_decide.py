@@ -48,6 +48,12 @@ def test_a_fence_alone_promotes_nobody() -> None:
     assert (moves, view.holder) == (["fence", "done"], B)
 
 
+def test_an_unfence_promotes_whom_the_fence_named_and_gives_no_epoch() -> None:
+    fenced = carried_out(healthy(), asked(healthy(), "fence"))[1]
+    moves, view = carried_out(fenced, asked(fenced, "unfence"))
+    assert moves == ["promote", "demote", "done"] and (view.epoch, view.holder) == (fenced.epoch, B)
+
+
 def test_a_failover_does_not_ask_the_holder_who_is_dark() -> None:
     dark = with_engine(healthy(), A, silent="no answer within 2 s", state="UNKNOWN")
     assert carried_out(dark, asked(dark, "failover"))[0] == ["fence", "promote", "done"]

@@ -12,7 +12,7 @@ from failover.gates import gates
 from failover.plan_id import Fault, PlanId, fault_of, plan_of, read_plan_id
 from failover.proof import Link, proofs, worst
 from failover.view import ClusterView
-from tests.support.cluster_views import RUNS, A, B, C, healthy, with_engine, with_gateway
+from tests.support.cluster_views import RUNS, A, B, C, gateway, healthy, with_engine, with_gateway
 
 VIEW = healthy()
 ACCOUNT = VIEW.gateways[0].accounts[0]
@@ -20,6 +20,8 @@ BROKEN: tuple[tuple[str, ClusterView], ...] = (
     ("gateway_enforces", with_gateway(VIEW, enforces=False)),
     ("epoch_durable", with_gateway(VIEW, is_durable=False)),
     ("latch_clear", with_gateway(VIEW, latches=("site (number 1): drill",))),
+    ("not_paused", with_gateway(VIEW, holds=("pause for 60 s more, by alice: a switch is replaced",))),
+    ("successor_sends", with_engine(VIEW, B, egress="shadow")),
     ("successor_standby", with_engine(VIEW, B, state="SYNCING")),
     ("successor_fresh", with_engine(VIEW, B, is_fresh=False)),
     ("successor_unlatched", with_engine(VIEW, B, is_latched=True)),
@@ -62,6 +64,42 @@ def test_a_failover_asks_nothing_of_the_holder() -> None:
     dark = with_engine(VIEW, A, silent="no answer", state="UNKNOWN")
     assert unmet(dark, kind="failover") == set()
     assert {"holder_answers", "holder_trades", "holder_durable", "positions_agree"} <= unmet(dark)
+
+
+def test_a_pause_holds_off_what_is_planned_alone() -> None:
+    paused = with_gateway(VIEW, holds=("pause for 60 s more, by alice: x",))
+    assert unmet(paused) == {"not_paused"}
+    assert unmet(paused, kind="failover") == unmet(paused, kind="fence") == set()
+
+
+FENCED = with_engine(with_gateway(VIEW, epoch=5, holder=B), A, state="STANDBY", epoch=0)
+
+
+def test_an_unfence_lets_go_on_whom_the_epoch_was_given_to_and_nobody_else() -> None:
+    assert unmet(FENCED, kind="unfence") == set()
+    assert commanded(FENCED, "unfence", B, (RUNS,)).epoch == FENCED.epoch
+    assert "epoch_waits" in unmet(FENCED, to=C, kind="unfence")
+    assert unmet(with_engine(FENCED, A, state="ACTIVE"), kind="unfence") == {"epoch_waits"}
+    assert unmet(with_engine(FENCED, B, undurable=1), kind="unfence") == {"successor_durable"}
+    assert {"epoch_waits", "successor_is_another"} <= unmet(MOVED, kind="unfence")
+
+
+def test_a_site_is_promoted_only_when_no_other_gateway_has_the_session() -> None:
+    lost = with_gateway(VIEW, silent="no answer within 2 s")
+    cloud = gateway("gw-2", is_active=False, epoch=4, residue=0)
+    view = ClusterView(gateways=(*lost.gateways, cloud), engines=lost.engines)
+
+    def missing(seen: ClusterView, name: str = "gw-2") -> set[str]:
+        command = commanded(seen, "promote-site", B, (RUNS,), name)
+        return {one.code for one in gates(seen, command) if not one.is_met}
+
+    assert missing(view) == set()
+    assert commanded(view, "promote-site", B, (RUNS,), "gw-2").epoch == 6, "of its own residue"
+    assert "site_lost" in missing(ClusterView(gateways=(*VIEW.gateways, cloud), engines=VIEW.engines))
+    assert {"gateway_ready", "latch_clear"} <= missing(view, "gw-1")
+    assert {"gateway_ready", "latch_clear"} <= missing(view, "gw-9")
+    volatile = ClusterView(gateways=(*lost.gateways, replace(cloud, is_durable=False)), engines=lost.engines)
+    assert missing(volatile) == {"gateway_ready"}
 
 
 def test_a_plan_is_bound_to_look_command_and_time() -> None:

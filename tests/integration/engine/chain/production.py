@@ -74,7 +74,7 @@ class Production(Chain):
         """What may run in which slot, as the issuer reads it."""
         slots = {
             slot: {
-                "release": str(self.release),
+                "release": str(self.release_of(slot)),
                 "config": str(seat.write_config()),
                 "limits": str(seat.directory / "limits"),
                 "uid": os.getuid(),
@@ -84,18 +84,23 @@ class Production(Chain):
         host = {"host": HOST, "key": str(self.keys.host), "slots": slots}
         (self.directory / "host.json").write_text(json.dumps(host))
 
+    def release_of(self, slot: str) -> Path:
+        """The release that a slot is given."""
+        assert slot in self.seats
+        return self.release
+
     def standby(self, slot: str) -> Engine:
         """The released engine with the strategy, started as in production."""
         seat = self.seats[slot]
         seat.config["strategy"] = STRATEGY
         self.host_owner_sets_up()
-        return seat.standby(conformance=False)
+        return seat.standby(conformance=False, program=self.release_of(slot) / "hft-engine")
 
     def fence(self, slot: str) -> int:
         """The next epoch for this slot, acked by the gateway."""
         seat = self.seats[slot]
         runs = Approval(
-            artifact=read_release(self.release).digest,
+            artifact=read_release(self.release_of(slot)).digest,
             config=file_digest(seat.directory / "config.json"),
             limits=file_digest(seat.directory / "limits"),
         )

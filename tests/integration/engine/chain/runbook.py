@@ -38,7 +38,7 @@ class OnCall:
                 "admin_socket": f"{seat.directory}/admin",
                 "approved": [
                     {
-                        "artifact": read_release(chain.release).digest,
+                        "artifact": read_release(chain.release_of(slot)).digest,
                         "config": file_digest(seat.directory / "config.json"),
                         "limits": file_digest(seat.directory / "limits"),
                     }
