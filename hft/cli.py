@@ -21,6 +21,7 @@ from click.utils import PacifyFlushWrapper
 from typing_extensions import override
 
 from hft.errors import Exit, HftError, HostsError, exit_code_of, is_homeless, line_of
+from hft.run_trace import be_verbose, begin
 from inventory.suggest import nearest
 from transport.hint import use_inventory
 from transport.show import forget_documents, is_document_told, tell, tell_document
@@ -106,7 +107,7 @@ class LazyGroup(click.Group):
         module, attribute, _ = VERBS[cmd_name]
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
-        return command
+        return _with_verbosity(command)
 
     @override
     def resolve_command(
@@ -126,6 +127,24 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(verb, VERBS[verb][2]) for verb in sorted(VERBS)])
+
+
+def _with_verbosity(command: click.Command) -> click.Command:
+    """COMMAND, and each below it, with -v: it is of the program, and people write it behind the verb."""
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            _with_verbosity(one)
+    elif all(param.name != "verbose" for param in command.params):
+        command.params.append(
+            click.Option(
+                ["-v", "--verbose"],
+                count=True,
+                expose_value=False,
+                callback=lambda _context, _param, level: be_verbose(level),
+                help="Tell what each host was asked and how long it took; -vv: the whole command lines.",
+            )
+        )
+    return command
 
 
 def _shown(group: click.Group, ctx: click.Context, flag: str) -> list[str]:
@@ -170,6 +189,13 @@ def main() -> int:
 def run_guarded(args: list[str] | None = None) -> int:
     """Run `hft` with ARGS (default: sys.argv) and return its exit code; no traceback for a user's mistake."""
     words = sys.argv[1:] if args is None else args
+    log = begin(words)
+    code = _run(words)
+    log.ended(code)
+    return code
+
+
+def _run(words: list[str]) -> int:
     forget_documents()
     use_inventory(None)
     try:

@@ -14,7 +14,7 @@ from inventory.suggest import LIMIT_HELP
 from transport.at_once import THREADS_MOST, act_on
 from transport.hint import use_inventory
 
-LAB = "hft.lab"  # of a click context: --lab was given
+LAB, HERE = "hft.lab", "hft.here"  # of a click context: --lab, --local was given
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -41,6 +41,12 @@ def _lab(context: click.Context, _: click.Parameter, wanted: bool) -> None:
         context.meta[LAB] = True
 
 
+def _here(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """As of --lab."""
+    if wanted:
+        context.meta[HERE] = True
+
+
 _INVENTORY = click.option(
     "--inventory",
     metavar="PATH",
@@ -50,11 +56,21 @@ _INVENTORY = click.option(
 _LAB = click.option(
     "--lab", is_flag=True, expose_value=False, callback=_lab, help="The lab of this machine, whatever else."
 )
+_HERE = click.option(
+    "--local", is_flag=True, expose_value=False, callback=_here,
+    help="This machine alone, without SSH: as the host of the site that it is enrolled as, or by itself.",
+)  # fmt: skip
 
 
 def INVENTORY(command: Command) -> Command:  # noqa: N802  # one of the options below
-    """The two options that name a site."""
-    return _INVENTORY(_LAB(command))
+    """The three options that name a site."""
+    return _INVENTORY(_LAB(_HERE(command)))
+
+
+def is_here() -> bool:
+    """Whether the command that runs was given --local."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.meta.get(HERE))
 
 
 def _hosts(context: click.Context, param: click.Parameter, begun: str) -> list[str]:

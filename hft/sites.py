@@ -9,12 +9,13 @@ from __future__ import annotations
 import click
 
 from hft.errors import Exit, HftError
-from hft.options import LAB
+from hft.options import LAB, is_here
+from inventory import here
 from inventory.choice import Choice, Source, choose
 from inventory.errors import InventoryError
 from inventory.load import load_site
 from inventory.model import Site
-from transport.hint import command, use_inventory, use_lab
+from transport.hint import command, use_here, use_inventory, use_lab
 from transport.show import tell
 
 
@@ -22,10 +23,14 @@ def chosen(given: str | None) -> Choice:
     """The inventory of this command line; every later hint names it."""
     context = click.get_current_context(silent=True)
     lab = bool(context and context.meta.get(LAB))
+    if lab and is_here():
+        raise HftError(Exit.BAD_INPUT, "--lab and --local name two sites; leave one of them out")
     if lab and given is not None:
         raise HftError(Exit.BAD_INPUT, "--lab and --inventory name two sites; leave one of them out")
     choice = choose(given, lab=lab)
-    if choice.source is Source.LAB:
+    if is_here():
+        use_here(given)
+    elif choice.source is Source.LAB:
         use_lab()
     elif choice.source in (Source.GIVEN, Source.ENVIRONMENT, Source.FOLDER):
         use_inventory(given or str(choice.path))
@@ -35,6 +40,8 @@ def chosen(given: str | None) -> Choice:
 def load(given: str | None) -> Site:
     """The site of this command; InventoryError where it cannot be used."""
     choice = chosen(given)
+    if is_here():
+        return _this_machine(choice)
     if choice.source is not Source.NOBODY:
         return load_site(choice.path)
     yours = command("site", "use", "PATH")
@@ -45,3 +52,21 @@ def load(given: str | None) -> Site:
         raise InventoryError(said) from error
     tell(f"no site is configured, so this is the lab (--lab says so); your own: {yours}", err=True)
     return site
+
+
+def _this_machine(choice: Choice) -> Site:
+    """The site of --local: says as which host, because its profile and its ports hang on that."""
+    machine = here.machine_id()
+    if machine is None:
+        raise here.needs_machine_id()
+    site = load_site(choice.path) if choice.path is not None else None
+    mine = None if site is None else here.as_host(site, machine)
+    if site is not None and mine is None and choice.source is Source.GIVEN:
+        raise InventoryError(
+            f"{choice.path}: no host of {site.name} is enrolled as this machine ({machine[:8]}...); "
+            "hint: enrol it, or leave out --inventory"
+        )
+    found = mine or here.alone(machine)
+    known = "no host of a site" if mine is None else f"of {found.name}, {choice.path}"
+    tell(f"this machine is {found.hosts[0].name}, {known}", err=True)
+    return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -67,10 +68,16 @@ def with_enrolled(site: Site, inventory: Path) -> Site:
     return _joined(site, inventory, read_enrolled(inventory))
 
 
-def check_enrolled(site: Site, inventory: Path, name: str, entry: Enrolled) -> None:
-    """Refuse an entry that would make the inventory unusable, such as the machine-id of another host."""
+def check_enrolled(
+    site: Site, inventory: Path, name: str, entry: Enrolled, *, beside: Mapping[str, Enrolled] | None = None
+) -> None:
+    """Refuse an entry that would make the inventory unusable, such as the machine-id of another host.
+
+    BESIDE are entries that are about to be recorded with it.
+    """
     bare = tuple(host.model_copy(update={"identity": None}) for host in site.hosts)
-    _joined(site.model_copy(update={"hosts": bare}), inventory, read_enrolled(inventory) | {name: entry})
+    others = read_enrolled(inventory) | dict(beside or {})
+    _joined(site.model_copy(update={"hosts": bare}), inventory, others | {name: entry})
 
 
 def _joined(site: Site, inventory: Path, enrolled: dict[str, Enrolled]) -> Site:
@@ -91,8 +98,13 @@ def _joined(site: Site, inventory: Path, enrolled: dict[str, Enrolled]) -> Site:
 
 def write_enrolled(inventory: Path, name: str, entry: Enrolled) -> Path:
     """Record one host durably and return the file's path; other entries are unchanged."""
+    return write_all_enrolled(inventory, {name: entry})
+
+
+def write_all_enrolled(inventory: Path, entries: Mapping[str, Enrolled]) -> Path:
+    """The same for many hosts: all of them or, where it fails, none."""
     path = enrolment_path(inventory)
-    hosts = read_enrolled(inventory) | {name: entry}
+    hosts = read_enrolled(inventory) | dict(entries)
     body = {"schema": 1, "hosts": {key: hosts[key].model_dump(mode="json") for key in sorted(hosts)}}
     try:
         write_whole(path, (json.dumps(body, indent=1) + "\n").encode())

@@ -6,7 +6,11 @@ class InventoryError(Exception):
 
 
 class IdentityError(InventoryError):
-    """A host that is not the machine that was enrolled."""
+    """A host that is not the machine that was enrolled; `host` is its name where one is known."""
+
+    def __init__(self, message: str, *, host: str = "") -> None:
+        super().__init__(message)
+        self.host = host
 
 
 class StateError(Exception):

@@ -38,7 +38,7 @@ def parse_identity(text: str, host_keys: tuple[str, ...], name: str) -> Identity
     """What READ_SCRIPT printed, as a typed value: a host's output is validated like any other input."""
     words = [line.partition(" ")[::2] for line in text.splitlines()]
     if not words or words[-1] != ("end", "identity"):
-        raise IdentityError(f"{name}: the identity it reported is truncated; try again")
+        raise IdentityError(f"{name}: the identity it reported is truncated; try again", host=name)
     found = {key: value.strip() for key, value in words if key != "mac"}
     macs = sorted({value.strip().lower() for key, value in words if key == "mac"})
     try:
@@ -51,7 +51,7 @@ def parse_identity(text: str, host_keys: tuple[str, ...], name: str) -> Identity
         )
     except ValueError as error:
         raise IdentityError(
-            f"{name}: no usable identity: machine-id {found.get('machine_id', '')[:40]!r}"
+            f"{name}: no usable identity: machine-id {found.get('machine_id', '')[:40]!r}", host=name
         ) from error
 
 
@@ -85,7 +85,8 @@ def differences(expected: Identity, seen: Identity) -> list[str]:
     ]
     if expected.macs and not set(expected.macs) & set(seen.macs):
         wrong.append(f"none of its enrolled network cards is present ({', '.join(expected.macs)})")
-    wrong += [] if set(expected.host_keys) & set(seen.host_keys) else ["the host key differs"]
+    if expected.host_keys and not set(expected.host_keys) & set(seen.host_keys):
+        wrong.append("the host key differs")
     return wrong
 
 

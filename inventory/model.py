@@ -237,6 +237,11 @@ class Jump(_Written):
     host_keys: Annotated[tuple[HostKey, ...], FailFast(), AfterValidator(_some)]
 
     @property
+    def is_here(self) -> bool:
+        """A jump host is another machine."""
+        return False
+
+    @property
     def jump(self) -> None:
         """A jump host is reached directly."""
 
@@ -265,6 +270,11 @@ class Host(_Written):
     ports: Annotated[tuple[PortEntry, ...], FailFast(), BeforeValidator(_port_list)] = ()
     ptp: PtpEntry | None = None
     identity: Identity | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this machine, reached without SSH (inventory/here.py); no file can say so."""
+        return False
 
     @property
     def named_ports(self) -> Ports:

@@ -25,6 +25,11 @@ def use_lab() -> None:
     _USED[:] = ["--lab"]
 
 
+def use_here(path: str | None) -> None:
+    """Name this machine in every later hint, and the inventory that was asked for it."""
+    _USED[:] = ["--local", *(() if path is None else ("--inventory", path))]
+
+
 def command(*words: str) -> str:
     """`hft WORDS... --inventory PATH`, quoted; a placeholder such as TEXT is left for the operator."""
     return shlex.join(["hft", *words, *(() if words[0] in NO_INVENTORY else _USED)])

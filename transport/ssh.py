@@ -13,6 +13,7 @@ import math
 import shlex
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from transport.child import OUTPUT_CAP, Begin, LateError, TooMuchOutputError, ru
 from transport.errors import (
     ControllerError,
     FloodError,
+    HostError,
     NotEnrolledError,
     SlowError,
     UnreachableError,
@@ -32,9 +34,12 @@ from transport.hint import enrol
 from transport.login_shell import for_any_shell
 from transport.options import CONNECT_TIMEOUT_S, Destination, ssh_argv
 from transport.sanitize import printable
+from transport.trace import LINE_MAX, Asked, trace
 
 _SSH_FAILED = 255  # ssh(1): "255 if an error occurred"; none of our remote programs exits with it
 _CLOSE_TIMEOUT_S = 10
+# What sshd(8) gives root's commands on Debian, and nothing that the caller's shell has set.
+_HERE = ("env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "sh", "-c")
 
 
 class Hop(Protocol):
@@ -58,6 +63,8 @@ class Reachable(Hop, Protocol):
     """What this module needs to know of an inventory host."""
 
     @property
+    def is_here(self) -> bool: ...
+    @property
     def jump(self) -> Hop | None: ...
     @property
     def patience(self) -> float: ...
@@ -65,17 +72,25 @@ class Reachable(Hop, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ssh:
-    """How to reach one host; every `run` is a connection of its own unless `control_path` is given."""
+    """How to reach one host; every `run` is a connection of its own unless `control_path` is given.
+
+    The host that is HERE is this machine: sh(1) runs the line with a clean environment, as it would for a
+    login, under the same deadlines and caps, and nothing goes over a network.
+    """
 
     to: Destination
     via: Destination | None = None
     control_path: str | None = None
     connect_timeout_s: int = CONNECT_TIMEOUT_S
     patience: float = 1.0  # of a host that is slower than bare metal: every deadline is longer by it
+    here: bool = False
 
     @classmethod
     def of(cls, host: Reachable, *, control_path: str | None = None) -> Ssh:
         """The way to an inventory host or jump host; one without a pinned key is refused, never trusted."""
+        if host.is_here:
+            to = Destination(name=host.name, address="this machine", port=0, user=host.user, host_keys=())
+            return cls(to=to, patience=host.patience, here=True)
         return cls(
             to=_destination(host),
             via=_destination(host.jump) if host.jump is not None else None,
@@ -91,7 +106,7 @@ class Ssh:
 
     def argv(self, remote: Sequence[str]) -> list[str]:
         """The complete local command line; the remote words are quoted for the remote shell."""
-        return [*self._way(), for_any_shell(shlex.join(remote))]
+        return self._line(shlex.join(remote))
 
     def run(
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float, login_s: float | None = None
@@ -115,23 +130,45 @@ class Ssh:
         self, line: str, *, stdin: bytes = b"", timeout_s: float, login_s: float | None = None
     ) -> Completed:
         """The same for one line of sh(1)."""
+        began, ended, came = time.monotonic(), "interrupted", 0
+        try:
+            done = self._run(line, stdin, timeout_s, login_s)
+            ended, came = f"exit {done.returncode}", len(done.stdout) + len(done.stderr)
+        except HostError as error:
+            ended = error.message
+            raise
+        finally:
+            trace(
+                Asked(
+                    host=self.name,
+                    where=self._where,
+                    line=printable(" ".join(line.split()), limit=LINE_MAX),
+                    sent=len(stdin),
+                    came=came,
+                    seconds=time.monotonic() - began,
+                    ended=printable(" ".join(ended.split()), limit=LINE_MAX),
+                )
+            )
+        return done
+
+    def _run(self, line: str, stdin: bytes, timeout_s: float, login_s: float | None) -> Completed:
         timeout_s *= self.patience
-        where = f"{self.to.address} port {self.to.port}"
+        login_s = None if self.here else login_s
         try:
             with _login(login_s) as begin:
-                argv = [*self._way(begin.sign if begin else None), for_any_shell(line)]
+                argv = self._line(line, begin.sign if begin else None)
                 done = run_bounded(argv, stdin=stdin, timeout_s=timeout_s, begin=begin)
         except LateError as error:
             if login_s is None:
-                said = f"no answer from {where} within {timeout_s:g} s"
+                said = f"no answer from {self._where} within {timeout_s:g} s"
                 raise SlowError(self.name, said, has_begun=None, is_connected=None) from error
             # Behind a jump host it was that one who took the connection, which says nothing of the host.
             connected = error.has_begun or (error.is_connected and self.via is None)
-            said = _late(where, timeout_s, login_s, begun=error.has_begun, connected=connected)
+            said = _late(self._where, timeout_s, login_s, begun=error.has_begun, connected=connected)
             raise SlowError(self.name, said, has_begun=error.has_begun, is_connected=connected) from error
         except OSError as error:
             raise ControllerError(
-                self.name, f"ssh cannot be started here, so nothing was sent: {error.strerror}"
+                self.name, f"{self._program} cannot be started here, so nothing was sent: {error.strerror}"
             ) from error
         except TooMuchOutputError as error:
             said = (
@@ -139,8 +176,8 @@ class Ssh:
             )
             raise FloodError(self.name, said) from error
         stdout, stderr = (text.decode("utf-8", errors="replace") for text in (done.stdout, done.stderr))
-        if done.returncode == _SSH_FAILED:
-            raise self._unreachable(where, stderr)
+        if done.returncode == _SSH_FAILED and not self.here:
+            raise self._unreachable(stderr)
         return Completed(returncode=done.returncode, stdout=stdout, stderr=stderr)
 
     def as_root(self, argv: Sequence[str]) -> list[str]:
@@ -155,6 +192,9 @@ class Ssh:
             with suppress(subprocess.TimeoutExpired):  # it ends by itself a minute later
                 subprocess.run(argv, capture_output=True, check=False, timeout=_CLOSE_TIMEOUT_S)
 
+    def _line(self, line: str, sign: Path | None = None) -> list[str]:
+        return [*_HERE, line] if self.here else [*self._way(sign), for_any_shell(line)]
+
     def _way(self, sign: Path | None = None) -> list[str]:
         return ssh_argv(
             self.to,
@@ -165,11 +205,19 @@ class Ssh:
         )
 
     @property
+    def _program(self) -> str:
+        return _HERE[0] if self.here else "ssh"
+
+    @property
+    def _where(self) -> str:
+        return self.to.address if self.here else f"{self.to.address} port {self.to.port}"
+
+    @property
     def _who(self) -> str:
         return "it" if self.via is None else f"it, or {self.via.name} on the way,"
 
-    def _unreachable(self, where: str, stderr: str) -> UnreachableError:
-        cannot = f"cannot reach {where}"
+    def _unreachable(self, stderr: str) -> UnreachableError:
+        cannot = f"cannot reach {self._where}"
         if "HOST IDENTIFICATION HAS CHANGED" in stderr or "Host key verification failed" in stderr:
             return UnreachableError(
                 self.name,

@@ -20,12 +20,15 @@ from inventory.power import Power
 from inventory.power_evidence import Mark
 from transport.child import pause
 from transport.errors import HostError, UnreachableError
+from transport.hint import command
 from transport.sanitize import printable
 from transport.ssh import Ssh
 
 CALL_TIMEOUT_S = 30.0
 ARM_TIMEOUT_S = 120.0
 POLL_S = 2.0
+# Why one who is logged in here cannot confirm once more (agent/boot/states.py, decide_confirm).
+NEEDS_A_LOGIN = frozenset({"no_connection", "same_connection"})
 EVIDENCE_DIR = "/var/lib/hft/rollback"
 KEEP_CONSOLE = 'umask 077 && mkdir -p "$0" && cat >"$0/console.txt" && sync "$0/console.txt"'
 RETURN_S: Mapping[str, float] = {"lab-vm": 240.0, "cloud": 300.0, "bare-metal": 900.0}
@@ -133,8 +136,14 @@ class Watch:
             self.say(printable(str(answer.get("message", "confirmed"))))
             if answer.get("confirmed") == answer.get("confirmations"):
                 self.at("confirmed")
-            else:
-                self.sleep(self.times.confirm_gap_s)
+                return
+            self.sleep(self.times.confirm_gap_s)
+        if self.ssh.here and answer.get("code") in NEEDS_A_LOGIN:
+            raise RefusedError(
+                self.name,
+                f"{self.txn} waits for another login: {printable(str(answer.get('message')))}",
+                hint=f"log in over SSH anew and run: {command('apply', '--yes')}",
+            )
 
     def run(self) -> TrialOutcome:
         """Until the host has committed or rolled back; the deadman once in between."""

@@ -72,6 +72,7 @@ Examples:
   hft apply --drain                       also where an engine runs: stopped, and started again
   hft apply today.plans                   what `hft plan -o today.plans` saved, and nothing else
   hft apply --limit 'role:engine,!engine-7'   some; who does not answer is left out, exit code 7
+  hft apply --local                       this machine, without SSH; a trial boot is confirmed by logins
 """
 )
 @click.argument("saved", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
@@ -239,6 +240,18 @@ def decided(request: ApplyRequest) -> Decision:
     return decision
 
 
+def tell_of_restart(changes: HostChanges) -> None:
+    """Who changes the boot of the machine that he sits at has to come back over SSH, or it is undone."""
+    if changes.host.is_here and changes.is_boot_pending:
+        minutes, count = changes.trial.trial_s // 60, changes.trial.confirmations
+        tell(
+            f"{changes.host.name} is this machine: it restarts under this command. Then log in over SSH and "
+            f"run `{command('apply', '--yes')}`, {count} time(s), each in a login of its own, "
+            f"{changes.trial.confirm_gap_s} s apart; without that it is on its old entry {minutes} min later",
+            err=True,
+        )
+
+
 def ask_about_ports(changes: HostChanges, *, as_json: bool) -> None:
     """On bare metal a guess of the trading port is the operator's to confirm: `--yes` does not answer it."""
     host = changes.host
@@ -292,6 +305,7 @@ def apply_locked(request: ApplyRequest, lock: SiteLock) -> int:
         if not request.as_json:
             show_pending(every, dark, wrong, as_json=False)
         for changes in changing:
+            tell_of_restart(changes)
             ask_about_ports(changes, as_json=request.as_json)
         question = f"Change {len(changing)} host(s), {len(reboot_order(changing))} reboot(s)?"
         ask(question, yes=request.yes, as_json=request.as_json)

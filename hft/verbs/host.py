@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from hft import options, run_log
+from hft.enrolling import by_authority, by_fingerprints, enrol_all
 from hft.errors import Exit, HftError
 from hft.host_status import look
 from hft.locks import site_lock
@@ -21,22 +22,15 @@ from hft.views.table import show_table
 from inventory.artifact import is_signed_name
 from inventory.bounded import reason_of
 from inventory.choice import FILE, text_of
-from inventory.enrolment import Enrolled, check_enrolled, read_enrolled, write_enrolled
-from inventory.errors import IdentityError, InventoryError
-from inventory.identity import FINGERPRINT, READ_SCRIPT, differences, fingerprint, parse_identity
+from inventory.enrolment import read_enrolled
+from inventory.errors import InventoryError
+from inventory.fingerprints import read_fingerprints
+from inventory.identity import FINGERPRINT, fingerprint
 from inventory.load import DEFAULT, load_site
-from inventory.model import Host, Identity, Site
 from inventory.selection import select, select_one
-from transport.child import TooMuchOutputError, run_bounded
-from transport.errors import UnreachableError
 from transport.hint import command, use_inventory
 from transport.show import tell, tell_document
-from transport.ssh import Ssh
 
-_KEYSCAN_S = 30  # three handshakes at once, on a host that may be busy
-_KEY_TYPES = "ed25519,ecdsa,rsa"  # each type asked for is one more handshake with the host
-_READ_S = 30.0
-_UNREAD = "0" * 32  # stands for the machine-id while only the host key is known
 _EXAMPLES = {"python": ("colo.py", "inventory.py"), "toml": ("example.toml", "inventory.toml")}
 
 
@@ -114,20 +108,78 @@ def list_hosts(inventory: str | None, limit: str | None, as_json: bool) -> None:
 Examples:
   on the host's console:  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
   hft host enrol engine-1 --fingerprint SHA256:hnJ... --inventory site.py
+  hft host enrol --fingerprints consoles.txt     a rack: a line NAME SHA256:... for each host
+  hft host enrol --authority host-ca.pub --limit 'role:engine'   hosts with a certificate for their name
+
+\b
+Of many hosts those that can be are enrolled and the others named, each with its reason; exit code 2, or 7
+where some did not answer and nothing else is wrong. The same command again is safe.
 """
 )
-@click.argument("name", metavar="HOST", shell_complete=options.HOSTS)
+@click.argument("name", metavar="[HOST]", required=False, shell_complete=options.HOSTS)
+@click.option("--fingerprint", "expected", metavar="SHA256:...", help="From the host's console.")
 @click.option(
-    "--fingerprint", "expected", required=True, metavar="SHA256:...", help="From the host's console."
+    "--fingerprints",
+    "listed",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The same of many hosts.",
 )
+@click.option(
+    "--authority", metavar="FILE", type=click.Path(path_type=Path),
+    help="Public key of an SSH authority that signed a host certificate for each host's name.",
+)  # fmt: skip
+@options.LIMIT
+@options.PARALLEL
 @options.INVENTORY
-def enrol(name: str, expected: str, inventory: str | None) -> None:
-    """Record which machine HOST is: host key, machine-id, DMI, network cards. Also after it was re-imaged."""
-    if not FINGERPRINT.match(expected):
+def enrol(  # noqa: PLR0913, PLR0917  # one for each option
+    name: str | None,
+    expected: str | None,
+    listed: Path | None,
+    authority: Path | None,
+    limit: str | None,
+    inventory: str | None,
+) -> None:
+    """Record which machine a host is: host key, machine-id, DMI, network cards; again after a re-image."""
+    if sum(one is not None for one in (expected, listed, authority)) != 1:
+        raise click.UsageError("say who vouches: one of --fingerprint, --fingerprints and --authority")
+    if (expected is not None and name is None) or (name is not None and limit is not None):
+        raise click.UsageError(
+            "--fingerprint is of one HOST; --limit stands instead of a HOST, not beside it"
+        )
+    if expected is not None and not FINGERPRINT.fullmatch(expected):
         raise InventoryError(
             f"--fingerprint: expected SHA256: and 43 characters as of ssh-keygen -lf, got {expected[:60]!r}"
         )
-    path = chosen(inventory).path
+    path = _own_inventory(inventory)
+    site = load_site(path)
+    hosts = (select_one(site, name),) if name is not None else select(site, limit)
+    if authority is not None:
+        vouch, reason = by_authority(authority), f"authority {authority}"
+    elif listed is not None:
+        known = read_fingerprints(listed, tuple(host.name for host in site.hosts))
+        hosts = tuple(host for host in hosts if host.name in known)
+        if not hosts:
+            raise InventoryError(f"{listed}: names none of the hosts that are selected")
+        vouch, reason = by_fingerprints(lambda one: known[one.name]), f"fingerprints {listed}"
+    else:
+        reason = str(expected)
+        vouch = by_fingerprints(lambda _: frozenset({reason.rstrip("=")}))
+    written = read_enrolled(path)
+    for one in hosts:
+        if one.identity is not None and one.name not in written:
+            raise InventoryError(
+                f"{path}: the identity of {one.name!r} is written in this file; change it there"
+            )
+    with site_lock(site.name, f"enrol {hosts[0].name}" if len(hosts) == 1 else f"enrol {len(hosts)} hosts"):
+        enrol_all(site, path, hosts, vouch, reason)
+
+
+def _own_inventory(given: str | None) -> Path:
+    """The file beside which identities are recorded; refuses one that takes none."""
+    path = chosen(given).path
+    if options.is_here():
+        raise click.UsageError("enrolment asks a host over SSH, so that others find it; leave out --local")
     if path is None or path.resolve() == DEFAULT.resolve():
         raise InventoryError(
             "the lab's hosts are enrolled by the lab itself; name your site with --inventory PATH"
@@ -137,64 +189,7 @@ def enrol(name: str, expected: str, inventory: str | None) -> None:
             f"{path}: signed, so nothing is added to it; enrol the host in the inventory that it was "
             "signed from, then sign again"
         )
-    site = load_site(path)
-    target = select_one(site, name)
-    if target.identity is not None and name not in read_enrolled(path):
-        raise InventoryError(f"{path}: the identity of {name!r} is written in this file; change it there")
-    with (
-        site_lock(site.name, f"enrol {name}"),
-        run_log.recorded(site.name, "enrol", hosts=[name], reason=expected) as run,
-    ):
-        seen = _identity_behind(target, expected.rstrip("="))
-        changes = differences(target.identity, seen) if target.identity is not None else []
-        written = _record(site, path, name, seen)
-        run.host(name, machine_id=seen.machine_id, changes=changes)
-    for change in changes:
-        tell(f"{name}: {change}")
-    cards = f"{len(seen.macs)} network card(s)"
-    tell(f"{name}: enrolled, machine-id {seen.machine_id}, {cards}; recorded in {written}")
-
-
-def _record(site: Site, inventory: Path, name: str, seen: Identity) -> Path:
-    entry = Enrolled(identity=seen, at=run_log.now(), by=run_log.operator())
-    check_enrolled(site, inventory, name, entry)
-    return write_enrolled(inventory, name, entry)
-
-
-def _identity_behind(target: Host, expected: str) -> Identity:
-    """Read the identity over a connection that accepts exactly the key with the expected fingerprint."""
-    keys = _offered_keys(target)
-    matching = tuple(key for key in keys if fingerprint(key) == expected)
-    if not matching:
-        shown = ", ".join(f"{fingerprint(key)} ({key.split()[0]})" for key in keys)
-        raise IdentityError(
-            f"{target.name}: {target.address} port {target.ssh_port} shows {shown}, none is {expected}; "
-            "nothing was recorded; hint: read it on the host's console again, or find out who answers there"
-        )
-    pinned = target.model_copy(update={"identity": Identity(host_keys=matching, machine_id=_UNREAD)})
-    answer = Ssh.of(pinned).run(["sh", "-s"], stdin=READ_SCRIPT.encode(), timeout_s=_READ_S)
-    return parse_identity(answer.stdout, matching, target.name)
-
-
-def _offered_keys(target: Host) -> tuple[str, ...]:
-    """The public host keys that whoever answers offers (ssh-keyscan(1)); none of them is believed yet."""
-    options = ["-t", _KEY_TYPES, "-T", str(_KEYSCAN_S), "-p", str(target.ssh_port)]
-    argv = ["ssh-keyscan", *options, "--", target.address]
-    through = f" through {target.jump.name}" if target.jump else ""
-    where = f"{target.address} port {target.ssh_port}"
-    tell(f"{target.name}: asking {where}{through} for its host keys", err=True)
-    try:
-        if target.jump is not None:  # nobody else sees the target; its keys are compared all the same
-            text = Ssh.of(target.jump).run(argv, timeout_s=2 * _KEYSCAN_S).stdout
-        else:
-            text = run_bounded(argv, stdin=b"", timeout_s=2 * _KEYSCAN_S).stdout.decode(errors="replace")
-    except (OSError, TimeoutError, TooMuchOutputError) as error:
-        raise UnreachableError(target.name, f"ssh-keyscan gave no answer: {error}") from error
-    lines = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
-    keys = tuple(sorted({" ".join(words[1:3]) for words in lines if len(words) >= 3}))
-    if not keys:
-        raise UnreachableError(target.name, f"no ssh server answers at {where}; nothing was recorded")
-    return keys
+    return path
 
 
 @host.command(

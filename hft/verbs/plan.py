@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -27,6 +28,7 @@ from hft.files import Report
 from hft.tree_capture import capture_tree
 from hft.views.topology import draw
 from inventory.bounded import FILE_MAX, read_bounded, reason_of
+from inventory.suggest import nearest
 from transport.hint import command
 from transport.show import one_line, tell, tell_document
 from tuning.compliance.diff import Changes, diff
@@ -67,7 +69,6 @@ def _source_options(command: Command) -> Command:
     """The options that say where to look; exactly one of them."""
     for option in (
         options.INVENTORY,
-        click.option("--local", is_flag=True, help="Look at this machine."),
         click.option("--snapshot", "snapshot_file", metavar="FILE", help="A snapshot that was saved before."),
         click.option("--tree", metavar="DIR", help="A captured tree of /proc and /sys."),
     ):
@@ -104,14 +105,13 @@ def plan(  # noqa: PLR0913  # one argument for each option
     retries: int,
     tree: str | None,
     snapshot_file: str | None,
-    local: bool,
     inventory: str | None,
     profile: str | None,
     as_json: bool,
 ) -> int:
     """Print the plan of a host: every CPU and every setting with its why. Of many: what is pending."""
     if limit is not None or output is not None:
-        if tree is not None or snapshot_file is not None or local or (host is not None and limit is not None):
+        if tree is not None or snapshot_file is not None or (host is not None and limit is not None):
             raise click.UsageError(
                 "--limit and -o go with hosts of the inventory, --host NAME or --limit HOSTS"
             )
@@ -126,7 +126,7 @@ def plan(  # noqa: PLR0913  # one argument for each option
             retries=retries,
             as_json=as_json,
         )
-    look = _look(host, tree, snapshot_file, local=local, inventory=inventory, profile=profile)
+    look = _look(host, tree, snapshot_file, inventory=inventory, profile=profile)
     try:
         topology = read_topology(look.snapshot)
         ports = Ports() if look.host is None else look.host.named_ports
@@ -190,21 +190,18 @@ Examples:
 @click.argument("host", required=False, shell_complete=options.HOSTS)
 @_source_options
 @click.option("-o", "--output", metavar="FILE", help="Write there instead of standard output.")
-def snapshot(  # noqa: PLR0913  # one argument for each option
+def snapshot(  # one argument for each option
     *,
     host: str | None,
     tree: str | None,
     snapshot_file: str | None,
-    local: bool,
     inventory: str | None,
     output: str | None,
 ) -> int:
     """Capture what the planner reads of a host; needs no agent and no root there."""
 
     def captured() -> str:
-        return _look(
-            host, tree, snapshot_file, local=local, inventory=inventory, profile=None
-        ).snapshot.to_json()
+        return _look(host, tree, snapshot_file, inventory=inventory, profile=None).snapshot.to_json()
 
     if output in (None, "-"):
         tell_document(captured())
@@ -259,49 +256,59 @@ def doctor(*, profile: str, as_json: bool) -> int:
     return Exit.OK
 
 
-def _look(  # noqa: PLR0913  # one argument for each option
+def _look(
     host: str | None,
     tree: str | None,
     snapshot_file: str | None,
     *,
-    local: bool,
     inventory: str | None,
     profile: str | None,
 ) -> Look:
-    given = [name for name, value in _given(host, tree, snapshot_file, local) if value]
+    given = [name for name, value in _given(host, tree, snapshot_file) if value]
     if len(given) != 1:
         said = f"not {' and '.join(given)} together" if given else "none was given"
         raise click.UsageError(f"say where to look: a host, --tree, --snapshot or --local; {said}")
     if host is not None:
         return _look_at_host(host, inventory, profile)
+    if options.is_here():
+        return _look_here(inventory, profile)
     source = click.get_current_context().get_parameter_source("inventory")
     if inventory is not None and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("--inventory goes with a host only")
     wanted = profile_named(profile or "engine")
     if tree is not None:
         return Look(name=tree, snapshot=_capture_tree(tree), profile=wanted, is_live=False)
-    if snapshot_file is not None:
-        try:
-            seen = Snapshot.from_json(_read(snapshot_file))
-        except SnapshotError as error:
-            raise SnapshotError(f"{snapshot_file}: {error}") from error
-        return Look(name=snapshot_file, snapshot=seen, profile=wanted, is_live=False)
-    name = "this machine"
-    return Look(name=name, snapshot=capture_local(name), profile=wanted, is_live=True)
+    file = str(snapshot_file)
+    try:
+        seen = Snapshot.from_json(_read(file))
+    except SnapshotError as error:
+        raise SnapshotError(f"{file}: {error}") from error
+    return Look(name=file, snapshot=seen, profile=wanted, is_live=False)
 
 
-def _given(
-    host: str | None, tree: str | None, snapshot_file: str | None, local: bool
-) -> tuple[tuple[str, bool], ...]:
+def _given(host: str | None, tree: str | None, snapshot_file: str | None) -> tuple[tuple[str, bool], ...]:
     return (
         ("a host", host is not None),
         ("--tree", tree is not None),
         ("--snapshot", snapshot_file is not None),
-        ("--local", local),
+        ("--local", options.is_here() and host is None),
     )
 
 
-def _look_at_host(name: str, inventory: str | None, profile: str | None) -> Look:
+def _look_here(inventory: str | None, profile: str | None) -> Look:
+    """As root what `hft apply --local` sees; else what anybody can see of a machine that needs no name."""
+    from inventory.here import machine_id
+
+    if os.geteuid() == 0 and machine_id() is not None:
+        return _look_at_host(None, inventory, profile)
+    if inventory is not None:
+        raise click.UsageError("--local finds itself in an --inventory as root only, and by its machine-id")
+    name = "this machine"
+    wanted = profile_named(profile or "engine")
+    return Look(name=name, snapshot=capture_local(name), profile=wanted, is_live=True)
+
+
+def _look_at_host(name: str | None, inventory: str | None, profile: str | None) -> Look:
     """Ask a host of the inventory, as `hft apply` does; only here are inventory and deploys loaded."""
     from deploys.tune.host_changes import check_identity
     from deploys.tune.observe import look_at
@@ -309,13 +316,13 @@ def _look_at_host(name: str, inventory: str | None, profile: str | None) -> Look
     from inventory.selection import select_one
 
     site = load(inventory)
-    host = select_one(site, name)
+    host = site.hosts[0] if name is None else select_one(site, name)
     wanted = _profile_of(site, host, profile)
     tell(f"capturing {host.name}", err=True)
     seen = look_at(host)
     check_identity(host, seen)
     return Look(
-        name=name, snapshot=seen.snapshot, profile=wanted, is_live=True, host=host, site=site, state=seen
+        name=host.name, snapshot=seen.snapshot, profile=wanted, is_live=True, host=host, site=site, state=seen
     )
 
 
@@ -324,7 +331,7 @@ def _profile_of(site: Site, host: Host, profile: str | None) -> Profile:
         return site.profile_of(host) or profile_named("engine")
     known = site.known_profiles
     if profile not in known:
-        raise HftError(Exit.BAD_INPUT, f"{site.name}: no profile {profile!r}; known: {', '.join(known)}")
+        raise HftError(Exit.BAD_INPUT, f"{site.name}: no profile {profile!r}{nearest(profile, known)}")
     return known[profile]
 
 

@@ -12,6 +12,7 @@ from hft import options
 from hft.errors import Exit, HftError, exit_code_of
 from hft.files import Report
 from hft.run_log import records_path
+from hft.run_trace import folder as log_folder
 from hft.sites import chosen
 from inventory.choice import Source, choose, text_of, used_file
 from inventory.errors import InventoryError
@@ -87,6 +88,7 @@ def show(inventory: str | None, as_json: bool) -> int:
         "source": str(choice.source),
         "file": None if choice.file is None else str(choice.file),
         "state": str(state_root()),
+        "logs": str(log_folder()),
         "lab": str(lab_dir(lab_name())),
         "lab_cache": str(cache_dir()),
         **_read(choice.path),
@@ -102,6 +104,7 @@ def show(inventory: str | None, as_json: bool) -> int:
         "it holds": about,
         "run record": str(document["record"] or "-"),
         "state": f"{document['state']}{' (HFT_STATE)' if os.environ.get('HFT_STATE') else ''}",
+        "logs": document["logs"],
         "lab": document["lab"],
         "lab cache": document["lab_cache"],
     }

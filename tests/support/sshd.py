@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,14 +41,15 @@ class Sshd:
 
 
 @contextmanager
-def running_sshd(folder: Path, more: str = "") -> Iterator[Sshd]:
-    """One that lets the key `user` in; MORE is added to its configuration."""
+def running_sshd(folder: Path, more: str = "", before: Callable[[], None] = lambda: None) -> Iterator[Sshd]:
+    """One that lets the key `user` in; MORE is of its configuration; BEFORE finds its keys made."""
     needs.skip_without("sshd", "ssh-keygen")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     folder.chmod(0o700)
     for name in ("host", "user"):
         make_key(folder / name)
+    before()
     port, config = free_port(), folder / "sshd_config"
     config.write_text(CONFIG.format(port=port, folder=folder) + more)
     argv = [needs.found("sshd") or "sshd", "-D", "-f", str(config), "-E", str(folder / "sshd.log")]

@@ -29,6 +29,7 @@ class Target:
     jump: Any = None
     log: Path
     patience: float = 1.0
+    is_here: bool = False
 
     def connections(self) -> int:
         """TCP connections that logged in so far, from sshd's own log."""

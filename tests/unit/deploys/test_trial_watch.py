@@ -1,7 +1,7 @@
 """The watch over one trial, played against a scripted host: confirmations, the lost answer, the deadman."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -67,6 +67,7 @@ class Scripted(Watch):
     words: list[tuple[str, ...]] = field(default_factory=list)
     armed: Any = None
     kept: list[str | None] = field(default_factory=list)
+    refused: dict[str, Any] | None = None  # the answer to every confirmation but the first
 
     def keep_console(self, console: str | None) -> None:
         self.kept.append(console)
@@ -84,6 +85,8 @@ class Scripted(Watch):
             answer = self.armed or {"result": "armed"}
         else:
             self.confirms += 1
+            if self.refused is not None and self.confirms > 1:
+                answer = self.refused
         if isinstance(answer, Exception):
             raise answer
         return dict(answer)
@@ -125,6 +128,20 @@ def test_a_healthy_candidate_gets_its_confirmations_a_gap_apart() -> None:
     assert watch.confirms == 2
     assert clock.now >= TIMES.confirm_gap_s
     assert ("reboot", TXN, "--drained") in watch.words
+
+
+@pytest.mark.parametrize("code", ["no_connection", "same_connection"])
+def test_who_sits_at_the_machine_confirms_once_a_login(code: str) -> None:
+    """A second call of the same login proves nothing new: it ends with what to do, and waits for nobody."""
+    watch, _ = watching(status("healthy"))
+    watch.ssh = replace(watch.ssh, here=True)
+    watch.refused = {"accepted": False, "code": code, "message": "each confirmation needs a new one"}
+    with pytest.raises(RefusedError, match=f"{TXN} waits for another login: each") as raised:
+        watch.run()
+    assert (watch.confirms, "log in over SSH anew" in raised.value.hint) == (2, True)
+    over_ssh, _ = watching(status("healthy"), status("healthy"), status("committed", closed=True))
+    over_ssh.refused = watch.refused
+    assert over_ssh.run().result == "committed", "a controller's next call is a connection of its own"
 
 
 def test_the_answer_to_the_restart_may_be_lost() -> None:
