@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup setup-dev setup-engine setup-stacks demo test engine bench drill drill-engine fuzz lint mutants clean
+.PHONY: help setup setup-dev setup-engine setup-stacks setup-wall demo test engine bench drill drill-engine fuzz lint mutants clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +18,9 @@ setup-engine:  ## setup-dev, and what builds and judges the native engine
 
 setup-stacks:  ## setup, and Pulumi: its Python packages, its engine built from Go modules (6 minutes, once)
 	@bash scripts/setup.sh stacks
+
+setup-wall:  ## setup, and uPlot from its npm package, for the page that `hft monitoring deploy` installs
+	@bash scripts/setup.sh wall
 
 demo: setup  ## the whole loop on the lab: untuned, tuned, proven, poisoned three times, back (KEEP=1 leaves the lab up)
 	@.venv/bin/hft demo $(if $(KEEP),--keep)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from monitoring.alert import Alert
 from monitoring.alerts_engine import ENGINE_ALERTS
+from monitoring.alerts_gateway import GATEWAY_ALERTS
 from monitoring.alerts_host import HOST_ALERTS
 from monitoring.alerts_self import OWN, no_data
 
-CONDITIONS = (*HOST_ALERTS, *ENGINE_ALERTS, *OWN)
+CONDITIONS = (*HOST_ALERTS, *ENGINE_ALERTS, *GATEWAY_ALERTS, *OWN)
 NO_DATA_ALERTS = no_data(frozenset(name for alert in CONDITIONS for name in alert.condition.metrics))
 ALERTS: tuple[Alert, ...] = (*CONDITIONS, *NO_DATA_ALERTS)
 

@@ -53,7 +53,11 @@ NODE_FAST = Producer(name="node_exporter, fast set", job=FAST)
 NODE_SLOW = Producer(name="node_exporter, slow set", job=SLOW)
 COLLECTOR = Producer(name="the agent's collector, by textfile", job=FAST, refresh_s=1)
 ENGINE_PAGE = Producer(name="the agent's collector, from the engine's page", job=FAST, refresh_s=1)
+GATEWAY_PAGE = Producer(name="the agent's collector, from the gateway's page", job=FAST, refresh_s=1)
+# What a host's collector exports by its textfile, which outlives it.
+BY_TEXTFILE = (COLLECTOR, ENGINE_PAGE, GATEWAY_PAGE)
 OWN_PROMETHEUS = Producer(name="Prometheus", job=PROMETHEUS)
+ABOUT_SCRAPES = Producer(name="Prometheus, about rules and scrapes", job=FAST)
 OWN_ALERTMANAGER = Producer(name="Alertmanager", job=ALERTMANAGER)
 
 

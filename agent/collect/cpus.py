@@ -61,12 +61,15 @@ def kind_of(label: str) -> str:
 
 
 def interrupts(host: HostRoot, isolated: CpuSet) -> Iterator[Sample]:
-    """Interrupts of isolated CPUs by kind; machine checks of all.
+    """Interrupts of every CPU, of isolated ones also by kind; machine checks of all.
 
     Raises: UnreadError.
     """
     table = parse_interrupts(needed(host, INTERRUPTS))
     for column, cpu in enumerate(table.cpus):
+        total = sum(counts[column] for counts in table.rows.values())
+        is_isolated = "1" if cpu in isolated else "0"
+        yield sample("hft_cpu_interrupts_total", total, cpu=str(cpu), isolated=is_isolated)
         if cpu in isolated:
             kinds = dict.fromkeys((*KINDS, "device", "other"), 0)
             for label, counts in table.rows.items():

@@ -8,6 +8,7 @@ an edge counts as beyond it, so a share within the budget is never too good (by 
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,6 +43,8 @@ EDGES: tuple[tuple[int, str], ...] = (
     (2_000_000, "0.002"), (5_000_000, "0.005"), (10_000_000, "0.01"), (100_000_000, "0.1"),
     (1_000_000_000, "1.0"),
 )  # fmt: skip
+SLOT_LINKS = "/opt/hft/slots"  # each leads to the release that was deployed last (docs/architecture.md)
+_RELEASE = re.compile(r".*/releases/([0-9a-f]{12})[0-9a-f]{52}\Z")
 QUANTILES = ("0.5", "0.99", "0.999", "1")
 
 
@@ -124,6 +127,16 @@ def slots(host: HostRoot) -> Iterator[str]:
             yield match[1]
 
 
+def release_of(host: HostRoot, slot: str) -> str | None:
+    """The first digits of the digest of a slot's release; None where its link leads to none."""
+    try:
+        target = os.readlink(host.path(f"{SLOT_LINKS}/{slot}"))  # noqa: PTH115
+    except OSError:
+        return None
+    match = _RELEASE.match(target)
+    return match[1] if match else None
+
+
 class Engines:
     """Reads the pages of all slots, and remembers each one's buckets for what came since the last look."""
 
@@ -137,6 +150,8 @@ class Engines:
         """
         for slot in slots(host):
             yield sample("hft_slot_deployed", 1, slot=slot)
+            if release := release_of(host, slot):
+                yield sample("hft_slot_release_info", 1, slot=slot, release=release)
             data = read_page_file(host, f"/run/hft-engine-{slot}/metrics")
             page = parse_page(data) if data is not None else None
             if page is not None and is_alive(host, page):

@@ -20,6 +20,7 @@ from tuning.topology.reader import NODE_DIR
 NET_DIR = "/sys/class/net"
 ISOLATED_ROLES = ("poll", "engine", "spare")
 IFF_UP = 1
+PLAN_DIGITS = 12  # of the hash, as people read it
 _POOL = re.compile(rf"{NODE_DIR}/node(\d+)/hugepages/hugepages-(\d+)kB/nr_hugepages\Z")
 
 
@@ -113,18 +114,25 @@ def _is_up(host: HostRoot, folder: str) -> bool:
 
 
 def boots(read: Callable[[], Record]) -> Iterator[Sample]:
-    """Who came up: a trial that is open, one that fell back, a change that is half way.
+    """Who came up: a trial that is open, one that fell back and by whom, a change half way, the plan.
 
     Raises: UnreadError.
     """
     try:
         status = status_of(read())
         state = (status["trial"] or {}).get("state")
+        committed, fell_back = status["committed"], status["last_rollback"]
+        plan = str(committed["plan_hash"])[:PLAN_DIGITS] if committed else ""
+        brought = (str(fell_back["txn"]), str(fell_back["brought_back_by"])) if fell_back else None
     except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
         raise UnreadError(f"the agent's record cannot be read: {error}") from error
     yield sample("hft_trial_open", state in OPEN_TRIAL)
     yield sample("hft_boot_fallback", state == "rolled_back")
     yield sample("hft_transaction_open", status["open_transaction"] is not None)
+    if plan:
+        yield sample("hft_plan_info", 1, plan=plan)
+    if brought:
+        yield sample("hft_last_rollback_info", 1, transaction=brought[0], brought_back_by=brought[1])
 
 
 def drift(host: HostRoot, plan: Mapping[str, Any]) -> Iterator[Sample]:

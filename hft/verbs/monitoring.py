@@ -48,6 +48,14 @@ class ContactsFile(BaseModel):
     watchdog: ContactFile | None = None
 
 
+UPLOT = click.option(
+    "--uplot",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder dist of the npm package uplot, which draws the wall; set-up's by default.",
+)
+
+
 @click.group()
 def monitoring() -> None:
     """Alerts with their budgets; what Prometheus and the Alertmanager pair run with."""
@@ -141,6 +149,41 @@ def render(target: Path, inventory: str | None, contacts: Path | None, as_json: 
 
 
 @monitoring.command(
+    epilog="""\b
+Examples:
+  hft monitoring dashboards build/dashboards --inventory site.toml
+  hft monitoring dashboards build/dashboards --uplot node_modules/uplot/dist
+
+\b
+DIR gets grafana/ with a JSON file for each board and a provisioning file, and wall/, our own page: with
+`prometheus --web.user-assets=DIR/wall` it is at http://HOST:9090/user/. `hft monitoring deploy` installs it.
+"""
+)
+@click.argument("target", metavar="DIR", type=click.Path(path_type=Path))
+@options.INVENTORY
+@UPLOT
+@options.JSON
+def dashboards(target: Path, inventory: str | None, uplot: Path | None, as_json: bool) -> int:
+    """Write the dashboards into DIR: Grafana's JSON, and the page that Prometheus serves."""
+    from hft.sites import load
+    from hft.wall_assets import assets
+    from monitoring.boards import grafana, wall
+    from monitoring.boards.every import BOARDS
+
+    layout = layout_of(load(inventory))
+    files = {f"wall/{name}": text for name, text in wall.files(layout, assets(uplot)).items()}
+    files |= {f"grafana/{name}": text for name, text in grafana.files().items()}
+    write_tree(target, files)
+    panels = sum(len(board.panels) for board in BOARDS)
+    if as_json:
+        boards = [{"uid": one.uid, "title": one.title, "panels": len(one.panels)} for one in BOARDS]
+        tell_document({"schema": 1, "directory": str(target), "files": sorted(files), "boards": boards})
+        return Exit.OK
+    tell(f"{target}: {len(BOARDS)} boards with {panels} panels, for Grafana and for Prometheus' own page")
+    return Exit.OK
+
+
+@monitoring.command(
     context_settings={"ignore_unknown_options": True},
     epilog="""\b
 Examples:
@@ -199,6 +242,7 @@ it is left out), "mirror" with url and sha256, or "local" with file: a .deb on t
 )
 @options.INVENTORY
 @options.LIMIT
+@UPLOT
 @click.option("--contacts", metavar="FILE", type=click.Path(path_type=Path), help="Whom to tell; TOML.")
 @click.option("--packages", metavar="FILE", type=click.Path(path_type=Path), help="Where packages come from.")
 @click.option("--start/--no-start", default=True, help="Enable and start the units (default), or do not.")
@@ -210,6 +254,7 @@ it is left out), "mirror" with url and sha256, or "local" with file: a .deb on t
 def deploy(  # noqa: PLR0913, PLR0917  # one for each option
     inventory: str | None,
     limit: str | None,
+    uplot: Path | None,
     contacts: Path | None,
     packages: Path | None,
     start: bool,
@@ -222,13 +267,14 @@ def deploy(  # noqa: PLR0913, PLR0917  # one for each option
     """Bring the hosts with role monitoring to what `render` writes: packages, files, units."""
     from hft.monitoring_deploy import DeployRequest, deployed, tried
     from hft.sites import load
+    from hft.wall_assets import assets
     from monitoring.tree import deployed as files_of
 
     site = load(inventory)
     request = DeployRequest(
         site=site,
         limit=limit,
-        files=files_of(layout_of(site), contacts_of(contacts)),
+        files=files_of(layout_of(site), contacts_of(contacts), assets(uplot)),
         packages=packages,
         starts_units=start,
         yes=yes,

@@ -243,8 +243,8 @@ def start_member(running: Site, number: int, arguments: list[str]) -> None:
     until(lambda: answers(port, "/-/ready"), running.log(name) or name, 30, 0.05)
 
 
-def start_prometheus(running: Site, alerts: tuple[Alert, ...]) -> None:
-    """One Prometheus with the rules of ALERTS, until it is ready."""
+def start_prometheus(running: Site, alerts: tuple[Alert, ...], *, wall: Path | None = None) -> None:
+    """One Prometheus with the rules of ALERTS, until it is ready; WALL has the files of its page."""
     rules = running.folder / "rules"
     rules.mkdir(exist_ok=True)
     for name, text in rule_files(alerts).items():
@@ -259,7 +259,7 @@ def start_prometheus(running: Site, alerts: tuple[Alert, ...]) -> None:
             "prometheus",
             f"--config.file={config}",
             f"--storage.tsdb.path={data}",
-            *prometheus.arguments(member),
+            *(one.replace(prometheus.WALL, str(wall or data)) for one in prometheus.arguments(member)),
         ],
     )
     until(lambda: answers(member.prometheus_port, "/-/ready"), "prometheus", 60, 0.05)

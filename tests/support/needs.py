@@ -65,6 +65,12 @@ def stacks() -> pytest.MarkDecorator:
     return pytest.mark.skipif(absent, reason="Pulumi's Python packages are not installed: make setup-stacks")
 
 
+def uplot() -> pytest.MarkDecorator:
+    """The test draws the wall, or installs it."""
+    absent = not (Path(__file__).parents[2] / ".setup/wall/node_modules/uplot/dist").is_dir()
+    return pytest.mark.skipif(absent, reason="uPlot is not fetched: make setup-wall")
+
+
 def stack_engine() -> pytest.MarkDecorator:
     """The test runs Pulumi's engine, or what comes with it: the one that was built here."""
     built = Path(__file__).parents[2] / ".setup" / "stacks" / "bin"

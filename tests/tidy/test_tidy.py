@@ -41,6 +41,7 @@ REGISTRY_HOSTS = re.compile(
 )
 READ_FOR_LEFTOVERS = (
     *("*.py", "*.md", "*.sh", "*.toml", "*.lock", "*.txt", "*.c", "*.h", "*.cpp", "*.j2", "*.css"),
+    *("*.js", "*.html"),
     *("Makefile", ".clang-format", ".ci/run"),
 )
 LEFTOVERS = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")

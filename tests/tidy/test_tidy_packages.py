@@ -18,7 +18,6 @@ WITHOUT_IMPORT = {
     "ansible-core": "ansible-playbook, which ansible-runner starts (deploys/ansible.py)",
     "clang-format": "run by tests/tidy/test_tidy_native.py",
     "editables": "hatchling needs it for the editable install of scripts/setup.sh",
-    "matplotlib": "imported by name, and only where there is a plot to draw (bench/engine/plot.py)",
     "mypy": "run by tests/tidy/test_tidy.py",
     "pip-tools": "pip-compile writes requirements.lock",
     "pytest-timeout": "plugin: `timeout` in pyproject.toml",

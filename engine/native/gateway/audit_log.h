@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -23,12 +24,17 @@ class AuditLog {
 
   std::uint64_t seq() const { return seq_; }
   std::uint64_t last_forwarded() const { return last_forwarded_; }
+  // Since the start, whether or not the line could be written.
+  std::uint64_t forwards() const { return forwards_; }
+  std::uint64_t refusals() const { return refusals_count_; }
+  std::uint64_t refusals_of(Reason reason) const { return refused_[static_cast<std::size_t>(reason)]; }
 
   // An engine's message that is about to leave. False: not logged.
   bool forward(LogLine line) {
     line.event = "forward";
     if (!put(messages_, line)) return false;
     last_forwarded_ = seq_;
+    ++forwards_;
     return true;
   }
   bool event(std::string_view name, LogLine line) {
@@ -38,6 +44,8 @@ class AuditLog {
   bool refuse(LogLine line, Reason reason) {
     line.event = "refuse";
     line.reason = reason;
+    ++refusals_count_;
+    ++refused_[static_cast<std::size_t>(reason)];
     return put(refusals_, line);
   }
 
@@ -54,6 +62,9 @@ class AuditLog {
   LineLog refusals_;
   std::uint64_t seq_ = 0;
   std::uint64_t last_forwarded_ = 0;
+  std::uint64_t forwards_ = 0;
+  std::uint64_t refusals_count_ = 0;
+  std::array<std::uint64_t, static_cast<std::size_t>(Reason::count_)> refused_{};
 };
 
 }  // namespace hft::gateway

@@ -59,6 +59,7 @@ Config from(base::JsonReader& reader, bool is_test) {
   config.admin_socket = reader.text("admin_socket");
   config.state_directory = reader.text("state_directory");
   config.log_directory = reader.text("log_directory");
+  config.metrics_page = reader.text("metrics_page", "");
   config.profile = reader.one_of_or_first("profile", {"ouch5-2023-05", "ouch5-later"});
   config.on_fence = reader.one_of_or_first("on_fence", {"cancel", "keep"}) == "keep" ? OnFence::keep : OnFence::cancel;
   config.limits_file = reader.text("limits_file", "");

@@ -31,7 +31,8 @@ struct Config {
   std::string admin_socket;
   std::string state_directory;
   std::string log_directory;
-  std::string profile;  // ouch5-2023-05 or ouch5-later
+  std::string metrics_page;  // the file that monitoring reads instead of asking; empty: none
+  std::string profile;       // ouch5-2023-05 or ouch5-later
   OnFence on_fence = OnFence::cancel;
   std::string limits_file;        // empty: none, which only a test gateway may do
   std::string host_signers;       // allowed_signers of the hosts' tickets

@@ -7,6 +7,8 @@
 #include <sys/timerfd.h>
 
 #include <cstdio>
+#include <optional>
+#include <system_error>
 
 #include "base/clock.h"
 #include "base/exit_codes.h"
@@ -14,6 +16,7 @@
 #include "base/net.h"
 #include "base/ownership.h"
 #include "gateway/engine_link.h"
+#include "gateway/page.h"
 #include "gateway/places.h"
 #include "gateway/venue_session.h"
 
@@ -65,7 +68,8 @@ class Listener : public Source {
 
 class Ticker : public Source {
  public:
-  explicit Ticker(Hub& hub) : hub_(hub), timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
+  Ticker(Hub& hub, Page* page)
+      : hub_(hub), page_(page), timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
     const itimerspec every{{0, kTickNs}, {0, 1}};
     ::timerfd_settime(timer_.get(), 0, &every, nullptr);
     hub_.loop.add(timer_.get(), EPOLLIN, *this);
@@ -73,11 +77,15 @@ class Ticker : public Source {
 
   void on_events(std::uint32_t) override {
     std::uint64_t expired = 0;
-    if (::read(timer_.get(), &expired, sizeof expired) > 0) hub_.tick(base::monotonic_ns());
+    if (::read(timer_.get(), &expired, sizeof expired) <= 0) return;
+    const auto now_ns = base::monotonic_ns();
+    hub_.tick(now_ns);
+    if (page_ != nullptr) page_->write(hub_, now_ns);
   }
 
  private:
   Hub& hub_;
+  Page* page_;
   base::Fd timer_;
 };
 
@@ -113,6 +121,7 @@ void claim(const Config& config, base::Ownership& owned) {
   owned.claim_directory(config.state_directory);
   owned.claim_directory(config.log_directory);
   owned.claim_path(config.admin_socket);
+  if (!config.metrics_page.empty()) owned.claim_path(config.metrics_page);
   base::refuse_links({config.state_path(), config.state_path_before(), config.latch_path(),
                       config.log_directory + "/messages.jsonl", config.log_directory + "/refusals.jsonl"});
   for (std::size_t account = 0; account < config.accounts.size(); ++account)
@@ -149,7 +158,9 @@ int run_owned(const Config& config, const Options& options) {
   if (auto failure = listener.start(); !failure.empty()) return complain(base::kExitRetry, failure);
   if (auto failure = admin.listen(); !failure.empty()) return complain(base::kExitRetry, failure);
   hub.load_limits();
-  Ticker ticker(hub);
+  std::optional<Page> page;
+  if (!config.metrics_page.empty()) page.emplace(config.metrics_page);
+  Ticker ticker(hub, page ? &*page : nullptr);
   std::printf("{\"admin_socket\":\"%s\",\"port\":%u,\"ready\":true}\n", config.admin_socket.c_str(), hub.port);
   std::fflush(stdout);
   hub.loop.run();
@@ -175,6 +186,8 @@ int run(const Config& config, const Options& options) try {
   return run_owned(config, options);
 } catch (const base::OwnershipError& error) {
   return complain(error.exit_code, error.what());
+} catch (const std::system_error& error) {  // of the metrics page
+  return complain(base::kExitConfiguration, error.what());
 }
 
 }  // namespace hft::gateway

@@ -1,10 +1,11 @@
 // The metrics page (engine/contract/metrics.py): one mapped file, single-writer relaxed 64-bit stores.
 #pragma once
 
-#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <string>
+
+#include "base/page_file.h"
 
 namespace hft::trader {
 
@@ -53,9 +54,6 @@ class MetricsPage {
  public:
   // Creates and maps the file. Throws std::system_error.
   explicit MetricsPage(const std::string& path);
-  ~MetricsPage();
-  MetricsPage(const MetricsPage&) = delete;
-  MetricsPage& operator=(const MetricsPage&) = delete;
 
   void set(Metric metric, std::uint64_t value) { cell(metric).store(value, std::memory_order_relaxed); }
   void add(Metric metric, std::uint64_t more) { set(metric, get(metric) + more); }
@@ -67,22 +65,20 @@ class MetricsPage {
     auto& bucket = buckets(histogram)[bucket_of(value)];
     bucket.store(bucket.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
-  void heartbeat(std::uint64_t now_ns);
+  void heartbeat(std::uint64_t now_ns) { file_.heartbeat(now_ns); }
   // The hot thread says who writes, once it runs.
-  void set_writer(std::uint32_t thread_id);
+  void set_writer(std::uint32_t thread_id) { file_.set_writer(thread_id); }
   [[nodiscard]] std::uint64_t count(Histogram histogram, std::size_t bucket) const {
     return buckets(histogram)[bucket].load(std::memory_order_relaxed);
   }
 
  private:
-  using Cell = std::atomic<std::uint64_t>;
+  using Cell = base::PageFile::Cell;
   [[nodiscard]] Cell& cell(Metric metric) const;
   [[nodiscard]] Cell* buckets(Histogram histogram) const;
   [[nodiscard]] Cell* port_cells() const;
-  void write_header();
-  void write_directory();
 
-  char* page_ = nullptr;
+  base::PageFile file_;
 };
 
 }  // namespace hft::trader

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from monitoring.alerts import ALERTS, rendered
-from monitoring.prometheus import exporter_arguments
-from tests.support import collected, needs
+from tests.support import needs
 from tests.support.checkout import ROOT
-from tests.support.daemons import Site, Told, answers, site, start_pair, start_prometheus
+from tests.support.daemons import Told, site, start_pair, start_prometheus
 from tests.support.ports import free_port
 from tests.support.waiting import until
+from tests.support.watched_host import Bench
 
 pytestmark = [
     pytest.mark.services,
@@ -32,55 +32,13 @@ RESOLVED_S = 30
 SLACK_S = 1
 
 
-class Bench:
-    """The running site, and the host of files that its collector looks at."""
-
-    def __init__(self, running: Site, folder: Path, port: int) -> None:
-        self.site, self.port = running, port
-        self.root = collected.lay(folder / "host")
-        self.textfiles = folder / "textfiles"
-        self.textfiles.mkdir()
-        (self.root / "run/hft-engine-a").mkdir(parents=True)
-        (self.root / "proc/sys/kernel/random/boot_id").unlink()
-        (self.root / "proc/sys/kernel/random/boot_id").symlink_to("/proc/sys/kernel/random/boot_id")
-        collected.lay(self.root, {"sys/class/net/ens2/bonding_slave/mii_status": "up\n"})
-
-    def start_engine(self) -> None:
-        """A process with a page, visible in the host's /proc."""
-        script = ROOT / "tests/support/page_writer.py"
-        self.site.start("engine", [sys.executable, str(script), str(self.root / "run/hft-engine-a/metrics")])
-        pid = self.site.programs["engine"].pid
-        link = self.root / f"proc/{pid}"
-        link.symlink_to(f"/proc/{pid}")
-
-    def start_engine_again(self) -> None:
-        """The engine, until its page is exported: what stops the collector next keeps it so."""
-        self.start_engine()
-        until(lambda: "hft_engine_state" in self.site.names(self.port), "the new engine's page", 20, 0.1)
-
-    def start_collector(self) -> None:
-        argv = [sys.executable, "-m", "agent", "--root", str(self.root), "collect", str(self.textfiles)]
-        self.site.start("collector", argv)
-
-    def start_exporter(self) -> None:
-        arguments = exporter_arguments("127.0.0.1", self.port, str(self.textfiles))
-        self.site.start("node_exporter", ["prometheus-node-exporter", *arguments])
-
-    def signal(self, name: str, number: int) -> None:
-        self.site.programs[name].send_signal(number)
-
-
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     port = free_port()
     with site(tmp_path, exporter_port=port) as running:
         bench = Bench(running, tmp_path, port)
-        bench.start_engine()
-        bench.start_collector()
-        bench.start_exporter()
-        until(lambda: answers(port, "/metrics"), "node_exporter")
-        until(lambda: "hft_engine_state" in running.names(port), "the engine's page")
+        bench.start()
         start_pair(running)
         start_prometheus(running, rendered())
         until(lambda: running.webhook.of("Watchdog"), "the watchdog", 60, 0.1)

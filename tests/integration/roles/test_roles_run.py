@@ -21,12 +21,14 @@ pytestmark = [
     pytest.mark.services,
     needs.namespaces(),
     needs.programs("prometheus", "prometheus-alertmanager", "prometheus-node-exporter", "promtool"),
+    needs.uplot(),
 ]
 WRITTEN = {
     "/etc/prometheus/prometheus.yml",
     "/etc/prometheus/alertmanager.yml",
     "/etc/prometheus/rules",
     "/etc/prometheus/rules/hft.yml",
+    "/etc/prometheus/wall/",
     "/etc/default/prometheus",
     "/etc/default/prometheus-alertmanager",
     "/etc/default/prometheus-node-exporter",

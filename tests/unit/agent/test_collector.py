@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.collect import cpus, engine_page, machine, nic
+from agent.collect import cpus, engine_page, gateway_page, machine, nic
 from agent.collect.sample import UnreadError, sample, text_of
 from agent.host import HostRoot
 from agent.verbs.collect import Collector
 from engine.contract import metrics
 from monitoring.alerts_engine import BUDGET_LE
-from monitoring.metric import COLLECTOR, ENGINE_PAGE, Kind, Proof
+from monitoring.metric import BY_TEXTFILE, Kind, Proof
 from monitoring.registry import METRICS
 from tests.support import collected
 from tests.support.exposition import labels_of, samples
@@ -30,6 +30,8 @@ VALUES = {
     "engine_input_seq": (1, 900),
     "engine_journal_durable_seq": (1, 880),
 }
+STATE = """{"committed":{"txn":"20261201T101500-0a0a0a0a","plan_hash":"0123456789abcdef"},
+"last_rollback":{"txn":"20261130T101500-0b0b0b0b","brought_back_by":"watchdog"}}"""
 PLAN = """{"schema":1,"cpus":[{"cpu":0,"role":"housekeeping"},{"cpu":1,"role":"engine"}],"settings":[
 {"kind":"sysctl","key":"vm.stat_interval","value":"120","compare":"text"},
 {"kind":"sysfs","path":"/sys/kernel/mm/transparent_hugepage/enabled","value":"never","compare":"choice"},
@@ -42,8 +44,14 @@ def root(tmp_path: Path) -> Path:
     run = tmp_path / "run/hft-engine-a"
     run.mkdir(parents=True)
     (run / "metrics").write_bytes(collected.page(VALUES, (500, 9_900, 10_001), heartbeat_ns=1_000_000_000))
+    (tmp_path / "run/hft-gateway").mkdir()
+    of_gateway = {name: (1 if name.endswith("_total") else 2, 3) for name in gateway_page.EXPORTED}
+    (tmp_path / "run/hft-gateway/metrics").write_bytes(collected.page(of_gateway, heartbeat_ns=1_400_000_000))
     collected.lay(tmp_path, {"proc/4711/stat": collected.stat(), "var/lib/hft/plan.json": PLAN})
-    collected.lay(tmp_path, {"proc/sys/vm/stat_interval": "1\n"})
+    collected.lay(tmp_path, {"proc/sys/vm/stat_interval": "1\n", "var/lib/hft/state.json": STATE})
+    link = tmp_path / "opt/hft/slots/a"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("../releases/" + "5" * 12 + "a" * 52)
     collected.lay(tmp_path, {"sys/kernel/mm/transparent_hugepage/enabled": "always madvise [never]\n"})
     return tmp_path
 
@@ -62,7 +70,7 @@ def test_everything_of_the_registry_is_there_with_its_labels(root: Path) -> None
     wanted = {
         one.name: set(one.labels)
         for one in METRICS.values()
-        if one.producer in (COLLECTOR, ENGINE_PAGE) and one.proof is Proof.FIXTURE
+        if one.producer in BY_TEXTFILE and one.proof is Proof.FIXTURE
         if one.kind is not Kind.HISTOGRAM
     }
     later = {"hft_nic_counter_total", "hft_engine_user_span_last_seconds"}
@@ -89,6 +97,29 @@ def test_interrupts_of_the_isolated_cpu_are_told_by_kind(root: Path) -> None:
     assert value(seen, "hft_isolated_cpu_switches_total", cpu="1") == 41
 
 
+def test_every_cpu_is_counted_and_says_whether_it_is_isolated(root: Path) -> None:
+    seen = look(root)
+    totals = {(have["cpu"], have["isolated"]): number for have, number in seen["hft_cpu_interrupts_total"]}
+    assert totals[("1", "1")] == 7 + 167 + 3 + 5 + 1 + 2 + 31
+    assert totals[("0", "0")] == 2 + 9261486 + 1370702 + 1027965 + 95584 + 1 + 31
+
+
+def test_release_plan_and_who_brought_the_host_back_are_labels(root: Path) -> None:
+    seen = look(root)
+    assert value(seen, "hft_slot_release_info", slot="a", release="5" * 12) == 1
+    assert value(seen, "hft_plan_info", plan="0123456789ab") == 1
+    found = {"transaction": "20261130T101500-0b0b0b0b", "brought_back_by": "watchdog"}
+    assert value(seen, "hft_last_rollback_info", **found) == 1
+
+
+@pytest.mark.parametrize("target", ["../releases/../../etc", "../releases/" + "A" * 64, "x" * 64])
+def test_a_link_that_leads_to_no_release_is_no_label(target: str, root: Path) -> None:
+    link = root / "opt/hft/slots/a"
+    link.unlink()
+    link.symlink_to(target)
+    assert "hft_slot_release_info" not in look(root)
+
+
 def test_memory_links_and_the_distance_to_the_plan(root: Path) -> None:
     seen = look(root)
     pool = {"node": "0", "size": "2M"}
@@ -106,6 +137,24 @@ def test_a_page_says_how_long_its_hot_loop_has_been_still(root: Path) -> None:
     seen = look(root, monotonic_ns=3_500_000_000)
     assert value(seen, "hft_engine_heartbeat_age_seconds", slot="a") == 2.5
     assert value(seen, "hft_engine_epoch", slot="a") == 7
+
+
+def test_a_gateway_is_seen_by_its_page_and_a_dead_one_is_absent(root: Path) -> None:
+    seen = look(root)
+    assert value(seen, "hft_gateway_epoch") == 3
+    assert value(seen, "hft_gateway_heartbeat_age_seconds") == 0.1
+    (root / "proc/4711/stat").unlink()
+    gone = look(root)
+    assert value(gone, "hft_gateway_deployed") == 1
+    assert not {name for name in gone if name.startswith("hft_gateway_")} - {"hft_gateway_deployed"}
+
+
+def test_a_host_without_a_gateway_has_none_of_it(root: Path) -> None:
+    (root / "run/hft-gateway/metrics").unlink()
+    (root / "run/hft-gateway").rmdir()
+    assert not [name for name in look(root) if name.startswith("hft_gateway_")]
+    (root / "etc/systemd/system/hft-gateway.service").write_text("[Unit]\n")
+    assert value(look(root), "hft_gateway_deployed") == 1
 
 
 @pytest.mark.parametrize("change", ["pid", "start", "boot", "page"])
