@@ -3,7 +3,8 @@
 An emulated host is as slow as the machine under it is busy. Three figures say how slow: one SSH round trip,
 the same with a Python start on the host (the cost of every verb of the agent), and the duration of the last
 boot. They are measured when a command waits anyway, stored in the lab's state with their time, and are those
-of the slowest host, with all hosts measured in parallel, because they are also used in parallel.
+of the slowest host, with all hosts measured in parallel, because they are also used in parallel. One login
+gives both of the first two: the host's own clock (proc(5), /proc/uptime, 10 ms) says what the start took of it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ from lab.machine import Machine
 
 ROUNDS = 3
 CALL_TIMEOUT_S = 180.0
-PYTHON = ("/usr/bin/python3", "-I", "-S", "-c", "import json")
+# `read` is the shell's own: between the two looks at the clock nothing starts but the interpreter.
+PYTHON_START = (
+    "read -r began _ < /proc/uptime; /usr/bin/python3 -I -S -c 'import json' || exit; "
+    'read -r ended _ < /proc/uptime; echo "$began $ended"'
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +67,22 @@ def measure(machines: Sequence[Machine], boots_s: Sequence[float]) -> Speed:
 
 
 def _of_one(machine: Machine) -> tuple[float, float]:
+    """The medians of a bare round trip and of one with a Python start, in seconds."""
+    timed = [_timed(machine) for _ in range(ROUNDS)]
     return (
-        statistics.median(_seconds(machine, "true") for _ in range(ROUNDS)),
-        statistics.median(_seconds(machine, *PYTHON) for _ in range(ROUNDS)),
+        statistics.median(whole_s - python_s for whole_s, python_s in timed),
+        statistics.median(whole_s for whole_s, _ in timed),
     )
 
 
-def _seconds(machine: Machine, *argv: str) -> float:
+def _timed(machine: Machine) -> tuple[float, float]:
+    """One login that starts Python: what all of it took here, and what the start took there, in seconds."""
     began_s = time.monotonic()
-    done = machine.execute(argv, timeout_s=CALL_TIMEOUT_S)
-    if done.returncode != 0:
-        raise LabError(f"{machine.name}: cannot measure its speed: {done.stderr.strip()[-200:]}")
-    return time.monotonic() - began_s
+    done = machine.execute(["sh", "-c", PYTHON_START], timeout_s=CALL_TIMEOUT_S)
+    whole_s = time.monotonic() - began_s
+    try:
+        there_began_s, there_ended_s = (float(word) for word in done.stdout.split())
+    except ValueError:
+        said = done.stderr.strip()[-200:]
+        raise LabError(f"{machine.name}: cannot measure its speed: exit {done.returncode}, {said}") from None
+    return whole_s, min(max(there_ended_s - there_began_s, 0.0), whole_s)

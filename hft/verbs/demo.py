@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -217,9 +218,13 @@ def write_plans(run: Demo) -> Path:
     """The plan of each host as a file, so that the untuned hosts are measured where they will be isolated."""
     folder = run.folder / "plans"
     folder.mkdir(exist_ok=True)
-    for host in HOSTS:
+
+    def write(host: str) -> None:
         text = run.run("plan", "--host", host, "--json", accept=(Exit.OK, Exit.PENDING), quiet=True)
         (folder / f"{host}.json").write_text(text)
+
+    with ThreadPoolExecutor(max_workers=len(HOSTS)) as pool:  # each is a login on an emulated CPU
+        list(pool.map(write, HOSTS))
     run.run("plan", "--host", HOSTS[0], accept=(Exit.OK, Exit.PENDING))
     return folder
 
