@@ -26,6 +26,7 @@ from lab.snapshots import NAME as SNAPSHOT_NAME
 from lab.snapshots import VmSnapshot
 from lab.spec import VmSpec, checked
 from lab.speed import Speed, measure
+from transport.hint import command
 
 RESUME_TIMEOUT_S = 120.0
 _SOCKET_PATH_BYTES_MAX = 107
@@ -100,7 +101,7 @@ class Lab(Record):
 
     def _refuse_other(self, spec: VmSpec, owner: str) -> None:
         name, place = spec.name, f"in lab {self.name}"
-        hint = f"hint: another name, or hft lab remove {name}"
+        hint = f"hint: another name, or {command('lab', 'remove', name)}"
         there = {known: state.spec_of(entry["spec"]) for known, entry in self.entries().items()}
         for known, other in there.items():
             if known != name and other.number == spec.number:
@@ -124,7 +125,7 @@ class Lab(Record):
             if (before.kernel, before.number) != (spec.kernel, spec.number):
                 raise LabUsageError(
                     f"{spec.name}: its disk is that of number {before.number} with the {before.kernel} "
-                    f"kernel; hint: hft lab remove {spec.name}, then add it"
+                    f"kernel; hint: {command('lab', 'remove', spec.name)}, then add it"
                 )
             document = state.read_json(self.state_file)
             document["hosts"][spec.name] |= state.of_spec(spec)

@@ -4,7 +4,7 @@ An emulated host is as slow as the machine under it is busy. Three figures say h
 the same with a Python start on the host (the cost of every verb of the agent), and the duration of the last
 boot. They are measured when a command waits anyway, stored in the lab's state with their time, and are those
 of the slowest host, with all hosts measured in parallel, because they are also used in parallel. One login
-gives both of the first two: the host's own clock (proc(5), /proc/uptime, 10 ms) says what the start took of it.
+gives both of the first two: by the host's own clock (proc(5), /proc/uptime, 10 ms) the start is told apart.
 """
 
 from __future__ import annotations

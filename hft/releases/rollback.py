@@ -18,6 +18,7 @@ from hft.runbooks.cluster import Cluster
 from hft.runbooks.look import look
 from hft.runbooks.moves import Told, carry_out
 from release.rollout import Moving, Rollout, RolloutError, ended, moved
+from transport.hint import command as spelled
 
 
 def to_roll_back(site: str) -> Rollout:
@@ -25,7 +26,8 @@ def to_roll_back(site: str) -> Rollout:
     one = kept(site)
     if one is None or one.stage == "rolled_back":
         said = "there is no rollout" if one is None else "it is rolled back already"
-        raise HftError(Exit.BAD_INPUT, f"{site}: {said}; hint: hft failover failover moves trading as well")
+        hint = f"{spelled('failover', 'failover')} moves trading as well"
+        raise HftError(Exit.BAD_INPUT, f"{site}: {said}; hint: {hint}")
     return one
 
 

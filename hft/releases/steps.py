@@ -26,6 +26,7 @@ from hft.runbooks.look import look
 from hft.runbooks.moves import Told, carry_out
 from release.preconditions import Evidence, Gate, preconditions, wanted_runs
 from release.rollout import ENDED, Move, Moving, Rollout, RolloutError, Runs, Step, begun, ended, moved
+from transport.hint import command as spelled
 
 SHADOW_S = 30.0  # it answers once it is ACTIVE
 
@@ -61,7 +62,7 @@ def current(asked: Asked, now_s: int) -> Rollout:
             raise HftError(
                 Exit.BAD_INPUT,
                 f"{file.path}: names another candidate than the rollout that is {before.stage} "
-                f"({before.candidate[:19]}); hint: end that one, or hft release rollback",
+                f"({before.candidate[:19]}); hint: end that one, or {spelled('release', 'rollback')}",
             )
         return before
     if before is not None and before.stage == "complete" and before.candidate == releases.candidate.digest:
@@ -82,7 +83,8 @@ def planned(asked: Asked, deadline_s: float) -> Planned:
     """The next step and its preconditions; HftError when there is none."""
     one, (view, _) = current(asked, int(asked.now.timestamp())), look(asked.cluster, deadline_s)
     if one.moving is not None and one.moving.move == "rollback":
-        raise HftError(Exit.BAD_INPUT, f"{one.site}: a rollback was begun; hint: hft release rollback")
+        hint = spelled("release", "rollback")
+        raise HftError(Exit.BAD_INPUT, f"{one.site}: a rollback was begun; hint: {hint}")
     step = one.step
     assert step is not None, "a rollout that has ended is none of this file's"
     goes_on = is_made(one.moving, view)
