@@ -138,17 +138,25 @@ def _key_of(signature: str) -> tuple[str, str]:
 def _own_signers(site: str, signer: str) -> Path:
     path = signers_path()
     try:
-        for place in (path, path.parent):
-            seen = place.stat()
-            mode = stat.S_IMODE(seen.st_mode)
-            if seen.st_uid not in (0, os.geteuid()) or mode & 0o022:
-                raise SignatureError(
-                    f"{place}: others may write it (uid {seen.st_uid}, mode {mode:04o}), and it says who may "
-                    "sign inventories; hint: make it yours, and chmod go-w"
-                )
+        refuse_shared(path, "who may sign inventories")
     except OSError as error:
         raise SignatureError(
             f"it is signed by {signer}, and {path}, which says who may sign, cannot be read "
             f'({error.strerror}); hint: write a line into it: {site} namespaces="{NAMESPACE}" PUBLIC_KEY'
         ) from error
     return path
+
+
+def refuse_shared(path: Path, what: str) -> None:
+    """SignatureError when others may write a file that says WHAT (`who may approve`), or its directory.
+
+    Raises: OSError when it cannot be looked at.
+    """
+    for place in (path, path.parent):
+        seen = place.stat()
+        mode = stat.S_IMODE(seen.st_mode)
+        if seen.st_uid not in (0, os.geteuid()) or mode & 0o022:
+            raise SignatureError(
+                f"{place}: others may write it (uid {seen.st_uid}, mode {mode:04o}), and it says {what}; "
+                "hint: make it yours, and chmod go-w"
+            )

@@ -3,8 +3,9 @@
 A calendar says for which dates it is known, and nothing is guessed beyond them. XNYS is from "NYSE Group
 Announces 2025, 2026 and 2027 Holiday and Early Closings Calendar" (2024-11-08). XNAS has the same dates for
 2026, and XLON those of the bank holidays of England and Wales with half days from 12:30 before Christmas and
-New Year, which are the habits of these exchanges; neither was compared with the exchange's own list. Whoever
-trades there compares them, or gives the dates in the site's release file.
+New Year, which are the habits of these exchanges. All three are those of exchange_calendars 4.13.2, date by
+date (tests/unit/release/test_calendars_elsewhere.py); XNAS and XLON were not compared with the exchange's own
+list. Whoever trades there does that, or gives the dates in the site's release file.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ Sources: the x86-64 psABI's microarchitecture levels (x86-64-ABI, section 3.1.1)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
 
 from deploys.slot.slot_state import Seen
 from engine.contract.levels import Level
@@ -74,15 +75,57 @@ def _programs(manifest: Manifest, seen: Seen) -> Iterator[str]:
 
 
 def _memory(manifest: Manifest, plan: Plan, seen: Seen) -> Iterator[str]:
+    """Beside what the other slots have: two releases stay warm next to each other."""
+    needs = manifest.memory
+    unknown = sorted(name for name, one in seen.others.items() if one.memory is None)
+    if unknown and (needs.hugepages_2m or needs.hugepages_1g or needs.locked_bytes):
+        yield f"what slot {' and '.join(unknown)} keeps of the memory is not known: its manifest is not there"
     pools = planned_pools(plan.settings)
-    wanted = {2 * _MIB_KIB: manifest.memory.hugepages_2m, _MIB_KIB * _MIB_KIB: manifest.memory.hugepages_1g}
-    for size_kib, count in wanted.items():
-        if count > pools.get(size_kib, 0):
+    for size_kib, name, count in (
+        (2 * _MIB_KIB, "hugepages_2m", needs.hugepages_2m),
+        (_MIB_KIB * _MIB_KIB, "hugepages_1g", needs.hugepages_1g),
+    ):
+        beside = _kept(seen, name)
+        if count and count + beside > pools.get(size_kib, 0):
             size = f"{size_kib // _MIB_KIB} MiB"
-            yield f"the engine wants {count} hugepages of {size} and the plan has {pools.get(size_kib, 0)}"
-    if manifest.memory.locked_bytes > seen.memory_kib * 1024 // 2:
-        locked, there = manifest.memory.locked_bytes >> 20, seen.memory_kib >> 10
-        yield f"the engine locks {locked} MiB, more than half of the host's {there} MiB"
+            yield (
+                f"the engine wants {count} hugepages of {size}{_whose(seen, name)} and the plan has "
+                f"{pools.get(size_kib, 0)}"
+            )
+    locked, half = needs.locked_bytes + _kept(seen, "locked_bytes"), seen.memory_kib * 1024 // 2
+    if needs.locked_bytes and locked > half:
+        whose = _whose(seen, "locked_bytes", 20) or ","
+        yield (
+            f"the engine locks {needs.locked_bytes >> 20} MiB{whose} more than half of the host's "
+            f"{seen.memory_kib >> 10} MiB"
+        )
+
+
+def _kept(seen: Seen, name: str) -> int:
+    return sum(one.memory[name] for one in seen.others.values() if one.memory is not None)
+
+
+def _whose(seen: Seen, name: str, shift: int = 0) -> str:
+    """`, beside 64 of slot b`; nothing where no other slot has any."""
+    had = [
+        f"{one.memory[name] >> shift} of slot {slot}"
+        for slot, one in sorted(seen.others.items())
+        if one.memory is not None and one.memory[name]
+    ]
+    return f", beside {' and '.join(had)}," if had else ""
+
+
+def shared_feeds(feeds: Sequence[tuple[str, int]], seen: Seen) -> tuple[str, ...]:
+    """Unicast feed lines that another slot has: a datagram there reaches one of two sockets, not both.
+
+    A multicast group is delivered to every socket that joined it (ip(7), IP_ADD_MEMBERSHIP).
+    """
+    return tuple(
+        f"feed {group}:{port} is slot {slot}'s, and a datagram reaches one socket alone: take another port"
+        for slot, one in sorted(seen.others.items())
+        for group, port in feeds
+        if (group, port) in one.feeds and not ipaddress.ip_address(group).is_multicast
+    )
 
 
 def too_loose(manifest: Manifest, limits: Limits) -> tuple[str, ...]:

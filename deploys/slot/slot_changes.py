@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploys.errors import RefusedError
-from deploys.slot.compatibility import refusals, too_loose
+from deploys.slot.compatibility import refusals, shared_feeds, too_loose
 from deploys.slot.config import asked_of, idle_of, render_config
 from deploys.slot.files import SlotFile, slot_files, ticket_config, unit_path
 from deploys.slot.limits import SignedLimits, parse_limits, serial_of
@@ -97,16 +97,19 @@ def decide(host: Host, asked: Asked, seen: Seen) -> SlotChanges:
     """
     plan = _plan_of(host, seen)
     manifest = asked.package.manifest
+    taken = {name: one.cpus for name, one in seen.others.items()}
+    reasons = refusals(manifest, host.role, plan, seen)
     try:
-        placement = place(manifest, plan, taken=seen.other_cpus)
-        reasons = refusals(manifest, host.role, plan, seen)
+        placement = place(manifest, plan, taken=taken)
     except RefusedError as error:
-        raise RefusedError(host.name, error.message, hint=error.hint) from error
+        raise RefusedError(host.name, "; ".join((error.message, *reasons)), hint=error.hint) from error
     limits = _limits_in_force(host, asked, seen)
     reasons = (*reasons, *too_loose(manifest, limits))
     if reasons:
         raise RefusedError(host.name, f"{'; '.join(reasons)}; nothing was changed")
     files = _files(host, asked, seen, plan, placement)
+    if shared := shared_feeds(_feeds_in(files, asked), seen):
+        raise RefusedError(host.name, f"{'; '.join(shared)}; nothing was changed")
     restart = _needs_restart(asked, seen, files)
     _refuse_stop(host, asked, seen, restart)
     differing = {one.path for one in files if _differs(one, seen)}
@@ -197,6 +200,13 @@ def _files(host: Host, asked: Asked, seen: Seen, plan: Plan, placement: Placemen
     }
     ticket = ticket_config(host.name, seen.texts.get(places.TICKET_CONFIG), asked.slot, entry)
     return slot_files(asked.slot, unit=unit, config=config, limits=asked.limits, ticket=ticket)
+
+
+def _feeds_in(files: tuple[SlotFile, ...], asked: Asked) -> list[tuple[str, int]]:
+    """Group and port of every feed line of the configuration as it will lie there."""
+    config = next(one.content for one in files if one.path == places.config_of(asked.slot))
+    table = Table.of(parse(config), "the configuration")
+    return [(one.text("group"), one.integer("port")) for one in table.rows("feeds")]
 
 
 def _config_there(host: Host, text: str) -> Mapping[str, Any]:

@@ -42,6 +42,7 @@ KEYS = frozenset(
         *("texts", "other_slots", "units", "status", "ticket_key", "journals"),
     }
 )
+MEMORY = ("hugepages_2m", "hugepages_1g", "locked_bytes")
 _DIGEST = re.compile(r"[0-9a-f]{64}|absent")
 
 
@@ -73,6 +74,15 @@ class EngineStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What another slot of the host has; memory is None when nobody can say."""
+
+    cpus: frozenset[int]
+    feeds: frozenset[tuple[str, int]]  # group, port
+    memory: Mapping[str, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """One look at one host."""
 
@@ -94,7 +104,7 @@ class Seen:
     release: str | None  # why the release is not there, None when it is, by hashes
     releases: tuple[str, ...]
     link: str | None
-    other_cpus: Mapping[str, frozenset[int]]
+    others: Mapping[str, Taken]
     units: Mapping[str, Unit]
     status: EngineStatus | None
     ticket_key: str | None
@@ -139,7 +149,7 @@ def _seen(answer: Table) -> Seen:
         release=answer.text_or_none("release"),
         releases=answer.texts("releases"),
         link=answer.text_or_none("link"),
-        other_cpus={name: _cpus(roles) for name, roles in answer.tables("other_slots")},
+        others={name: _taken(one) for name, one in answer.tables("other_slots")},
         units={_unit_name(name): _unit(one) for name, one in answer.tables("units")},
         status=_status(answer.table_or_none("status")),
         ticket_key=answer.text_or_none("ticket_key"),
@@ -185,6 +195,17 @@ def _status(found: Table | None) -> EngineStatus | None:
         state=found.text("state", size_max=32),
         open_orders=found.integer("open_orders"),
         artifact_digest=found.text_or_none("artifact_digest", size_max=128),
+    )
+
+
+def _taken(one: Table) -> Taken:
+    memory = one.table_or_none("memory")
+    return Taken(
+        cpus=_cpus(one.table("cpus")),
+        feeds=frozenset(
+            (row.text("group", size_max=64), row.integer("port", most=65_535)) for row in one.rows("feeds")
+        ),
+        memory=None if memory is None else {name: memory.integer(name) for name in MEMORY},
     )
 
 

@@ -138,15 +138,24 @@ def addresses() -> list[dict[str, Any]]:
         return []
 
 
-def other_slots(slot: str) -> dict[str, dict[str, list[int]]]:
-    """The CPUs assigned to other slots."""
+def other_slots(slot: str) -> dict[str, dict[str, Any]]:
+    """What other slots have taken: CPUs and feeds of their configurations, memory of their releases."""
     found = {}
     for name in names(places.ETC):
-        with suppress(OSError, ValueError, KeyError):
+        with suppress(OSError, ValueError, KeyError, TypeError):
             document = json.loads(Path(places.config_of(name)).read_bytes())
             if name != slot:
-                found[name] = document["cpus"]
+                feeds = [{"group": one["group"], "port": one["port"]} for one in document["feeds"]]
+                found[name] = {"cpus": document["cpus"], "feeds": feeds, "memory": memory_of(name)}
     return found
+
+
+def memory_of(slot: str) -> dict[str, int] | None:
+    """What the release in a slot asks for; None when its manifest cannot be read."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        memory = json.loads(Path(f"{places.SLOTS}/{slot}/engine.json").read_bytes())["memory"]
+        return {name: int(memory[name]) for name in ("hugepages_2m", "hugepages_1g", "locked_bytes")}
+    return None
 
 
 def unit(name: str) -> dict[str, Any]:

@@ -177,10 +177,8 @@ class _Approved:
 
 def _read(path: Path, asked: Asked) -> tuple[SlotApproval, Approval]:
     """One approval, and whether it counts; HftError for a file that is none."""
-    if asked.cluster.approvers is None:
-        raise HftError(Exit.BAD_INPUT, f"{asked.cluster.path}: approvers: missing; it names who may approve")
     found = read_signed(
-        path, "approval", slot_approval_from, asked.cluster.approvers,
+        path, "approval", slot_approval_from, asked.cluster.who_may_approve(),
         identity=lambda one: one.person, namespace=NAMESPACE,
     )  # fmt: skip
     is_good = found.is_signed and time.time() < found.found.not_after_s

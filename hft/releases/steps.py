@@ -51,7 +51,8 @@ class Planned:
     def bound(self) -> dict[str, object]:
         """What the plan's name is bound to."""
         command = asdict(self.command) if self.command else None
-        return {"rollout": document_of(self.one), "command": command, "view": self.view.digest}
+        rollout = {**document_of(self.one), "since_s": 0}  # of one that is not kept yet it is now
+        return {"rollout": rollout, "command": command, "view": self.view.digest}
 
 
 def current(asked: Asked, now_s: int) -> Rollout:

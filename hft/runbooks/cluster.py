@@ -72,6 +72,18 @@ class Cluster:
     approved: dict[str, tuple[Approval, ...]]
     approvers: Path | None = None  # allowed_signers: who may approve
 
+    def who_may_approve(self) -> Path:
+        """The approvers file; HftError when none is named, or others may write it."""
+        from inventory.sshsig import refuse_shared
+
+        if self.approvers is None:
+            raise HftError(Exit.BAD_INPUT, f"{self.path}: approvers: missing; it names who may approve")
+        try:
+            refuse_shared(self.approvers, "who may approve")
+        except OSError as error:
+            raise HftError(Exit.BAD_INPUT, f"{self.approvers}: cannot be read: {error.strerror}") from error
+        return self.approvers
+
     @property
     def look_again(self) -> str:
         """The command that shows how everything stands now."""

@@ -16,6 +16,7 @@ import click
 
 from hft import options
 from hft.errors import Exit, HftError
+from hft.verbs.failover_drill import drill
 from hft.verbs.failover_move import CLUSTER, DEADLINE, failover_to, fence, kill, switchover
 from hft.verbs.failover_pause import pause, unpause
 from hft.verbs.failover_resume import approve, resume
@@ -50,7 +51,7 @@ def failover() -> None:
 
 for verb in (
     *(switchover, failover_to, fence, kill, approve, resume, succession),
-    *(unfence, promote_site, pause, unpause, timeline),
+    *(unfence, promote_site, pause, unpause, timeline, drill),
 ):
     failover.add_command(verb)
 

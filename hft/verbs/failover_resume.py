@@ -147,9 +147,8 @@ def persons_behind(cluster: Cluster, paths: tuple[Path, ...], plan: str) -> Appr
     """Who approved the plan; HftError when they are not two persons."""
     from failover.approval import PERSONS_NEEDED, approved_by
 
-    if cluster.approvers is None:
-        raise HftError(Exit.BAD_INPUT, f"{cluster.path}: approvers: missing; it names who may approve")
-    found = approved_by([_approval(one, cluster.approvers) for one in paths], plan)
+    approvers = cluster.who_may_approve()
+    found = approved_by([_approval(one, approvers) for one in paths], plan)
     if not found.is_enough:
         count = f"{len(found.persons)} of {PERSONS_NEEDED} persons approved this plan"
         raise HftError(Exit.BAD_INPUT, "; ".join([count, *found.passed_over]))

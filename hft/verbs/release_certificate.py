@@ -1,7 +1,7 @@
 """`hft release sign` and `hft release verify`: the certificate of an artifact, made and checked.
 
-Exit codes of `verify`: 0 the release may be taken, 2 it may not, with the code of the first check that does
-not hold.
+Exit codes of `verify`, as of `hft audit verify`: 0 the release may be taken, 5 it may not, with the code of
+the first check that does not hold, 2 files that cannot be used.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ Example:
 \b
 SIGNERS is an allowed_signers file (ssh-keygen(1)) with a line such as
   release namespaces="hft-release" ssh-ed25519 AAAA..
-Exit codes: 0 it may be taken, 2 it may not.
+Exit codes: 0 it may be taken, 5 it may not, 2 files that cannot be used.
 """
 )
 @click.argument("certificate", type=click.Path(path_type=Path))
@@ -109,7 +109,7 @@ def verify(  # noqa: PLR0913  # each by name
         certificate, artifact, sbom=sbom, signers=signers, host_class=host_class, floor=floor
     )
     if refusal is not None:
-        raise HftError(Exit.BAD_INPUT, f"{certificate}: refused, {refusal.code}: {refusal.sentence}")
+        raise HftError(Exit.VIOLATED, f"{certificate}: refused, {refusal.code}: {refusal.sentence}")
     next_floor = shown(max(one.floor, kept))
     if as_json:
         tell_document({"schema": SCHEMA, "certificate": one.body(), "floor": next_floor})

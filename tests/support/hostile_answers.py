@@ -53,7 +53,13 @@ def look() -> dict[str, Any]:
         "releases": ["0" * 64],
         "link": None,
         "texts": {"/etc/hft/engine/a/config.json": "{}", "/etc/hft/ticket.json": '{"slots":{}}'},
-        "other_slots": {"b": {"hot": [3]}},
+        "other_slots": {
+            "b": {
+                "cpus": {"hot": [3]},
+                "feeds": [{"group": "239.0.0.1", "port": 26_477}],
+                "memory": {"hugepages_2m": 0, "hugepages_1g": 0, "locked_bytes": 1 << 20},
+            }
+        },
         "units": {"hft-engine-a.service": {"active": True, "enabled": True, "exe": "0" * 64}},
         "status": {"state": "STANDBY", "open_orders": 0, "artifact_digest": "sha256:" + "0" * 64},
         "ticket_key": "ssh-ed25519 AAAA x",

@@ -17,6 +17,7 @@ from hft import run_log
 from hft.errors import Exit, HftError
 from hft.runbooks.cluster import Cluster
 from hft.verbs.failover_resume import NAMESPACE, persons_behind
+from inventory.sshsig import SignatureError
 from tests.integration.hft.conftest import pinned
 from tests.support.hft_here import hft_here, own_state
 from tests.support.keys import make_key
@@ -101,6 +102,9 @@ def test_one_key_is_no_two_persons_whatever_the_approvers_file_lets_it_speak_for
         persons_behind(cluster, (by("alice", "one"), by("bob", "one")), plan)
     with pytest.raises(HftError, match="no approval"):
         persons_behind(cluster, (by("a\0b", "one"), by("bob", "two")), plan)
+    signers.chmod(0o664)
+    with pytest.raises(SignatureError, match="others may write it"):
+        persons_behind(cluster, (by("alice", "one"), by("bob", "two")), plan)
 
 
 def test_a_kill_reaches_gateway_and_engine_over_ssh(

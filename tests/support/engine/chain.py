@@ -285,6 +285,8 @@ class Chain:
 
     def tilt(self) -> None:
         """Make the other side of SYMBOL's book the heavy one: an engine with STRATEGY sends one order."""
+        if self.bob.closed.is_set():  # the venue gave him up: this process was starved for a while
+            self.bob = self.venue.client("BOB")
         side, previous = self._leaning or ("S", 0)
         other, urn = "B" if side == "S" else "S", next(self._bob_urns)
         heavy = enter(urn, other, LEAN, SYMBOL, BID_E4 if other == "B" else ASK_E4)

@@ -21,7 +21,7 @@ from deploys.slot.package import read_package
 from deploys.slot.placement import place
 from deploys.slot.signed_limits import read_limits
 from deploys.slot.slot_changes import Asked, SlotChanges, decide
-from deploys.slot.slot_state import EngineStatus, Seen, Unit
+from deploys.slot.slot_state import EngineStatus, Seen, Taken, Unit
 from deploys.slot.unit import TICKET_UNIT
 from engine.conformance.errors import ArtifactError
 from engine.contract.config import Config
@@ -229,6 +229,32 @@ def test_the_other_slots_ticket_stays(asked: Asked) -> None:
     work = decide(host_of(), asked, seen_of(texts={places.TICKET_CONFIG: before}))
     step = next(step for step in work.steps if step.get("path") == places.TICKET_CONFIG)
     assert json.loads(step["content"])["slots"].keys() == {"a", "b"}
+
+
+def beside(cpus: frozenset[int], locked_bytes: int = 0, **feeds: int) -> dict[str, Taken]:
+    """What slot b has; FEEDS are ports by interface address."""
+    memory = {"hugepages_2m": 0, "hugepages_1g": 0, "locked_bytes": locked_bytes}
+    return {"b": Taken(cpus=cpus, feeds=frozenset(feeds.items()), memory=memory)}
+
+
+def test_all_that_a_second_slot_lacks_is_said_at_once(asked: Asked) -> None:
+    memory = asked.package.manifest.memory.model_copy(update={"locked_bytes": 1 << 20})
+    manifest = asked.package.manifest.model_copy(update={"memory": memory, "threads": manifest_of().threads})
+    package = dataclasses.replace(asked.package, manifest=manifest)
+    others = beside(frozenset(plan_of().isolated), locked_bytes=1_400 << 20)
+    with pytest.raises(RefusedError) as refused:
+        decide(host_of(), dataclasses.replace(asked, package=package), seen_of(others=others))
+    assert "0 are free" in str(refused.value) and "beside 1400 of slot b" in str(refused.value)
+
+
+def test_a_second_slot_with_the_same_unicast_feed_is_refused(asked: Asked) -> None:
+    line = {"line": "A", "group": "10.77.1.11", "port": 26_400, "interface": "lan-a"}
+    mine = dataclasses.replace(asked, config={**TRADE, "feeds": [line]})
+    taken = beside(frozenset(), **{"10.77.1.11": 26_400})
+    with pytest.raises(RefusedError, match="one socket alone"):
+        decide(host_of(), mine, seen_of(others=taken))
+    free = beside(frozenset(), **{"10.77.1.11": 26_401})
+    assert decide(host_of(), mine, seen_of(others=free)).pending
 
 
 def test_unit_names_the_bytes_that_start(asked: Asked, limits: SignedLimits) -> None:

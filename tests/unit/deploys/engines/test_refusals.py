@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from deploys.slot.compatibility import refusals, too_loose
+from deploys.slot.compatibility import refusals, shared_feeds, too_loose
+from deploys.slot.slot_state import Taken
 from engine.contract.limits import Limits
 from engine.contract.manifest import Manifest
 from tests.support.engine.deploy import LIMITS, manifest_of, plan_of, seen_of
@@ -77,3 +78,47 @@ def test_more_instruments_than_approved_are_refused() -> None:
     names = [f"S{n}" for n in range(17)]
     limits = Limits.model_validate({**LIMITS, "engine": {**LIMITS["engine"], "symbols": names}})
     assert "17" in too_loose(manifest_of(), limits)[0]
+
+
+def beside(**memory: int) -> dict[str, Taken]:
+    """Another slot with this memory, a unicast feed and a multicast one."""
+    has = {"hugepages_2m": 0, "hugepages_1g": 0, "locked_bytes": 0, **memory}
+    feeds = frozenset((("10.77.1.11", 26_477), ("239.1.1.1", 26_478)))
+    return {"a": Taken(cpus=frozenset(), feeds=feeds, memory=has)}
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "sentence"),
+    [
+        (
+            {"hugepages_2m": 17},
+            {"hugepages_2m": 16},
+            "wants 17 hugepages of 2 MiB, beside 16 of slot a, and the plan",
+        ),
+        (
+            {"locked_bytes": 512 << 20},
+            {"locked_bytes": 512 << 20},
+            "locks 512 MiB, beside 512 of slot a, more than",
+        ),
+    ],
+)
+def test_two_slots_have_memory_beside_each_other_or_it_is_said_what_is_missing(
+    mine: dict[str, int], theirs: dict[str, int], sentence: str
+) -> None:
+    (found,) = refusals(memory(**mine), "engine", plan_of(), seen_of(others=beside(**theirs)))
+    assert sentence in found
+    one_less = {name: value - (1 if name == "hugepages_2m" else 400 << 20) for name, value in mine.items()}
+    assert refusals(memory(**one_less), "engine", plan_of(), seen_of(others=beside(**theirs))) == ()
+
+
+def test_what_another_slot_keeps_is_not_guessed() -> None:
+    others = {"a": Taken(cpus=frozenset(), feeds=frozenset(), memory=None)}
+    (found,) = refusals(memory(hugepages_2m=1), "engine", plan_of(), seen_of(others=others))
+    assert "slot a" in found and "not known" in found
+    assert refusals(memory(), "engine", plan_of(), seen_of(others=others)) == ()
+
+
+def test_two_slots_share_a_multicast_group_and_no_unicast_port() -> None:
+    feeds = [("10.77.1.11", 26_477), ("239.1.1.1", 26_478), ("10.77.1.11", 26_479)]
+    (found,) = shared_feeds(feeds, seen_of(others=beside()))
+    assert "10.77.1.11:26477 is slot a's" in found
