@@ -157,12 +157,12 @@ def _unpaused(view: ClusterView) -> Gate:
 
 
 def _waiting(view: ClusterView, command: Command) -> Iterator[Gate]:
-    trading = [one.holder for one in view.engines if one.trades]
+    trading = [one.holder for one in view.engines if one.trades and one.epoch >= view.epoch]
     yield Gate(
         code="epoch_waits",
         is_met=view.holder == command.to and not trading,
         seen=f"epoch {view.epoch} of {view.holder or 'nobody'}; {', '.join(trading) or 'nobody'} trades",
-        wanted=f"the epoch in force given to {command.to}, and nobody who trades",
+        wanted=f"the epoch in force given to {command.to}, and nobody who trades with it",
         why="it lets go on whom a fence has stopped; else there is nothing to let go on",
         mends=f"hft failover failover --to {command.to}",
     )

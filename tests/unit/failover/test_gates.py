@@ -79,7 +79,8 @@ def test_an_unfence_lets_go_on_whom_the_epoch_was_given_to_and_nobody_else() -> 
     assert unmet(FENCED, kind="unfence") == set()
     assert commanded(FENCED, "unfence", B, (RUNS,)).epoch == FENCED.epoch
     assert "epoch_waits" in unmet(FENCED, to=C, kind="unfence")
-    assert unmet(with_engine(FENCED, A, state="ACTIVE"), kind="unfence") == {"epoch_waits"}
+    assert unmet(with_engine(FENCED, A, state="ACTIVE", epoch=4), kind="unfence") == set(), "it is fenced off"
+    assert unmet(with_engine(FENCED, A, state="ACTIVE", epoch=5), kind="unfence") == {"epoch_waits"}
     assert unmet(with_engine(FENCED, B, undurable=1), kind="unfence") == {"successor_durable"}
     assert {"epoch_waits", "successor_is_another"} <= unmet(MOVED, kind="unfence")
 

@@ -9,7 +9,8 @@ import shutil
 import socket
 import subprocess
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from engine.ticket.epoch import Approval, FileEpochSource
 from engine.ticket.limits import sign_limits
 from engine.ticket.release import read_release
 from tests.support.engine.chain import STRATEGY, WIDE_GATEWAY, Chain
+from tests.support.engine.gateway import Gateway
 from tests.support.engine.tickets import make_keys, serve_until_closed
 
 HOST = "eng-1"
@@ -69,6 +71,32 @@ class Production(Chain):
         argv = [str(self._program("hft-gateway")), "--config", str(path), "--init"]
         subprocess.run(argv, check=True, capture_output=True)
         return path
+
+    @contextmanager
+    def cloud(self) -> Iterator[Gateway]:
+        """Another site's gateway: passive, with state and port of its own and a record of the first epoch."""
+        folder = self.directory / "cloud"
+        folder.mkdir()
+        config = json.loads((self.directory / "gateway" / "gw-1.json").read_text())
+        config |= {
+            "name": "gw-2",
+            "role": "standby",
+            "epoch_source": str(self.source.path),
+            "listen": {"host": self.net.site, "port": self.net.free_port()},
+            "admin_socket": str(folder / "gw.sock"),
+            "state_directory": str(folder / "state"),
+            "log_directory": str(folder / "log"),
+        }
+        self.source.advance(0, f"{HOST}/a", ())
+        path = folder / "gw-2.json"
+        path.write_text(json.dumps(config))
+        argv = [str(self._program("hft-gateway")), "--config", str(path), "--init"]
+        subprocess.run(argv, check=True, capture_output=True)
+        gateway = Gateway(self._program("hft-gateway"), path)
+        try:
+            yield gateway.start()
+        finally:
+            gateway.kill()
 
     def host_owner_sets_up(self) -> None:
         """What may run in which slot, as the issuer reads it."""

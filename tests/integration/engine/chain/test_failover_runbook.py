@@ -172,3 +172,65 @@ def test_a_dark_peer_costs_one_deadline_and_epochs_keep_the_residue_of_their_gat
     chain.trade_until(3, 2)
     assert oncall.hft("status").returncode == 7
     assert oncall.told(4, "kill")["open_orders"] == 0, "a peer that may hold a session has not latched"
+
+
+def test_who_a_fence_named_is_let_go_on_by_two_persons_and_a_drill_needs_a_window(
+    chain: Production, oncall: OnCall
+) -> None:
+    for name in ("alice", "bob"):
+        oncall.person(name, name)
+    chain.trade_until(oncall.moves("failover", "a")["epoch"], 1)
+    fenced = oncall.moves("fence", "b")["epoch"]
+    plan = oncall.plan("unfence", "b")
+    alice, bob = (oncall.approval(plan, name, name) for name in ("alice", "bob"))
+    words = ("unfence", "--to", "eng-1/b", "--plan", plan, "--reason", "drill", "--approval", alice)
+    oncall.told(2, *words)
+    done = oncall.told(0, *words, "--approval", bob)
+    assert done["epoch"] == fenced and {one["verdict"] for one in done["proofs"]} == {"ok"}
+    chain.trade_until(fenced, 1)
+    window = chain.directory / "window.toml"
+    always = 'zone = "UTC"\nfrom = "2020-01-01 00:00"\nuntil = "2090-01-01 00:00"\n'
+    rule = f'[[rules]]\nname = "w"\nkind = "{{}}"\n{always}'
+    drill = ("drill", "--to", "eng-1/a", "--window", window, "--reason", "drill")
+    window.write_text('site = "chain"\nexchanges = []\n' + rule.format("deny"))
+    assert "no window" in oncall.told(2, *drill)["error"]
+    window.write_text('site = "chain"\nexchanges = []\n' + rule.format("allow"))
+    assert oncall.told(0, *drill)["moves"] == 2
+    assert oncall.told(0, "status")["holder"] == "eng-1/b", "it ends where it began"
+    moments = oncall.told(0, "timeline")["moments"]
+    assert [one["what"] for one in moments] == ["opened", "closed"]
+
+
+def test_another_sites_gateway_takes_over_when_two_persons_say_so(chain: Production, oncall: OnCall) -> None:
+    for name in ("alice", "bob"):
+        oncall.person(name, name)
+    first = oncall.moves("failover", "a")["epoch"]
+    chain.trade_until(first, 1)
+    with chain.cloud() as cloud:
+        chain.running("b").close()
+        chain.seats["b"].config["gateway"]["port"] = cloud.port
+        chain.standby("b")
+        oncall.write(**{"gw-2": cloud.admin})
+        words = ("plan", "promote-site", "--gateway", "gw-2", "--to", "eng-1/b")
+        alive = oncall.told(2, *words)
+        assert "site_lost" in {one["code"] for one in alive["preconditions"] if not one["is_met"]}
+        chain.gateway.kill()
+        plan = str(oncall.told(3, *words)["plan"])
+        two = [
+            word for name in ("alice", "bob") for word in ("--approval", oncall.approval(plan, name, name))
+        ]
+        acts = (
+            "promote-site",
+            *words[2:],
+            "--plan",
+            plan,
+            *two,
+            "--venue-kill",
+            "call 4711",
+            "--reason",
+            "fire",
+        )
+        assert "is not the site" in oncall.told(2, *acts, "--site", "other")["error"]
+        done = oncall.told(0, *acts, "--site", "chain")
+        assert done["epoch"] > first and done["epoch"] % 2 == 0, "of its own residue, above all accepted"
+        chain.trade_until(done["epoch"], 1)
