@@ -25,7 +25,7 @@ setup-wall:  ## setup, and uPlot from its npm package, for the page that `hft mo
 demo: setup  ## the whole loop on the lab: untuned, tuned, proven, poisoned three times, back (KEEP=1 leaves the lab up)
 	@.venv/bin/hft demo $(if $(KEEP),--keep)
 
-test: setup-engine setup-stacks  ## native build, fast tests, long tests of engine and stacks, monitoring's daemons, then what needs VMs (one shared lab)
+test: setup-engine setup-stacks  ## native build, fast tests, long tests (engine, stacks, real programs), monitoring's daemons, then what needs VMs (one shared lab)
 	@bash scripts/test.sh
 
 engine: setup-engine  ## the native engine, gateway and venue, release build, and the engine's artifact in build/engine; built twice, one digest

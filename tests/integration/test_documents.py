@@ -12,6 +12,8 @@ import pytest
 from hft.cli import cli
 from tests.support.documents import ACTIVATE, PAGES, TIERS, Block, blocks, of_tier, run_block
 
+pytestmark = pytest.mark.long
+
 # At the beginning of a line of a block: a program that only the environment of this checkout has.
 OUR_PROGRAM = re.compile(r"^(?:HFT_[A-Z_]+=\S+ )?(?:hft|pytest|pyinfra|python) [^\n]*$", re.M)
 

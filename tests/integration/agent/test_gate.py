@@ -22,6 +22,8 @@ from tests.support import kill_harness as small
 from tests.support.sshd import Sshd, running_sshd
 from tests.support.transactions import small_host
 
+pytestmark = pytest.mark.long
+
 SCRIPT = "printf 'looked %s\\n' \"$1\""
 DIGESTS = [hashlib.sha256(one.encode()).hexdigest() for one in (SCRIPT, *LOOKS)]
 

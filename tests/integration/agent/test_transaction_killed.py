@@ -17,7 +17,7 @@ from tests.integration.agent.write_order import TRACE, broken_rules
 from tests.support import needs
 from tests.support.kill_harness import Fault, Trials, full_disk
 
-pytestmark = needs.programs("strace")
+pytestmark = [pytest.mark.long, needs.programs("strace")]
 SAMPLE = 20
 
 

@@ -6,7 +6,11 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.support.checkout import ROOT
+
+pytestmark = pytest.mark.long
 
 
 def test_planner_plans_1024_cpus_and_the_report_is_one_json_document() -> None:

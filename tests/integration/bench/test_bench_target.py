@@ -19,7 +19,7 @@ from tests.support import needs
 from tests.support.checkout import ROOT
 from tests.support.fake_host import MACHINE_ID, SMALL, make_host
 
-pytestmark = needs.namespaces()
+pytestmark = [pytest.mark.long, needs.namespaces()]
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,8 @@ from tuning.plan.setting import Sysctl, SysfsValue
 from tuning.snapshot.files import Snapshot
 from tuning.topology.reader import read_topology
 
+pytestmark = pytest.mark.long
+
 SYSCTL = "/usr/lib/systemd/systemd-sysctl"
 KEY, PROC = "vm.dirty_ratio", "/proc/sys/vm/dirty_ratio"
 SETTER = "/proc/sys/vm/dirty_bytes"

@@ -17,6 +17,8 @@ from checks.errors import CheckError
 from checks.meter import SOURCES, build_meter, source_digest
 from tests.support import needs
 
+pytestmark = pytest.mark.long
+
 CPUS = sorted(os.sched_getaffinity(0))
 
 

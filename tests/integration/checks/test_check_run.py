@@ -33,6 +33,8 @@ from transport.ssh import Ssh
 from tuning.plan.plan import CpuDecision, Plan
 from tuning.plan.setting import Sysctl
 
+pytestmark = pytest.mark.long
+
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzM"
 SITE = f"""\
 name = "here"

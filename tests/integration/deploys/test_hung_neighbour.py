@@ -22,7 +22,7 @@ from tests.support.commands import BIN
 from tests.support.fake_host import SMALL, make_host
 from tests.support.made_target import host_of, inventory_file
 
-pytestmark = needs.namespaces()
+pytestmark = [pytest.mark.long, needs.namespaces()]
 AGENT, VERSION = f"{LIB_DIR}/agent.pyz", f"{LIB_DIR}/agent.version"
 HANGS = "import sys, time\nsys.stdin.read()\ntime.sleep(100000)\n"
 TURN_S = 60.0

@@ -26,6 +26,8 @@ from tests.support.commands import BIN, output
 from tests.support.fake_host import MACHINE_ID
 from tests.support.made_target import host_of, inventory_file, made_target, round_trips
 
+pytestmark = pytest.mark.long
+
 SITE_PY = ROOT / "deploys" / "site.py"
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0V7xCkMv5Zt1kEHq3Yl0u8mPZxJt9m8d1q2Yw0a1bC"
 needs_namespaces = needs.namespaces()

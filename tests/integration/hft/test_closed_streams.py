@@ -14,6 +14,8 @@ import pytest
 from tests.cases.machines import CASES, machine
 from tests.support.checkout import ROOT
 
+pytestmark = pytest.mark.long
+
 CLOSED = (">&-", "2>&-", "<&- >&- 2>&-")
 # Of each kind of verb one that ends without a host, or with one that is dark; what it ends with.
 VERBS: dict[str, tuple[tuple[str, ...], int]] = {

@@ -25,7 +25,7 @@ from tests.support.fake_host import MACHINE_ID
 from tests.support.keys import make_key
 from tests.support.made_target import host_of, inventory_file, made_target
 
-pytestmark = [needs.namespaces(), needs.programs("ssh-agent", "ssh-add", "ssh-keygen")]
+pytestmark = [pytest.mark.long, needs.namespaces(), needs.programs("ssh-agent", "ssh-add", "ssh-keygen")]
 AT_HOME = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
 PRIVATE = ("unshare", "--mount", "--propagation", "private", "sh", "-c", AT_HOME, "sh")
 

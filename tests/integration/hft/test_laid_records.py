@@ -15,6 +15,8 @@ from hft import run_log
 from hft.run_log import RECORD_MAX, records_path
 from tests.integration.hft.conftest import pinned
 
+pytestmark = pytest.mark.long
+
 
 def sparse(path: Path, _: Path) -> None:
     path.touch()

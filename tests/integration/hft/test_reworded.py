@@ -32,6 +32,8 @@ from tests.support.transactions import OTHER, leave_open, raw, run, small_host
 from transport import errors as ways
 from transport.answer import Completed
 
+pytestmark = pytest.mark.long
+
 ROLLBACK = {"txn": "20261121T110000-00000002", "brought_back_by": "watchdog", "reason": "no confirmation"}
 STATE: dict[str, Any] = {
     "schema": 1,

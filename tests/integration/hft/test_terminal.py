@@ -25,6 +25,8 @@ from tests.support.engine.deploy import TRADE, signers, signers_sha256, write_li
 from tests.support.hostile_answers import look
 from tests.support.screen import HOSTILE, obeyed
 
+pytestmark = pytest.mark.long
+
 LEAVES = {
     "committed": {"plan_hash": "a" * 64, "txn": TXN, "at": "2026-11-21T10:00:00Z"},
     "trial": {"txn": "20261121T110000-00000002", "state": str(Phase.HEALTHY), "reason": "x"},

@@ -12,6 +12,8 @@ import pytest
 
 from tests.integration.hft.conftest import HERE, LOOKS, pinned
 
+pytestmark = pytest.mark.long
+
 OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPYyCqUD3JSbrVpQwV0Y9bLhHoRr2VvHbXGZuFJ3QmZk"
 
 

@@ -17,6 +17,8 @@ from tests.integration.hft.conftest import pinned
 from tests.support.checkout import ROOT, tracked
 from tests.support.commands import Done, output
 
+pytestmark = pytest.mark.long
+
 # A checkout alone has these: what tests, builds the bundle, or measures beside other tools.
 NOT_SHIPPED = {"tests", "bench", "scripts"}
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE")

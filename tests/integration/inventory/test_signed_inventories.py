@@ -29,7 +29,7 @@ from tests.support.commands import Done, called, output
 from tests.support.hft_here import hft_here
 from tests.support.signed import Signers, edited, envelope, host, site_table
 
-pytestmark = needs.programs("ssh-keygen")
+pytestmark = [pytest.mark.long, needs.programs("ssh-keygen")]
 SEEDS = 4  # a file's mutants each, so that several processes share them
 KINDS = {
     "bits": 90,

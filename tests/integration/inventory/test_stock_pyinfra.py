@@ -14,6 +14,8 @@ from inventory.load import DEFAULT, load_site
 from inventory.model import Identity
 from tests.support.lab_state import KEYS, write_state
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -14,7 +14,10 @@ from lab.spec import SITE
 from tests.support import needs
 from tests.support.small_lab import OFFSET, small_disk
 
-pytestmark = needs.programs("mke2fs", "e2fsck", "e2image", "debugfs", "qemu-img", "qemu-io")
+pytestmark = [
+    pytest.mark.long,
+    needs.programs("mke2fs", "e2fsck", "e2image", "debugfs", "qemu-img", "qemu-io"),
+]
 
 
 @pytest.fixture

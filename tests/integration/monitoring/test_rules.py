@@ -19,7 +19,7 @@ from tests.support import needs
 from tests.support.commands import Done, called
 from tests.support.rule_mutants import mutants
 
-pytestmark = needs.programs("promtool")
+pytestmark = [pytest.mark.long, needs.programs("promtool")]
 FILES = rule_files(ALERTS)
 SEED = int(os.environ.get("HFT_SEED", "15"))
 PARTS = 8

@@ -36,7 +36,7 @@ LSTOPO = needs.found("lstopo-no-graphics")
 X86 = ("x86_64", "i686")
 UNRELIABLE_NODES = ("8em64t-2s2ca2c-buggynuma", "fakeheterocpunuma")
 
-pytestmark = pytest.mark.skipif(not TREES, reason=missing(CAPTURES))
+pytestmark = [pytest.mark.long, pytest.mark.skipif(not TREES, reason=missing(CAPTURES))]
 
 
 @pytest.fixture(scope="module")

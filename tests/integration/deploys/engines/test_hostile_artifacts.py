@@ -26,6 +26,8 @@ from engine.conformance.unpack import MEMBERS_MAX
 from engine.contract.manifest import Exec
 from tests.support.engine.deploy import manifest_of
 
+pytestmark = pytest.mark.long
+
 MIB = 1 << 20
 
 

@@ -22,7 +22,7 @@ from tests.support.made_target import made_target
 ODD_SHELL = Path(__file__).parents[3] / "support" / "odd_shell.py"
 SHELL = "/usr/local/bin/login-shell"
 
-pytestmark = needs.namespaces()
+pytestmark = [pytest.mark.long, needs.namespaces()]
 
 
 @pytest.fixture(params=["odd", "tcsh"])

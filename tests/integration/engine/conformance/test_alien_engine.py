@@ -17,6 +17,8 @@ from engine.independent.package import NOT_PACKED, write
 from tests.support import needs
 from tests.support.checkout import ROOT
 
+pytestmark = pytest.mark.long
+
 STUB = ROOT / "engine" / "independent"
 JOBS = 8
 # Of level core one case of each file of cases is enough: the whole of it is inside level trading.

@@ -20,6 +20,8 @@ from engine.contract.levels import Level
 from engine.independent.package import PROGRAM, write
 from hft.cli import run_guarded
 
+pytestmark = pytest.mark.long
+
 QUICK = ("manifest.printed", "version.printed")
 
 

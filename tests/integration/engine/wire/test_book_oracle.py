@@ -20,6 +20,8 @@ from meatpy.lob import LimitOrderBook
 from tests.integration.engine.wire.streams import messages_of
 from tests.support.engine.book_digest import MASK, Side, digest_of
 
+pytestmark = pytest.mark.long
+
 Itch = Callable[..., list[dict[str, Any]]]
 ORDER_TYPES = b"AFECXDU"
 
