@@ -35,7 +35,7 @@ from tuning.plan.profile import PROFILES, IoMode, Port, PortKey, Ports, Profile,
 HostClass: TypeAlias = Literal["lab-vm", "bare-metal", "cloud"]
 HostRole: TypeAlias = Literal["engine", "ops", "monitoring", "standby"]
 T = TypeVar("T")
-PowerKind: TypeAlias = Literal["none", "lab"]
+PowerKind: TypeAlias = Literal["none", "lab", "redfish"]
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
 _HOST_KEY = re.compile(r"(?:ssh|ecdsa|sk)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}\Z")
@@ -136,6 +136,11 @@ MacAddress: TypeAlias = Annotated[
     str,
     StringConstraints(strict=True),
     _matching(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", "a MAC address such as 52:54:00:12:34:56"),
+]
+BmcUrl: TypeAlias = Annotated[
+    str,
+    StringConstraints(strict=True),
+    _matching(r"https://[A-Za-z0-9.-]{1,200}(:[0-9]{1,5})?", "a BMC's address such as https://192.0.2.111"),
 ]
 Dmi: TypeAlias = Annotated[str, _matching(r"[ -~]{0,128}", "at most 128 printable characters")]
 Seconds: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=86_400)]
@@ -251,6 +256,15 @@ class Jump(_Written):
         return 1.0
 
 
+class BmcEntry(_Written):
+    """A host's BMC: where, by which certificate it is known, and the file that holds `user:password`."""
+
+    address: BmcUrl
+    tls_sha256: Sha256
+    credential: KeyPath
+    console: KeyPath | None = None  # the file into which a console server writes what the host prints
+
+
 class Host(_Written):
     """One machine of the site."""
 
@@ -264,6 +278,7 @@ class Host(_Written):
     failure_domain: Name
     profile: Name | None = None
     power: PowerKind = "none"
+    bmc: BmcEntry | None = None
     canary: Annotated[bool, Field(strict=True)] = False
     patience: Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)] = 1.0
     jump: Jump | None = None
@@ -281,6 +296,14 @@ class Host(_Written):
         """The ports as the planner takes them."""
         ports = (Port(word=one.word, by=one.key, use=one.use, io_mode=one.io_mode) for one in self.ports)
         return Ports(ports=tuple(ports), ptp=None if self.ptp is None else self.ptp.port)
+
+    @model_validator(mode="after")
+    def _bmc_is_there_for_redfish(self) -> Self:
+        if (self.power == "redfish") != (self.bmc is not None):
+            raise sentence(
+                'power = "redfish" goes with bmc = { address = ..., tls_sha256 = ..., credential = ... }'
+            )
+        return self
 
     @model_validator(mode="after")
     def _ports_do_not_contradict(self) -> Self:

@@ -9,8 +9,11 @@ service and the watchdog, but has no remedy for what only a power cycle fixes
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from inventory.errors import InventoryError
 from inventory.model import Host
@@ -19,8 +22,14 @@ from lab.driver import Lab
 from lab.errors import LabError
 from lab.machine import Machine
 from lab.paths import lab_name
+from lab.retry import wait_until
+from transport.errors import HostError
+
+if TYPE_CHECKING:
+    from transport.redfish import Bmc, BmcAddress
 
 CONSOLE_CHARS_MAX = 400_000
+SWITCH_TIMEOUT_S = 120.0  # some BMCs take a minute to see that the power is off
 
 
 class PowerError(InventoryError):
@@ -140,10 +149,104 @@ class LabPower:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedfishPower:
+    """A host whose BMC speaks Redfish. Of an enrolled host the BMC has to stand for that very mainboard."""
+
+    address: BmcAddress
+    console: Path | None
+
+    @property
+    def can_cycle(self) -> bool:
+        """Whenever the BMC answers."""
+        return True
+
+    def off(self) -> None:
+        """Cut the power, and wait until it is off."""
+        with self._bmc() as bmc:
+            self._off(bmc)
+
+    def on(self) -> None:
+        """Switch it on, and wait until it is."""
+        with self._bmc() as bmc:
+            self._on(bmc)
+
+    def cycle(self) -> None:
+        """Off, then on: never a reset, which leaves a card that hangs as it is."""
+        with self._bmc() as bmc:
+            self._off(bmc)
+            self._on(bmc)
+
+    def describe(self) -> str:
+        """Name the BMC."""
+        return f"BMC {self.address.url}"
+
+    def mark(self) -> Mark:
+        """The present length of the console's file."""
+        return Mark(console_chars=len(self._console_text() or ""))
+
+    def evidence(self, since: Mark) -> Evidence:
+        """The console's text after the mark; nobody records resets."""
+        text = self._console_text()
+        return Evidence(console=None if text is None else text[since.console_chars :][-CONSOLE_CHARS_MAX:])
+
+    def _off(self, bmc: Bmc) -> None:
+        from transport.redfish import Switch
+
+        if bmc.is_on():
+            bmc.switch(Switch.FORCE_OFF)
+            self._until(bmc, is_on=False)
+
+    def _on(self, bmc: Bmc) -> None:
+        from transport.redfish import Switch
+
+        if not bmc.is_on():
+            bmc.switch(Switch.ON)
+            self._until(bmc, is_on=True)
+
+    def _until(self, bmc: Bmc, *, is_on: bool) -> None:
+        what = f"{self.address.host}: power {'on' if is_on else 'off'}, asked of {self.describe()}"
+        wait_until(lambda: bmc.is_on() is is_on, what=what, timeout_s=SWITCH_TIMEOUT_S, interval_s=1.0)
+
+    def _console_text(self) -> str | None:
+        try:
+            return self.console.read_text(errors="replace") if self.console is not None else None
+        except OSError:
+            return None
+
+    @contextmanager
+    def _bmc(self) -> Iterator[Bmc]:
+        from transport.redfish import opened
+
+        try:
+            with opened(self.address) as bmc:
+                yield bmc
+        except (HostError, LabError) as error:
+            raise PowerError(str(error)) from error
+
+
+def bmc_of(host: Host) -> BmcAddress | None:
+    """Where the BMC of an inventory host is; of an enrolled host with the UUID that was enrolled."""
+    if host.bmc is None:
+        return None
+    from transport.redfish import BmcAddress
+
+    return BmcAddress(
+        host=host.name,
+        url=host.bmc.address,
+        tls_sha256=host.bmc.tls_sha256,
+        credential=Path(host.bmc.credential),
+        uuid=host.identity.dmi_uuid if host.identity is not None else "",
+    )
+
+
 def power_of(host: Host) -> Power:
     """The power control of an inventory host; a lab host's is in the lab that $HFT_LAB names."""
     if host.power == "none":
         return NoPower(host=host.name)
+    address = bmc_of(host)
+    if host.bmc is not None and address is not None:
+        return RedfishPower(address=address, console=Path(host.bmc.console) if host.bmc.console else None)
     try:
         return LabPower(machine=Lab.named(lab_name()).machine(host.name))
     except LabError as error:

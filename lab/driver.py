@@ -29,7 +29,7 @@ from lab.speed import Speed, measure
 from transport.hint import command
 
 RESUME_TIMEOUT_S = 120.0
-_SOCKET_PATH_BYTES_MAX = 107
+SOCKET_PATH_BYTES_MAX = 107
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,7 @@ class Lab(Record):
             was_there = name in hosts or directory.exists()
             process.kill(directory / "qemu.pid")
             hosts.pop(name, None)
-            if not hosts:
+            if not hosts and not self.document().get("bare"):
                 shutil.rmtree(self.directory)
                 return was_there
             self.write({**state.read_json(self.state_file), "hosts": hosts})
@@ -273,7 +273,7 @@ class Lab(Record):
 
     def _create(self, spec: VmSpec, image: Image, accel: str, owner: str) -> None:
         directory = self.directory / spec.name
-        if len(str(directory / "qmp.sock").encode()) > _SOCKET_PATH_BYTES_MAX:
+        if len(str(directory / "qmp.sock").encode()) > SOCKET_PATH_BYTES_MAX:
             raise LabUsageError(
                 f"{directory} is too long for a unix socket: set HFT_LAB_DIR to a shorter path"
             )

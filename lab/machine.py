@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import process, qmp, ssh
+from lab import firmware, process, qmp, ssh
 from lab.errors import LabError
 from lab.qemu import Wiring, command_line
 from lab.retry import Seen, wait_until
@@ -56,7 +56,14 @@ class Machine:
         self.wiring.events.with_name(f"events.{number}.out").touch()
         if snapshot:
             self.wiring.events.with_name(f"events.{number}.restored").touch()
-        argv = command_line(self.spec, self.wiring, accel=self.accel, start=number, snapshot=snapshot)
+        argv = command_line(
+            self.spec,
+            self.wiring,
+            accel=self.accel,
+            start=number,
+            snapshot=snapshot,
+            firmware=self._powered_on(),
+        )
         if shutil.which(argv[0]) is None:
             raise LabError(f"{argv[0]} is not installed: `make setup` installs what the lab needs")
         process.forget_start(self.wiring.pid_file)
@@ -68,6 +75,14 @@ class Machine:
         if done.returncode != 0:
             raise LabError(f"{self.name}: QEMU did not start: {done.stderr.strip()[-500:]}")
         process.keep_start(self.wiring.pid_file)
+
+    def _powered_on(self) -> firmware.Firmware | None:
+        """A bare machine's firmware, with what was set in force from this power-on on."""
+        found = firmware.read(self.wiring.firmware)
+        if found is None:
+            return None
+        firmware.write(self.wiring.firmware, found.powered_on())
+        return found.powered_on()
 
     def crash(self) -> None:
         """Power loss: the VM stops at once, unflushed data is lost. It stays off until start()."""

@@ -6,7 +6,9 @@ What each part is for:
 - pxb-pcie with numa_node: a root bus that belongs to a node, so /sys/class/net/*/device/numa_node is real.
 - e1000e on multicast sockets bound to 127.0.0.1: an Ethernet segment per lab and LAN, not visible to other
   machines.
-- user networking with restrict=on: the guest reaches nothing; the controller reaches its sshd.
+- user networking with restrict=on: the guest reaches nothing; the controller reaches its sshd. A bare machine
+  may boot from QEMU's own TFTP on it (the NIC then has its boot ROM, which every other one lacks).
+- a bare machine's medium is a CD on the chipset's AHCI; the drive is there also when it is empty.
 - i6300esb with the action reset: a watchdog that really resets.
 - the disk in writeback mode: data that a guest has flushed survives a kill of QEMU, other data is lost, as in
   a real power cut.
@@ -19,9 +21,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.firmware import BootDevice, Firmware, board
 from lab.spec import Link, VmSpec
 
 SSH_GUEST_PORT = 22
+MEDIUM_ID = "medium-drive"
 # Model 28 is the in-order Atom, known to the kernel as not speculating, like an emulated CPU. As a Nehalem it
 # would flush the emulated TLB at every system call (page table isolation): a third of the boot time.
 _CPU = {"tcg": "Nehalem,model=28,stepping=10", "kvm": "Nehalem"}
@@ -48,6 +52,16 @@ class Wiring:
         return self.directory / "disk.qcow2"
 
     @property
+    def firmware(self) -> Path:
+        """What a bare machine's BMC set; no other machine has it."""
+        return self.directory / "firmware.json"
+
+    @property
+    def tftp(self) -> Path:
+        """What a bare machine finds when it boots from the network: `boot.ipxe` and what that names."""
+        return self.directory / "tftp"
+
+    @property
     def console(self) -> Path:
         """Everything the serial console printed, over all boots."""
         return self.directory / "console.log"
@@ -63,18 +77,26 @@ class Wiring:
         return self.directory / "events"
 
 
-def command_line(
-    spec: VmSpec, wiring: Wiring, *, accel: str, start: int, snapshot: str | None = None
+def command_line(  # noqa: PLR0913  # one machine, each by name
+    spec: VmSpec,
+    wiring: Wiring,
+    *,
+    accel: str,
+    start: int,
+    snapshot: str | None = None,
+    firmware: Firmware | None = None,
 ) -> tuple[str, ...]:
     """The argv that starts SPEC as a daemon. START numbers the starts of this VM; SNAPSHOT is restored if
-    given."""
+    given; FIRMWARE is a bare machine's."""
+    if firmware is not None:
+        spec = board(spec, firmware.in_force)
     argv = [
         *("qemu-system-x86_64", "-name", spec.name, "-no-user-config", "-nodefaults", "-display", "none"),
         *_machine(spec, accel),
         *_numa(spec),
         *("-uuid", wiring.uuid, "-smbios", f"type=1,manufacturer=HFT,product=lab,serial={spec.name}"),
-        *_disk(wiring),
-        *_networks(spec, wiring),
+        *_disk(wiring, firmware),
+        *_networks(spec, wiring, firmware),
         *("-device", "i6300esb,bus=pcie.0", "-action", "watchdog=reset"),
         *(
             "-object",
@@ -110,15 +132,31 @@ def _numa(spec: VmSpec) -> list[str]:
     return argv
 
 
-def _disk(wiring: Wiring) -> list[str]:
+def _disk(wiring: Wiring, firmware: Firmware | None) -> list[str]:
     drive = f"if=none,id=root,file={wiring.disk},format=qcow2,cache=writeback,discard=unmap"
-    return ["-drive", drive, "-device", "virtio-blk-pci,bus=pcie.0,drive=root,bootindex=0"]
+    device = "virtio-blk-pci,bus=pcie.0,drive=root"
+    if firmware is None:
+        return ["-drive", drive, "-device", f"{device},bootindex=0"]
+    order = firmware.boot_index()
+    inside = f",file={firmware.medium},format=raw" if firmware.medium else ""
+    index = f",bootindex={order[BootDevice.MEDIUM]}" if BootDevice.MEDIUM in order else ""
+    return [
+        *("-drive", f"{drive},detect-zeroes=unmap"),  # an installer's zeros take no room
+        *("-device", f"{device},bootindex={order[BootDevice.DISK]}"),
+        *("-drive", f"if=none,id=medium,media=cdrom,readonly=on{inside}"),
+        *("-device", f"ide-cd,id={MEDIUM_ID},bus=ide.0,drive=medium{index}", "-boot", "strict=on"),
+    ]
 
 
-def _networks(spec: VmSpec, wiring: Wiring) -> list[str]:
+def _networks(spec: VmSpec, wiring: Wiring, firmware: Firmware | None) -> list[str]:
     forward = f"hostfwd=tcp:127.0.0.1:{wiring.ssh_port}-:{SSH_GUEST_PORT}"
-    mgmt = f"virtio-net-pci,id={Link.MGMT},bus=pcie.0,netdev=net-mgmt,romfile=,mac={spec.mac(Link.MGMT)}"
-    argv = ["-netdev", f"user,id=net-mgmt,restrict=on,{forward}", "-device", mgmt]
+    order = firmware.boot_index() if firmware is not None else {}
+    boots, server = "romfile=", ""
+    if BootDevice.NETWORK in order:
+        boots = f"bootindex={order[BootDevice.NETWORK]}"
+        server = f",tftp={wiring.tftp},bootfile=boot.ipxe"
+    mgmt = f"virtio-net-pci,id={Link.MGMT},bus=pcie.0,netdev=net-mgmt,{boots},mac={spec.mac(Link.MGMT)}"
+    argv = ["-netdev", f"user,id=net-mgmt,restrict=on,{forward}{server}", "-device", mgmt]
     root_bus = "pcie.0"
     if spec.nic_node:
         root_bus = "node-bus"

@@ -39,7 +39,7 @@ class Record:
     def machines(self) -> tuple[Machine, ...]:
         """Every VM that was created in this lab and not removed."""
         document = self.document()
-        return tuple(self._machine(document, name) for name in document.get("hosts", ()))
+        return tuple(self.made(document, entry) for entry in document.get("hosts", {}).values())
 
     def document(self) -> Mapping[str, Any]:
         """What the state file says; nothing when the lab is down."""
@@ -74,9 +74,10 @@ class Record:
         known = f"it has {', '.join(machines)}" if machines else "it is down: `hft lab up` starts it"
         raise LabUsageError(f"lab {self.name} has no host {name}; {known}")
 
-    def _machine(self, document: Mapping[str, Any], name: str) -> Machine:
-        entry = document["hosts"][name]
-        directory = self.directory / name
+    def made(self, document: Mapping[str, Any], entry: Mapping[str, Any]) -> Machine:
+        """The VM of an entry of DOCUMENT."""
+        spec = state.spec_of(entry["spec"])
+        directory = self.directory / spec.name
         wiring = Wiring(
             directory=directory,
             ssh_port=entry["ssh_port"],
@@ -85,7 +86,7 @@ class Record:
             uuid=entry["uuid"],
         )
         login = Login(port=wiring.ssh_port, key=self.key, known_hosts=directory / "known_hosts")
-        return Machine(spec=state.spec_of(entry["spec"]), wiring=wiring, login=login, accel=entry["accel"])
+        return Machine(spec=spec, wiring=wiring, login=login, accel=entry["accel"])
 
     # --- keeping
 

@@ -16,6 +16,7 @@ import click
 from typing_extensions import override
 
 from hft import options
+from hft.verbs.lab_bare import bare, bmc
 from inventory.pace import deadlines_of
 from lab.driver import Lab
 from lab.errors import LabError, LabUsageError
@@ -355,3 +356,7 @@ def link(host: str, network: str, state: str) -> None:
     change = machine.unblock if state == "up" else machine.block
     change(Link(network))
     tell(f"{host}: link {network} is {state}")
+
+
+lab.add_command(bare)
+lab.add_command(bmc)

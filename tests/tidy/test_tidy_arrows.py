@@ -231,6 +231,16 @@ PLANTED = (
         "import checks.verdict",
     ),
     Planted(
+        "a BMC of the lab knows the lab, and no project",
+        "stacks/bmc/systems.py",
+        "import stacks.colo.order",
+    ),
+    Planted(
+        "bare metal knows its machines through their BMCs alone",
+        "stacks/colo/machine.py",
+        "import lab.bare",
+    ),
+    Planted(
         "what a stack decides stands on nothing",
         "stacks/core/errors.py",
         "from inventory import errors",
@@ -277,6 +287,7 @@ PURE = (
     *("hft.audit", "hft.run_lines", "hft.runbooks.past"),
     "monitoring",
     "release",
+    *(f"stacks.colo.{name}" for name in ("console", "flow", "order")),
     *("stacks.rehearsal.graph", "stacks.runner.checkpoint", "stacks.runner.settle"),
     *("transport.errors", "transport.sanitize"),
     "tuning",

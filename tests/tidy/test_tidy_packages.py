@@ -61,6 +61,7 @@ IMPORTS = third_party_imports()
 # Modules of the extra `stacks`, for a checkout in which it is not installed.
 OF_STACKS = {"google": "protobuf", "grpc": "grpcio", "pulumi": "pulumi", "pulumi_policy": "pulumi-policy"}
 OF_STACKS |= {"pulumi_aws": "pulumi-aws", "semver": "semver", "yaml": "pyyaml"}
+OF_STACKS |= {"sushy_tools": "sushy-tools", "werkzeug": "werkzeug"}
 DISTRIBUTIONS = {module: {name} for module, name in OF_STACKS.items()} | {
     module: {normal(name) for name in names} for module, names in packages_distributions().items()
 }

@@ -15,6 +15,7 @@ import pytest
 from tests.support.hft_here import one_sentence
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPYyCqUD3JSbrVpQwV0Y9bLhHoRr2VvHbXGZuFJ3QmZk"
+BMC = f'{{address = "https://192.0.2.111", tls_sha256 = "{"0" * 64}", credential = "/etc/hft/bmc"}}'
 PYTHON_HEAD = "from inventory.model import Host, Site, Trial\n"
 
 
@@ -117,7 +118,21 @@ HOST = [
     toml("key with quote", site(host(ssh_key="'/a\"b'")), "ssh_key: expected the path of a private key"),
     toml("unknown role", site(host(role='"engin"')), "role: expected one of engine, ops.*'engine'"),
     toml("unknown class", site(host(host_class='"bare_metal"')), "host_class: .*did you mean 'bare-metal'"),
-    toml("unknown power", site(host(power='"ipmi"')), "power: expected one of none, lab, got 'ipmi'"),
+    toml(
+        "unknown power", site(host(power='"ipmi"')), "power: expected one of none, lab, redfish, got 'ipmi'"
+    ),
+    toml("redfish without a bmc", site(host(power='"redfish"')), 'power = "redfish" goes with bmc'),
+    toml("a bmc without redfish", site(host(bmc=BMC)), 'power = "redfish" goes with bmc'),
+    toml(
+        "a bmc without tls",
+        site(host(power='"redfish"', bmc=BMC.replace("https:", "http:"))),
+        "address: expected a BMC's address such as https://192.0.2.111",
+    ),
+    toml(
+        "a pin cut",
+        site(host(power='"redfish"', bmc=BMC.replace("0" * 64, "00"))),
+        "tls_sha256: expected a SHA-256",
+    ),
     toml("canary text", site(host(canary='"yes"')), "canary: expected true or false, got 'yes'"),
     toml("no such profile", site(host(profile='"engin"')), "'e1': there is no profile 'engin'.*'engine'"),
 ]
