@@ -44,7 +44,7 @@ from hft.errors import Exit, HftError
 from hft.toml_file import table_of
 from inventory.suggest import nearest
 from release.calendars import CALENDARS, Calendar
-from release.freeze import Kind, Session, Window, around
+from release.freeze import Action, Freeze, Kind, Session, Window, around, freeze_at
 from tuning.strict_json import ShapeError, Table
 
 SIZE_MAX = 1 << 20
@@ -91,6 +91,14 @@ class ReleaseFile:
         for rule in self.rules:
             found.extend(_windows(rule, days))
         return tuple(found)
+
+    def freeze(self, at: datetime, action: Action) -> Freeze:
+        """Whether it freezes ACTION at a moment (aware), and until when."""
+        at_s = int(at.timestamp())
+        reaches_s = at_s + AHEAD_DAYS * 86_400
+        return freeze_at(
+            at_s, self.windows(at), reaches_s=reaches_s, needs_allow=self.needs_allow, action=action
+        )
 
 
 def load_release_file(path: Path | None) -> ReleaseFile:

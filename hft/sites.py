@@ -15,6 +15,7 @@ from inventory.choice import Choice, Source, choose
 from inventory.errors import InventoryError
 from inventory.load import load_site
 from inventory.model import Site
+from lab.paths import lab_name
 from transport.hint import command, use_here, use_inventory, use_lab
 from transport.show import tell
 
@@ -44,13 +45,12 @@ def load(given: str | None) -> Site:
         return _this_machine(choice)
     if choice.source is not Source.NOBODY:
         return load_site(choice.path)
-    yours = command("site", "use", "PATH")
     try:
         site = load_site(None)
     except InventoryError as error:
-        said = f"no site is configured, and {error}; for a site of your own: {yours}"
+        said = f"no site is configured, and {error}; for a site of your own: {_yours()}"
         raise InventoryError(said) from error
-    tell(f"no site is configured, so this is the lab (--lab says so); your own: {yours}", err=True)
+    tell(f"no site is configured, so this is the lab (--lab says so); your own: {_yours()}", err=True)
     return site
 
 
@@ -70,3 +70,25 @@ def _this_machine(choice: Choice) -> Site:
     known = "no host of a site" if mine is None else f"of {found.name}, {choice.path}"
     tell(f"this machine is {found.hosts[0].name}, {known}", err=True)
     return found
+
+
+def name_here(named: str | None) -> str:
+    """The name of the site of a verb that may be what begins it: NAMED, else that of the chosen inventory.
+
+    The lab has a name before it is up.
+    """
+    if named is not None:
+        return named
+    choice = chosen(None)
+    if choice.path is not None:
+        return load_site(choice.path).name
+    if choice.source is Source.NOBODY:
+        tell(
+            f"no site is configured, so this is the lab (--site NAME names another); your own: {_yours()}",
+            err=True,
+        )
+    return f"lab-{lab_name()}"
+
+
+def _yours() -> str:
+    return command("site", "use", "PATH")

@@ -33,6 +33,7 @@ from inventory.enrolment import write_whole
 from inventory.envelope import GENERATION_MAX, SIZE_MAX, SUFFIX
 from inventory.errors import InventoryError
 from inventory.load import load_site
+from inventory.model import Site
 from transport.show import tell, tell_document
 
 _PATH = click.Path(path_type=Path)
@@ -95,7 +96,11 @@ Examples:
 def sign(as_json: bool, **asked: Any) -> None:
     """Sign FILE with its enrolled hosts into one file that every reader takes."""
     request = SignRequest(**asked)
-    site = load_site(request.source)
+    show_signed(request.target, sign_site(load_site(request.source), request), as_json=as_json)
+
+
+def sign_site(site: Site, request: SignRequest) -> Artifact:
+    """Sign a site as a new generation, under its lock and with a record."""
     names = [host.name for host in site.hosts]
     with (
         site_lock(site.name, f"sign {request.source}"),
@@ -111,7 +116,7 @@ def sign(as_json: bool, **asked: Any) -> None:
         )
         signed = write_artifact(request.target, envelope, request.key)
         run.message = f"generation {envelope.generation}, sha256 {signed.sha256}, by {signed.signer}"
-    _tell(request.target, signed, as_json=as_json)
+    return signed
 
 
 def _generation(request: SignRequest, site: str) -> int:
@@ -141,7 +146,7 @@ def verify(path: Path, as_json: bool) -> None:
         data = read_bounded(path, SIZE_MAX)
     except (OSError, ValueError) as error:
         raise InventoryError(f"{path}: cannot be read: {reason_of(error)}") from error
-    _tell(path, read_artifact(path, data, now=datetime.now(UTC), keep=False), as_json=as_json)
+    show_signed(path, read_artifact(path, data, now=datetime.now(UTC), keep=False), as_json=as_json)
 
 
 @inventory.command(
@@ -167,7 +172,8 @@ def ansible(inventory: str | None, folder: Path) -> None:
     tell(f"wrote {folder / 'hosts.json'} and known_hosts: site {site.name}, {len(site.hosts)} host(s)")
 
 
-def _tell(path: Path, signed: Artifact, *, as_json: bool) -> None:
+def show_signed(path: Path, signed: Artifact, *, as_json: bool) -> None:
+    """What a signed inventory is."""
     said = signed.envelope
     if as_json:
         body = said.model_dump(mode="json", exclude={"schema_", "site"})

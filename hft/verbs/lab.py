@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from typing_extensions import override
 
 from hft import options
 from hft.verbs.lab_bare import bare, bmc
@@ -82,19 +81,15 @@ def up(hosts: tuple[str, ...], restore: bool) -> None:
     tell(f"lab {lab_name()} is up: {', '.join(machine.name for machine in machines)}")
 
 
-class _Shape(click.ParamType):
-    """`CPUS:MIB`, one NUMA node."""
-
-    name = "CPUS:MIB"
-
-    @override
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        cpus, mark, memory = str(value).partition(":")
-        if not (mark and cpus.isdecimal() and memory.isdecimal() and len(value) < 20):
-            self.fail(f"{value!r} is no NUMA node; write CPUS:MIB, such as 2:512", param, ctx)
-        return int(cpus), int(memory)
+def _shapes(_: click.Context, __: click.Parameter, words: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    """Each `CPUS:MIB`, one NUMA node."""
+    found = []
+    for word in words:
+        cpus, _mark, memory = word.partition(":")
+        if not (cpus.isdecimal() and memory.isdecimal() and len(word) < 20):
+            raise click.BadParameter(f"{word!r} is no NUMA node; write CPUS:MIB, such as 2:512")
+        found.append((int(cpus), int(memory)))
+    return tuple(found)
 
 
 @lab.command()
@@ -102,7 +97,8 @@ class _Shape(click.ParamType):
 @click.option(
     "--node",
     "shapes",
-    type=_Shape(),
+    callback=_shapes,
+    metavar="CPUS:MIB",
     multiple=True,
     default=("1:512", "3:1024"),
     help="A NUMA node; again for the next one (default: 1:512 and 3:1024, as an engine host).",

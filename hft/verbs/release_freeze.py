@@ -42,18 +42,10 @@ Exit codes: 0 free, 2 frozen (or a file that cannot be used). The release file: 
 def freeze(*, path: Path | None, at: str | None, action: Any, as_json: bool) -> int:
     """Frozen or not, until when, and by which rule; deny wins."""
     from hft.release_file import AHEAD_DAYS, load_release_file
-    from release.freeze import freeze_at
 
     moment = _moment(at)
     file = load_release_file(path)
-    at_s = int(moment.timestamp())
-    found = freeze_at(
-        at_s,
-        file.windows(moment),
-        reaches_s=at_s + AHEAD_DAYS * 86_400,
-        needs_allow=file.needs_allow,
-        action=action,
-    )
+    found = file.freeze(moment, action)
     until = None if found.until_s is None else datetime.fromtimestamp(found.until_s, UTC).isoformat()
     if as_json:
         document = {

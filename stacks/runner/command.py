@@ -12,11 +12,14 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
-from threading import Thread
+from threading import Thread, Timer
 from typing import IO, Any
 
+import grpc
+from google.protobuf import empty_pb2
 from pulumi.automation import CommandResult, PulumiCommand
 from pulumi.automation.errors import create_command_error
+from pulumi.runtime.proto import language_pb2_grpc
 from semver import VersionInfo
 from typing_extensions import override
 
@@ -95,6 +98,35 @@ def version_of(tools: Tools) -> VersionInfo:
     if found.major != MAJOR:
         raise StackError(f"{tools.engine} is Pulumi {found}; this release works with {MAJOR}.x")
     return found
+
+
+def host_version(tools: Tools) -> str:
+    """The release of a language host, by its own word; '' for ours, which is of no release.
+
+    StackError when it does not say.
+    """
+    if tools.is_stand_in:
+        return ""
+    host = subprocess.Popen(
+        [str(tools.host), "127.0.0.1:1"],  # an engine that it is not to reach
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert host.stdout is not None
+    too_late = Timer(VERSION_TIMEOUT_S, host.kill)
+    too_late.start()
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{int(host.stdout.readline())}") as channel:
+            stub = language_pb2_grpc.LanguageRuntimeStub(channel)
+            return str(stub.GetPluginInfo(empty_pb2.Empty(), timeout=VERSION_TIMEOUT_S).version)
+    except (grpc.RpcError, ValueError) as error:
+        raise StackError(f"{tools.host} does not tell its version; hint: install Pulumi anew") from error
+    finally:
+        too_late.cancel()
+        host.kill()
+        host.communicate()
 
 
 class _Reader(Thread):

@@ -38,6 +38,11 @@ class Place:
     root: Path
 
     @property
+    def who(self) -> str:
+        """The stack, in a sentence."""
+        return f"{self.project} of site {self.site}"
+
+    @property
     def work(self) -> Path:
         """Where the engine runs: the copy of the project."""
         return self.root / "work" / self.project
@@ -61,6 +66,16 @@ class Place:
     def record(self) -> Path:
         """What the runner remembers of the last run."""
         return self.root / f"{self.project}.last.json"
+
+    @property
+    def approvals(self) -> Path:
+        """The digests of the plans whose approval has been used."""
+        return self.root / f"{self.project}.approvals"
+
+    @property
+    def copy(self) -> Path:
+        """The engine's own copy of the state before its last write."""
+        return self.checkpoint.with_name(f"{self.checkpoint.name}.bak")
 
 
 def shipped() -> dict[str, Path]:

@@ -12,14 +12,20 @@ from typing import Any
 
 from stacks.errors import StackError, UnsettledError
 from stacks.runner.checkpoint import outputs_in
+from stacks.runner.mend import look
 from stacks.runner.place import Place
 
 MARK = "4dabf18193072939515e22adb298388d"  # the key under which a state keeps a value encrypted
 
 
+def recover_command(place: Place) -> str:
+    """What settles a run that was cut off."""
+    return f"hft stack recover {place.project} --site {place.site}"
+
+
 def recover_hint(place: Place) -> str:
     """What to do about a run that was cut off."""
-    return f"hint: hft stack recover {place.project} --site {place.site}"
+    return f"hint: {recover_command(place)}"
 
 
 class Recording:
@@ -48,20 +54,25 @@ def versions(engine: str) -> dict[str, str]:
     return {"engine": engine, "sdk": version("pulumi"), "python": platform.python_version()}
 
 
-def read_deployment(place: Place) -> dict[str, Any]:
-    """The state of a stack, from the engine's own file; StackError when it cannot be read."""
+def last_run(place: Place) -> dict[str, str]:
+    """Of the last run: verb, state (running, failed, done), engine, sdk, python; nothing of none."""
     try:
-        found = json.loads(place.checkpoint.read_text())
-        latest = found["checkpoint"]["latest"]
-        return dict(latest) if latest else {}
-    except FileNotFoundError:
+        return {key: str(value) for key, value in dict(json.loads(place.record.read_text())).items()}
+    except (OSError, ValueError, TypeError):
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        said = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
-        raise StackError(
-            f"{place.checkpoint}: the state cannot be read: {said}; hint: the engine keeps the one before "
-            f"it in {place.checkpoint.name}.bak"
-        ) from error
+
+
+def read_deployment(place: Place) -> dict[str, Any]:
+    """The state of a stack, from the engine's own file; UnsettledError when the engine could not read it."""
+    decided = look(place)
+    if not decided.is_empty:
+        raise UnsettledError(
+            f"{place.who}: the state cannot be read: {'; '.join(decided.why)}; {recover_hint(place)}"
+        )
+    if not place.checkpoint.exists():
+        return {}
+    latest = json.loads(place.checkpoint.read_bytes())["checkpoint"]["latest"]
+    return dict(latest) if latest else {}
 
 
 def outputs_of(place: Place) -> dict[str, Any]:
@@ -71,14 +82,11 @@ def outputs_of(place: Place) -> dict[str, Any]:
     """
     if not place.checkpoint.exists():
         raise StackError(f"{place.project}: there is no stack for site {place.site}; hint: hft stack up")
-    try:
-        last = json.loads(place.record.read_text())
-        state, verb = str(last["state"]), str(last["verb"])
-    except (OSError, ValueError, KeyError, TypeError):
-        state, verb = "of unknown end", "run"
+    last = last_run(place)
+    state, verb = last.get("state", "of unknown end"), last.get("verb", "run")
     if state != "done":
         raise UnsettledError(
-            f"{place.project} of site {place.site}: the last {verb} is {state}, so its outputs are void; "
+            f"{place.who}: the last {verb} is {state}, so its outputs are void; "
             f"{recover_hint(place)}, then up"
         )
     return {key: masked(value) for key, value in outputs_in(read_deployment(place)).items()}

@@ -19,15 +19,22 @@ from pulumi.automation.errors import CommandError, ConcurrentUpdateError
 
 from stacks.errors import RunFailedError, StackError, StackLockedError, UnsettledError
 from stacks.runner.checkpoint import known_in, name_of, pending_in, protected_in
-from stacks.runner.command import Engine
-from stacks.runner.leftovers import end_leftovers
+from stacks.runner.command import Engine, host_version
 from stacks.runner.lock import locks_in
 from stacks.runner.place import Place, make_ready
 from stacks.runner.project_world import world_of
-from stacks.runner.records import Recording, read_deployment, recover_hint, versions
+from stacks.runner.records import (
+    Recording,
+    last_run,
+    read_deployment,
+    recover_command,
+    recover_hint,
+    versions,
+)
 from stacks.runner.seen import Change, Seen, Told
 from stacks.runner.settle import Settlement, settled, settlement
 from stacks.runner.tools import Tools, environment
+from stacks.runner.versions import moved, unlike
 from stacks.runner.world import World
 
 
@@ -41,22 +48,34 @@ class StackRun:
     stack: Stack
 
     @staticmethod
-    def open(
+    def open(  # noqa: PLR0913  # each by name
         place: Place,
         tools: Tools,
         *,
         create: bool,
         settings: Path | None = None,
+        moves: bool = False,
         interrupted: Callable[[], None] = lambda: None,
     ) -> StackRun:
-        """Make the place ready and select the stack; StackError when it is not there, nor to be CREATEd."""
+        """Make the place ready and select the stack; StackError when it is not there, nor to be CREATEd.
+
+        StackError, too, where another Python or a newer engine wrote its state, unless it MOVES to these.
+        """
         if not create and not place.checkpoint.exists():
             raise StackError(
                 f"{place.project}: there is no stack for site {place.site}; "
                 f"hint: hft stack up {place.project} --site {place.site}"
             )
+        read_deployment(place)  # in our words: the engine says "EOF"
         make_ready(place, settings)
         engine = Engine(tools, interrupted)
+        now = versions(str(engine.version))
+        if fault := unlike(now["engine"], now["sdk"], host_version(tools)):
+            raise StackError(f"{fault}; hint: install them of one release, or make setup-stacks")
+        if not moves and (fault := moved(last_run(place), now)):
+            raise StackError(
+                f"{place.who}: {fault}; hint: that one, or {recover_command(place)} to go on with this"
+            )
         workspace = LocalWorkspace(
             work_dir=str(place.work),
             env_vars=environment(tools, place.root),
@@ -87,23 +106,23 @@ class StackRun:
         for lock in locks_in(self.place.locks):
             if lock.dead:
                 raise StackLockedError(
-                    f"{self._who()}: locked by {lock.owner}, {lock.dead}; {self._recover()}"
+                    f"{self.place.who}: locked by {lock.owner}, {lock.dead}; {self._recover()}"
                 )
             raise StackLockedError(
-                f"{self._who()}: locked by {lock.owner}; hint: wait for it; "
+                f"{self.place.who}: locked by {lock.owner}; hint: wait for it; "
                 "where only its own machine can tell whether it lives, run hft stack recover there"
             )
         deployment = self.deployment()
         if open_ones := [name_of(one.urn) for one in pending_in(deployment)]:
             raise UnsettledError(
-                f"{self._who()}: a run was cut off at {', '.join(open_ones)}; {self._recover()}"
+                f"{self.place.who}: a run was cut off at {', '.join(open_ones)}; {self._recover()}"
             )
         world = self.world()
         if world is not None:
             ids = {one.id for one in known_in(deployment)}
             if stray := sorted(one.id for one in world.objects() if one.id not in ids):
                 raise UnsettledError(
-                    f"{self._who()}: {', '.join(stray)} is there and no state knows it; {self._recover()}"
+                    f"{self.place.who}: {', '.join(stray)} is there and no state knows it; {self._recover()}"
                 )
         return deployment
 
@@ -171,7 +190,7 @@ class StackRun:
         deployment = self.check_settled()
         if kept := [name_of(urn) for urn in protected_in(deployment)]:
             raise StackError(
-                f"{self._who()}: {', '.join(kept)} is protected, so nothing was deleted; "
+                f"{self.place.who}: {', '.join(kept)} is protected, so nothing was deleted; "
                 "hint: take its protection away in the settings, hft stack up, then destroy"
             )
         return tuple(sorted(name_of(one.urn) for one in known_in(deployment) if one.is_real))
@@ -191,20 +210,6 @@ class StackRun:
 
     # --- recovery
 
-    def take_over(self, told: Told) -> None:
-        """End what a dead run left behind and remove its lock; StackLockedError where it may be alive."""
-        locks = locks_in(self.place.locks)
-        for lock in locks:
-            if not lock.dead:
-                raise StackLockedError(
-                    f"{self._who()}: locked by {lock.owner}, who may be alive; "
-                    "hint: wait for it, or run this there"
-                )
-        end_leftovers(self.place.root, told)
-        for lock in locks:
-            lock.path.unlink(missing_ok=True)
-            told(f"lock of {lock.owner} taken over: {lock.dead}")
-
     def decide(self) -> Settlement:
         """What the last run left open and what becomes of it."""
         world = self.world()
@@ -221,7 +226,9 @@ class StackRun:
         try:
             self.stack.import_stack(Deployment(version=3, deployment=after))
         except CommandError as error:
-            raise StackError(f"{self._who()}: the state could not be written: {_said(error, [])}") from error
+            raise StackError(
+                f"{self.place.who}: the state could not be written: {_said(error, [])}"
+            ) from error
         return self._refreshed(told)
 
     # --- settings
@@ -240,12 +247,9 @@ class StackRun:
         )
         if done.returncode != 0:
             said = " ".join(done.stderr.split()).removeprefix("error: ")[:300]
-            raise StackError(f"{self._who()}: {key} was not set: {said}")
+            raise StackError(f"{self.place.who}: {key} was not set: {said}")
 
     # --- helpers
-
-    def _who(self) -> str:
-        return f"{self.place.project} of site {self.place.site}"
 
     def _recover(self) -> str:
         return recover_hint(self.place)
@@ -256,13 +260,13 @@ class StackRun:
     def _failed(self, error: CommandError, seen: Seen, *, begun: bool) -> StackError:
         said = _said(error, seen.errors)
         if isinstance(error, ConcurrentUpdateError):
-            return StackLockedError(f"{self._who()}: {said}")
+            return StackLockedError(f"{self.place.who}: {said}")
         if not begun or not (seen.changes or seen.failed):
-            return StackError(f"{self._who()}: {said}")
+            return StackError(f"{self.place.who}: {said}")
         where = ", ".join(name_of(one.urn) for one in seen.failed) or "an unknown place"
         return RunFailedError(
-            f"{self._who()}: ended in the middle, at {where}: {said}; its outputs are those of the last good "
-            f"run; {self._recover()}, then up"
+            f"{self.place.who}: ended in the middle, at {where}: {said}; its outputs are those of the last "
+            f"good run; {self._recover()}, then up"
         )
 
 

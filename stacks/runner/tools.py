@@ -79,7 +79,9 @@ def environment(tools: Tools, root: Path, given: Mapping[str, str] | None = None
     found = {
         "PATH": os.pathsep.join([*before, have.get("PATH", os.defpath)]),
         MARK: str(root),
-        "PULUMI_BACKEND_URL": f"file://{root / 'backend'}",
+        # Without `metadata=skip` every write leaves a file of attributes beside the state, written in place:
+        # a kill in that moment made the whole state unreadable (stacks/runner/mend.py).
+        "PULUMI_BACKEND_URL": f"file://{root / 'backend'}?metadata=skip",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }

@@ -211,6 +211,11 @@ PLANTED = (
         "from stacks.rehearsal import objects",
     ),
     Planted(
+        "hosts of a lab know the lab, how an inventory has them, and the runner's words",
+        "stacks/lab/hosts.py",
+        "from stacks.rehearsal import objects",
+    ),
+    Planted(
         "HALL: the verbs know every room but the benchmarks",
         "hft/errors.py",
         "from agent.transaction import journal",
@@ -288,7 +293,7 @@ PURE = (
     "monitoring",
     "release",
     *(f"stacks.colo.{name}" for name in ("console", "flow", "order")),
-    *("stacks.rehearsal.graph", "stacks.runner.checkpoint", "stacks.runner.settle"),
+    *("stacks.rehearsal.graph", "stacks.runner.checkpoint", "stacks.runner.settle", "stacks.runner.versions"),
     *("transport.errors", "transport.sanitize"),
     "tuning",
 )

@@ -19,6 +19,7 @@ from pulumi.automation.errors import CommandError  # noqa: E402
 from stacks.errors import StackError, StackLockedError, UnsettledError  # noqa: E402
 from stacks.rehearsal import objects  # noqa: E402
 from stacks.runner.checkpoint import known_in, pending_in  # noqa: E402
+from stacks.runner.mend import take_over  # noqa: E402
 from stacks.runner.run import StackRun  # noqa: E402
 from tests.support.stacks.soak import Soak, campaign  # noqa: E402
 
@@ -38,7 +39,7 @@ def stray(soak: Soak, run: StackRun) -> set[str]:
     return {one.id for one in objects.all_of(soak.world)} - known
 
 
-@pytest.mark.drill  # a kill within the write of the state leaves it empty: not mended yet
+@pytest.mark.drill
 def test_after_recover_and_up_the_world_is_what_the_state_says(soak: Soak) -> None:
     seed = int(os.environ.get("HFT_SEED", "12"))
     tally = campaign(soak.folder, seed, ROUNDS)
@@ -66,7 +67,7 @@ def test_a_run_that_was_killed_is_refused_until_it_is_recovered_from(soak: Soak)
     assert soak.broken_up(run, "engine", 3)
     with pytest.raises(StackLockedError, match=r"pid \d+ is gone; hint: hft stack recover rehearsal"):
         run.preview(soak.folder / "plan")
-    run.take_over(lambda _: None)
+    take_over(run.place, lambda _: None)
     with pytest.raises(UnsettledError, match=r"a run was cut off at host; hint: hft stack recover"):
         run.preview(soak.folder / "plan")
     run.settle(run.decide(), lambda _: None)
@@ -104,7 +105,7 @@ def test_a_lock_of_a_living_run_is_never_taken_over(soak: Soak) -> None:
     run.place.locks.mkdir(parents=True, exist_ok=True)
     text = '{"pid": %d, "username": "alice", "hostname": "elsewhere", "timestamp": "2026-01-01T00:00:00Z"}'
     (run.place.locks / "a.json").write_text(text % os.getpid())
-    for call in (run.check_settled, lambda: run.take_over(lambda _: None)):
+    for call in (run.check_settled, lambda: take_over(run.place, lambda _: None)):
         with pytest.raises(StackError, match="locked by alice@elsewhere"):
             call()
     assert (run.place.locks / "a.json").exists()

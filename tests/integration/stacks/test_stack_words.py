@@ -58,11 +58,13 @@ def test_a_state_that_cannot_be_read_is_one_sentence(capsys: pytest.CaptureFixtu
     checkpoint.parent.mkdir(parents=True)
     checkpoint.write_text("{")
     (state / "stacks/try/rehearsal.last.json").write_text('{"state": "done", "verb": "up"}')
-    said = one_sentence(capsys, "stack", "outputs", "rehearsal", "--site", "try")
-    assert "the state cannot be read" in said
+    said = hft_here(capsys, "stack", "outputs", "rehearsal", "--site", "try")
+    assert (said.code, said.out) == (2, ""), said
+    assert "try.json: is cut off or no state" in said.err
+    assert "and the copy beside it is no help: there is no try.json.bak" in said.err
 
 
 def test_the_help_of_every_verb_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    for verb in ("preview", "up", "refresh", "destroy", "outputs", "recover", "secret"):
+    for verb in ("preview", "up", "refresh", "destroy", "outputs", "recover", "secret", "inventory"):
         said = hft_here(capsys, "stack", verb, "--help")
         assert (said.code, f"hft stack {verb} " in said.out.partition("Examples:")[2]) == (0, True), verb

@@ -26,6 +26,7 @@ from stacks.errors import StackError
 from stacks.rehearsal import objects
 from stacks.runner.checkpoint import known_in
 from stacks.runner.leftovers import leftovers
+from stacks.runner.mend import look, mend, take_over
 from stacks.runner.place import place_of
 from stacks.runner.run import StackRun
 from stacks.runner.tools import find_tools
@@ -156,7 +157,8 @@ class Soak:
 
     def recovered(self, run: StackRun) -> None:
         """What `hft stack recover` does."""
-        run.take_over(lambda _: None)
+        take_over(run.place, lambda _: None)
+        mend(run.place, look(run.place))
         run.settle(run.decide(), lambda _: None)
 
     def faults(self, run: StackRun, graph: Graph) -> list[str]:

@@ -65,6 +65,27 @@ def test_the_lab_is_used_unasked_only_where_nothing_is_configured_and_says_so(
     assert one_sentence(capsys, "status").startswith("hft: lab 'mine' is not up")
 
 
+def test_a_verb_that_may_begin_a_site_has_its_name_by_the_same_rule_and_the_labs_before_it_is_up(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hft.sites import name_here
+
+    assert (name_here("mine"), capsys.readouterr().err) == ("mine", "")
+    assert name_here(None) == "lab-default"
+    assert "no site is configured, so this is the lab (--site NAME names another)" in capsys.readouterr().err
+    monkeypatch.setenv("HFT_LAB", "mine")
+    assert (name_here(None), capsys.readouterr().err) == ("lab-mine", "")
+    monkeypatch.delenv("HFT_LAB")
+    write_site(tmp_path / "far.json", "far")
+    (tmp_path / "hft.toml").write_text(text_of(Path("far.json")))
+    assert name_here(None) == "far"
+    monkeypatch.setenv("HFT_INVENTORY", str(write_site(tmp_path / "env.json", "env")))
+    assert name_here(None) == "env"
+    (tmp_path / "env.json").write_text("{")
+    with pytest.raises(InventoryError, match=r"env.json"):
+        name_here(None)
+
+
 def test_a_lab_that_is_up_is_named_where_nobody_asked_for_it(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,7 @@ from stacks.errors import StackError, UnsettledError
 from stacks.rehearsal.graph import graph_of
 from stacks.runner.place import Place, make_ready, merge_settings, place_of, read_yaml
 from stacks.runner.project_world import plain_settings, world_of
-from stacks.runner.records import Recording, masked, outputs_of, read_deployment
+from stacks.runner.records import Recording, masked, outputs_of
 from stacks.runner.tools import STAND_IN, environment, find_tools
 from tests.support import needs
 
@@ -151,12 +151,11 @@ def test_a_world_whose_settings_are_missing_is_one_sentence(place: Place) -> Non
         world_of(place)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"checkpoint": 3}'])
-def test_a_state_that_cannot_be_read_names_the_copy_before_it(place: Place, text: str) -> None:
-    place.checkpoint.parent.mkdir(parents=True)
-    place.checkpoint.write_text(text)
-    with pytest.raises(StackError, match=r"the state cannot be read: .*ny4.json.bak"):
-        read_deployment(place)
+@needs.stacks()
+def test_the_engines_state_has_no_files_beside_it_that_are_written_in_place(tmp_path: Path) -> None:
+    program(tmp_path / "built", "pulumi")
+    given = environment(find_tools("", tmp_path / "built"), tmp_path / "root", {"PATH": "/bin"})
+    assert given["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/root/backend?metadata=skip"
 
 
 def checkpoint(place: Place, outputs: dict[str, object]) -> None:

@@ -1,0 +1,1 @@
+"""The Pulumi project `lab`: standby hosts of a lab, created from nothing, repaired, removed."""
