@@ -63,6 +63,8 @@ for path in /proc/irq/[0-9]*/smp_affinity_list /proc/irq/[0-9]*/effective_affini
     /sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list \
     /sys/devices/system/cpu/cpu[0-9]*/topology/physical_package_id \
     /sys/devices/system/cpu/cpu[0-9]*/cpufreq/related_cpus \
+    /sys/devices/system/cpu/cpu[0-9]*/cache/index[2-9]/level /sys/devices/system/cpu/cpu[0-9]*/cache/index[2-9]/size \
+    /sys/devices/system/cpu/cpu[0-9]*/cache/index[2-9]/shared_cpu_list \
     /sys/devices/system/node/node[0-9]*/cpulist /sys/devices/system/node/node[0-9]*/hugepages/*/nr_hugepages \
     /sys/fs/cgroup/*.slice/cpuset.cpus.effective /sys/fs/cgroup/*.scope/cpuset.cpus.effective /sys/fs/cgroup/*.slice/*.slice/cpuset.cpus.effective \
     /sys/class/net/*/operstate /sys/class/net/*/carrier /sys/class/net/*/address /sys/class/net/*/device/uevent \

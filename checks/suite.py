@@ -21,6 +21,7 @@ from checks.effect import Assignment, assign, better_than_untuned, effect_findin
 from checks.errors import CheckError, SelectionError
 from checks.expected import Expected, committed, names_of, plan_findings, read_plan
 from checks.facts import Facts, parse_facts, script_of
+from checks.layout import NOTHING, Layout, layout_of
 from checks.link import Connection, open_links
 from checks.machine import EMULATED, MachineLoad, is_bent, judged_under, too_busy, watch
 from checks.meter import REMOTE_SCRIPT, Load, build_meter
@@ -73,6 +74,7 @@ class HostResult:
     kernel: str = ""
     boot_id: str = ""
     cores: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    layout: Layout = NOTHING
     measurement: Measurement | None = None
     untuned: Measurement | None = None
     key: Key | None = None
@@ -212,7 +214,12 @@ def _judged(
         return
     expected, record = committed(facts, options.wanted.get(host.name), options.recorded.get(host.name))
     result = replace(
-        result, findings=(record,), kernel=facts.kernel, boot_id=facts.boot_id, cores=facts.cores
+        result,
+        findings=(record,),
+        kernel=facts.kernel,
+        boot_id=facts.boot_id,
+        cores=facts.cores,
+        layout=layout_of(facts),
     )
     if expected is None:
         yield result

@@ -71,6 +71,7 @@ VERBS: dict[str, tuple[str, str, str]] = {
     "init": ("hft.verbs.host", "init", "Write an example inventory."),
     "inventory": ("hft.verbs.inventory", "inventory", "Sign and verify inventories; hand them to Ansible."),
     "lab": ("hft.verbs.lab", "lab", "The lab: real kernels in VMs on this machine."),
+    "manual": ("hft.verbs.manual", "manual", "Write a man page for every command."),
     "monitoring": (
         "hft.verbs.monitoring",
         "monitoring",

@@ -154,4 +154,5 @@ install_packages
 install_python
 [ "$kind" != stacks ] || build_pulumi
 [[ $kind = "" || $kind = stacks ]] || fetch_wall
-step "ready"
+step "ready; hft is not on the path of a new shell by itself. For this one:"
+printf '. %q\n' "$PWD/.venv/bin/activate" >&2

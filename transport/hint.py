@@ -10,7 +10,7 @@ import shlex
 
 FINGERPRINT = "SHA256:..."  # only the console of the host has the rest
 NO_INVENTORY = frozenset(
-    {"lab", "doctor", "init", "demo", "site", "explain", "audit", "stack", "--version", "help"}
+    {"lab", "doctor", "init", "demo", "site", "explain", "audit", "stack", "manual", "--version", "help"}
 )
 _USED: list[str] = []
 

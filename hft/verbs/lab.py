@@ -49,7 +49,7 @@ def lab() -> None:
     \b
     The site: engine-1 (PREEMPT_RT kernel), engine-2 (generic kernel), ops.
     HFT_LAB names the lab (several can be up at once), HFT_LAB_DIR holds their state, HFT_CACHE_DIR the
-    images, HFT_ACCEL=kvm uses KVM if a probe boot succeeds.
+    images, HFT_ACCEL=auto (the default) uses KVM if a probe boot of at most 20 s succeeds; kvm, tcg.
 
     \b
     Examples:

@@ -19,10 +19,12 @@ from agent.boot import grub
 from agent.paths import ENGINE_CGROUP, HFT_CFG, JOURNAL_DIR, LOCK_FILE, STATE_FILE
 from deploys.agent_client.record import BOOT_ID, CMDLINE, MACHINE_ID, VERSION
 from hft.head_copies import HEADS_FILE
+from inventory import here
 from inventory.identity import fingerprint
 from lab.process import own_mounts
 from tests.support.hft_here import Said, hft_here, own_state
 from tests.support.sshd import Sshd, running_sshd
+from transport import ssh
 
 MACHINE = "0123456789abcdef0123456789abcdef"
 TXN = "20261121T100000-00000001"
@@ -182,6 +184,16 @@ def loopback(server: Sshd, tmp_path: Path) -> LoopbackHost:
     host.machine_id(MACHINE)
     host.write_inventory()
     return host
+
+
+@pytest.fixture
+def without_ssh(loopback: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loopback host is this machine: what sshd would start is started here, without a login."""
+    (tmp_path / "machine-id").write_text(f"{HERE}\n")
+    script = tmp_path / "here.sh"
+    script.write_text(f"SSH_ORIGINAL_COMMAND=$1 exec sh {loopback.folder.parent}/entry.sh\n")
+    monkeypatch.setattr(here, "MACHINE_ID", tmp_path / "machine-id")
+    monkeypatch.setattr(ssh, "_HERE", ("sh", str(script)))
 
 
 def pinned(loopback: Any, *first: str, **changes: Any) -> Any:

@@ -169,11 +169,11 @@ def verbs(hft: Callable[..., Any], loopback: Any) -> Iterator[Any]:
         ):
             word, *more = LOOKS[verb]
             as_json = ["--json"] if verb in ("status", "dry-run") else []
-            said = hft(word, "--inventory", host.inventory, *more, *as_json)
+            said = hft(word, "--local", "--inventory", host.inventory, *more, *as_json)
             yield name, verb, said.code, without_texts(json.loads(said.out)) if as_json and said.out else None
 
 
-@pytest.mark.usefixtures("state")
+@pytest.mark.usefixtures("state", "without_ssh")
 def test_a_verb_ends_the_same(
     hft: Callable[..., Any], loopback: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from agent.boot.states import Phase
 from engine.independent import package as stub
 from hft import run_log
+from hft.cli import run_guarded
 from hft.locks import Holder, lock_path
 from inventory.enrolment import Enrolled, write_enrolled
 from inventory.model import Identity
@@ -40,13 +41,42 @@ def hostile_state() -> dict[str, Any]:
     return {"schema": 1} | {name: dict.fromkeys(table, text) for name, table in LEAVES.items()}
 
 
-def on_pty(*words: object) -> tuple[int, str]:
-    """Exit code and all that `hft WORDS...` sent to its terminal."""
+TERMINAL = {"TERM": "xterm", "COLUMNS": "100"}
+
+
+def started_on_pty(*words: object) -> tuple[int, str]:
+    """Exit code and all that `python -m hft WORDS...` sent to its terminal."""
     ours, theirs = pty.openpty()
-    env = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
     argv = [sys.executable, "-m", "hft", *map(str, words)]
+    env = os.environ | TERMINAL
     child = subprocess.Popen(argv, cwd=ROOT, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
+    screen = screen_of(ours)
+    return child.wait(timeout=30), screen
+
+
+def on_pty(*words: object) -> tuple[int, str]:
+    """The same in a child of this process, which has everything loaded: the terminal is its own."""
+    pid, ours = pty.fork()
+    if pid == 0:
+        _hft_of_a_child([str(word) for word in words])
+    screen = screen_of(ours)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), screen
+
+
+def _hft_of_a_child(words: list[str]) -> NoReturn:
+    code = 70
+    try:
+        os.chdir(ROOT)
+        os.environ.update(TERMINAL)
+        with open(0) as sys.stdin, open(1, "w") as sys.stdout, open(2, "w") as sys.stderr:
+            code = run_guarded(words)
+    finally:
+        os._exit(code)  # nothing of pytest's ends here
+
+
+def screen_of(ours: int) -> str:
+    """Everything that comes until the last writer has gone."""
     seen = b""
     while True:
         try:
@@ -57,7 +87,7 @@ def on_pty(*words: object) -> tuple[int, str]:
             break
         seen += chunk
     os.close(ours)
-    return child.wait(timeout=30), seen.decode(errors="surrogateescape").replace("\r\n", "\n")
+    return seen.decode(errors="surrogateescape").replace("\r\n", "\n")
 
 
 @pytest.fixture
@@ -70,10 +100,11 @@ def enrolled(loopback: Any) -> Any:
 
 def test_every_leaf_of_a_record_commands_in_vain(enrolled: Any) -> None:
     enrolled.has_record(hostile_state())
-    code, screen = on_pty("status", "--inventory", enrolled.inventory)
-    assert code in (0, 6), screen
-    assert "e1" in screen
-    assert obeyed(screen) == [], screen
+    for shown in (started_on_pty, on_pty):
+        code, screen = shown("status", "--inventory", enrolled.inventory)
+        assert code in (0, 6), screen
+        assert "e1" in screen
+        assert obeyed(screen) == [], screen
 
 
 def test_what_a_host_says_instead_of_an_answer_commands_in_vain(enrolled: Any) -> None:
@@ -126,6 +157,7 @@ def hostile_looks() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "key", whole | {"".join(HOSTILE): 1}
 
 
+@pytest.mark.usefixtures("without_ssh")
 def test_a_refusal_of_a_deploy_commands_in_vain(enrolled: Any, tmp_path: Path) -> None:
     """Each answer makes the deploy say something of it, and nothing of that is obeyed."""
     config = tmp_path / "trade.json"
@@ -135,7 +167,7 @@ def test_a_refusal_of_a_deploy_commands_in_vain(enrolled: Any, tmp_path: Path) -
     site = json.loads(enrolled.inventory.read_text()) | {"limits_signers_sha256": signers_sha256()}
     enrolled.inventory.write_text(json.dumps(site))
     artifact = stub.write(tmp_path / "artifact", level="trading")
-    words = ("engine", "deploy", artifact, "--inventory", enrolled.inventory, *limits, "--dry-run")
+    words = ("engine", "deploy", artifact, "--local", "--inventory", enrolled.inventory, *limits, "--dry-run")
     told: dict[str, set[str]] = {}
     for place, answer in hostile_looks():
         (enrolled.folder / "says").write_text(json.dumps(answer) + "\n")

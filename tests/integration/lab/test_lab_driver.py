@@ -15,7 +15,7 @@ import psutil  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
 from hft.cli import run_guarded
-from lab import process, state
+from lab import accel, process, state
 from lab.accel import chosen_accel
 from lab.driver import Lab
 from lab.errors import LabError, LabUsageError
@@ -167,15 +167,66 @@ def test_a_port_of_the_lab_is_one_that_the_kernel_gives_to_nobody() -> None:
 
 def test_an_unknown_accelerator_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     image = Image(digest="d", directory=tmp_path)
-    monkeypatch.delenv("HFT_ACCEL", raising=False)
-    assert chosen_accel(image, print) == "tcg"
     monkeypatch.setenv("HFT_ACCEL", "hvf")
-    with pytest.raises(LabUsageError, match="expected tcg or kvm"):
+    with pytest.raises(LabUsageError, match="expected auto, kvm or tcg"):
         chosen_accel(image, print)
+    monkeypatch.setenv("HFT_ACCEL", "tcg")
+    assert chosen_accel(image, print) == "tcg"
+
+
+@pytest.fixture
+def probes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """What was probed, on a machine with a /dev/kvm that this account may open; only one image boots."""
+    asked: list[str] = []
+
+    def probe(_: str, image: Image) -> bool:
+        asked.append(image.digest)
+        return image.digest == "boots"
+
+    monkeypatch.setenv("HFT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("HFT_ACCEL", raising=False)
+    monkeypatch.setattr(accel, "DEVICE", tmp_path / "kvm")
+    monkeypatch.setattr(accel, "probe", probe)
+    (tmp_path / "kvm").touch()
+    return asked
+
+
+@pytest.mark.parametrize(("digest", "found"), [("boots", "kvm"), ("hangs", "tcg")])
+def test_auto_probes_once_and_keeps_the_answer(
+    digest: str, found: str, probes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    image = Image(digest=digest, directory=tmp_path)
+    assert [chosen_accel(image, said.append) for _ in range(3)] == [found] * 3
+    assert probes == [digest]
+    assert said[0].startswith("probing KVM with one kernel boot, at most 20 s")
+    assert said[1:] == ([] if found == "kvm" else ["KVM cannot boot a kernel on this machine: using TCG"])
+    monkeypatch.setenv("HFT_ACCEL", "kvm")
+    assert chosen_accel(image, said.append) == found
+    assert len(probes) == 2, "who asks for KVM by name has it probed again"
+    monkeypatch.setenv("HFT_ACCEL", "auto")
+    monkeypatch.setattr("platform.release", lambda: "another kernel")
+    chosen_accel(image, said.append)
+    assert len(probes) == 3, "another kernel is another machine"
+
+
+def test_what_is_kept_and_says_neither_is_asked_again(probes: list[str], tmp_path: Path) -> None:
+    image = Image(digest="boots", directory=tmp_path)
+    assert chosen_accel(image, print) == "kvm"
+    (kept,) = (tmp_path / "cache" / "kvm").iterdir()
+    kept.write_text("maybe\n")
+    assert (chosen_accel(image, print), len(probes)) == ("kvm", 2)
+
+
+def test_without_the_device_nobody_probes(probes: list[str], tmp_path: Path) -> None:
+    (tmp_path / "kvm").unlink()
+    assert chosen_accel(Image(digest="boots", directory=tmp_path), print) == "tcg"
+    assert probes == []
 
 
 def test_kvm_without_a_kernel_that_boots_falls_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HFT_ACCEL", "kvm")
+    monkeypatch.setenv("HFT_CACHE_DIR", str(tmp_path / "cache"))
     said: list[str] = []
     assert chosen_accel(Image(digest="d", directory=tmp_path), said.append) == "tcg"
     assert said[-1].startswith("KVM cannot boot a kernel")

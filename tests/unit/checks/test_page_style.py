@@ -11,9 +11,10 @@ from checks.suite import HostResult
 from checks.verdict import Finding, Verdict
 from tests.support.checkout import ROOT
 
-CSS = (ROOT / "checks" / "page.css").read_text()
+CSS = (ROOT / "checks" / "templates" / "page.css").read_text()
 SCHEMES = [dict(re.findall(r"--([a-z]+):(#[0-9a-f]{3,6})", part)) for part in CSS.split("@media")[:2]]
 UNDER_WHITE = ("ok", "bad", "unsure", "na", "hk", "irq", "ptp", "poll", "engine", "spare")
+GROUNDS, TEXTS, SHAPES = ("paper", "back"), ("ink", "soft"), ("before",)
 
 
 def luminance(colour: str) -> float:
@@ -40,9 +41,31 @@ def test_white_can_be_read_on_every_colour(name: str, scheme: int) -> None:
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_text_can_be_read_on_its_paper(scheme: int) -> None:
     colours = SCHEMES[0] | SCHEMES[scheme]
-    for text in ("ink", "soft"):
-        for under in ("paper", "back"):
+    for text in TEXTS:
+        for under in GROUNDS:
             assert contrast(colours[text], colours[under]) >= 4.5, (text, under)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_what_is_drawn_without_words_stands_out_from_its_paper(scheme: int) -> None:
+    """WCAG 2.2, 1.4.11: three to one for a shape that says something."""
+    colours = SCHEMES[0] | SCHEMES[scheme]
+    for shape in (*SHAPES, "ok", "bad", "hk"):
+        assert contrast(colours[shape], colours["paper"]) >= 3, shape
+
+
+def test_every_colour_of_the_style_is_under_one_of_these_rules() -> None:
+    """As the style uses it: what is a ground, what is text, and what only separates."""
+    assert set(SCHEMES[0]) == {*UNDER_WHITE, *GROUNDS, *TEXTS, *SHAPES, "line"}
+    used = set(re.findall(r"(?:background|fill):var\(--([a-z]+)\)", CSS))
+    assert used <= {*UNDER_WHITE, *GROUNDS, *SHAPES, "soft"}
+    assert set(re.findall(r"[ {]color:var\(--([a-z]+)\)", CSS)) <= set(TEXTS)
+    assert re.findall(r"--(\w+):(#[0-9a-f]{4,5}\b|#[0-9a-f]{1,2}\b|[a-z]+)", CSS) == [], "colours are #rgb"
+
+
+def test_a_narrow_page_has_a_style_of_its_own() -> None:
+    assert "@media (max-width: 500px)" in CSS
+    assert "overflow-x:auto" in CSS
 
 
 def test_paper_shows_whole_columns() -> None:
