@@ -6,10 +6,11 @@ the line above the fence says how it is run:
     <!-- test: lab; may exit 3 6 -->
 
 `fast` blocks run in tests/integration, without a VM; `lab` blocks run in the VM tier against the shared
-lab, in the order of the page; `drill` blocks run with the long campaign. Each block runs under `bash -u -o
-pipefail` from the root of the checkout with its own state directory, and ends at the first command that exits
-with a code other than 0 and the listed ones. A shell block without such a comment fails. A comment that is
-closed only after the fence hides a block from the reader; it is run all the same.
+lab, in the order of the page; `drill` blocks run with the long campaign; `rack` blocks run in a folder of
+their own against three made hosts (tests/integration/hft/test_tutorial.py). Each other block runs under
+`bash -u -o pipefail` from the root of the checkout with its own state directory. It ends at the first command
+that exits with a code other than 0 and the listed ones. A shell block without such a comment fails. A comment
+that is closed only after the fence hides a block from the reader; it is run all the same.
 
 A block runs as in a shell that was just opened: our programs are found only where the page has said before
 how (ACTIVATE), as a reader would have to do it.
@@ -28,7 +29,7 @@ import pytest
 
 from tests.support.checkout import ROOT
 
-TIERS = ("fast", "lab", "drill")
+TIERS = ("fast", "lab", "drill", "rack")
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 ACTIVATE = ". .venv/bin/activate"
 FENCE = re.compile(

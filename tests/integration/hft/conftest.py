@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from getpass import getuser
@@ -22,6 +23,8 @@ from hft.head_copies import HEADS_FILE
 from inventory import here
 from inventory.identity import fingerprint
 from lab.process import own_mounts
+from tests.support.checkout import ROOT
+from tests.support.commands import output
 from tests.support.hft_here import Said, hft_here, own_state
 from tests.support.sshd import Sshd, running_sshd
 from transport import ssh
@@ -194,6 +197,24 @@ def without_ssh(loopback: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     script.write_text(f"SSH_ORIGINAL_COMMAND=$1 exec sh {loopback.folder.parent}/entry.sh\n")
     monkeypatch.setattr(here, "MACHINE_ID", tmp_path / "machine-id")
     monkeypatch.setattr(ssh, "_HERE", ("sh", str(script)))
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    offline = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check")
+    output(sys.executable, "-m", "pip", "wheel", ROOT, *offline, "-w", folder, timeout_s=120)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the wheel and nothing else of ours."""
+    target = tmp_path_factory.mktemp("installed")
+    offline = ("--no-deps", "--no-index", "--disable-pip-version-check")
+    output(sys.executable, "-m", "pip", "install", *offline, "--target", target, wheel, timeout_s=120)
+    return target
 
 
 def pinned(loopback: Any, *first: str, **changes: Any) -> Any:

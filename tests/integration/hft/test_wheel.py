@@ -15,31 +15,13 @@ import pytest
 from tests.cases.machines import CASES, machine
 from tests.integration.hft.conftest import pinned
 from tests.support.checkout import ROOT, tracked
-from tests.support.commands import Done, output
+from tests.support.commands import Done
 
 pytestmark = pytest.mark.long
 
 # A checkout alone has these: what tests, builds the bundle, or measures beside other tools.
 NOT_SHIPPED = {"tests", "bench", "scripts"}
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE")
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    offline = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check")
-    output(sys.executable, "-m", "pip", "wheel", ROOT, *offline, "-w", folder, timeout_s=120)
-    (built,) = folder.glob("*.whl")
-    return built
-
-
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the wheel and nothing else of ours."""
-    target = tmp_path_factory.mktemp("installed")
-    offline = ("--no-deps", "--no-index", "--disable-pip-version-check")
-    output(sys.executable, "-m", "pip", "install", *offline, "--target", target, wheel, timeout_s=120)
-    return target
 
 
 def run(installed: Path, folder: Path, *words: object) -> Done:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from checks.verdict import REASONS, Verdict
+from deploys.rollout.outcome import Result
 from hft import pages
 from hft.errors import Exit, HftError
 from tests.support.checkout import ROOT
@@ -17,11 +20,23 @@ from tuning.plan.validity import VALID
 from tuning.sysctl_table import TABLE
 
 KNOWN = pages.entries(ROOT / "docs")
+# Where an agent's code is written: of an error or a ruling first, or by name.
+SAID = re.compile(r"(?:RefusedError|StepFailedError|AgentError)\(\s*\"([a-z_]+)\"|\bcode=\"([a-z_]+)\"")
+
+
+def agent_codes() -> set[str]:
+    """Every code that the agent's answers may carry."""
+    text = "".join(path.read_text() for path in sorted((ROOT / "agent").rglob("*.py")))
+    return {one or other for one, other in SAID.findall(text)}
+
+
 WORDS = [
     *(reason for of in REASONS.values() for reason in of),
     *map(str, Verdict),
     *map(str, Code),
     *(str(int(code)) for code in Exit),
+    *get_args(Result),
+    *agent_codes(),
     *(key.replace("*", "x") for key in VALID),
     *(row.key for row in TABLE),
 ]
