@@ -19,6 +19,7 @@ from tests.support.commands import output
 from tests.support.keys import make_key, public
 from tests.support.sshd import Sshd, running_sshd
 
+pytestmark = pytest.mark.long
 OTHER = "SHA256:" + "A" * 43
 
 

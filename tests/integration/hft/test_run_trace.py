@@ -15,6 +15,8 @@ from hft.run_trace import Log, folder
 from tests.integration.hft.conftest import pinned
 from transport.trace import Asked
 
+pytestmark = pytest.mark.long
+
 
 def test_every_run_that_asks_a_host_keeps_a_log_and_v_tells_where(
     hft: Callable[..., Any], loopback: Any

@@ -36,7 +36,7 @@ here.MACHINE_ID = Path(sys.argv[2])
 from hft.cli import run_guarded
 sys.exit(run_guarded(sys.argv[3:]))
 """
-pytestmark = needs.namespaces()
+pytestmark = [pytest.mark.long, needs.namespaces()]
 
 
 @pytest.fixture(scope="module")

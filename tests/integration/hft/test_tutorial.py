@@ -32,7 +32,7 @@ COMMANDS_MOST = 15
 OURS = "for all in etc usr/local usr/lib/systemd var/lib boot root; do find /$all | sort; done; " + (
     "find /etc /usr/local /usr/lib/systemd/system /var/lib /boot /root -type f -exec sha256sum {} + | sort"
 )
-pytestmark = [pytest.mark.services, needs.namespaces()]
+pytestmark = [pytest.mark.long, needs.namespaces()]
 
 
 @pytest.fixture(scope="module")
