@@ -1,6 +1,6 @@
 """The CPU map of the report, drawn: where each CPU, core, shared cache and network device of a host stands.
 
-Pure geometry: from a plan's CPUs, the host's layout and its findings to boxes with places in pixels. One
+Geometry alone: from a plan's CPUs, the host's layout and its findings to boxes with places in pixels. One
 picture is one last-level cache, at most four CPUs wide, so that a narrow page can put one below the other.
 """
 
