@@ -44,6 +44,7 @@ FILES: tuple[str, ...] = (
     *(re.escape(f"{UNIT_DIR}/{name}") for name in OWN_SLICES),
     *(re.escape(f"{UNIT_DIR}/{name}.d/90-hft.conf") for name in KNOWN_SLICES if name not in OWN_SLICES),
     rf"{UNIT_DIR}/{OTHER_SLICE}\.d/90-hft\.conf",
+    rf"/etc/systemd/network/98-hft-{NIC}\.link",
     *(re.escape(f"{UNIT_DIR}/{name}.d/90-hft.conf") for name in CLOCK_DAEMONS),
     re.escape(f"{UNIT_DIR}/hft-standin@.service"),
     re.escape("/usr/local/lib/hft/standin.py"),

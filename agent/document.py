@@ -78,6 +78,16 @@ class PrioritiesStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NicStep:
+    """One parameter of a network port (a row of tuning/nic_table.py); a switch is 0 or 1."""
+
+    device: str
+    knob: str
+    value: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnitStep:
     """A unit's enablement and whether it runs; `links` (inverse only) are its exact links, path to target."""
 
@@ -88,12 +98,13 @@ class UnitStep:
     links: Mapping[str, str] | None = None
 
 
-Step = FileStep | ValueStep | IrqsStep | KthreadsStep | PrioritiesStep | UnitStep
+Step = FileStep | ValueStep | IrqsStep | KthreadsStep | NicStep | PrioritiesStep | UnitStep
 KIND_BY_TYPE: dict[type[Step], str] = {
     FileStep: "file",
     ValueStep: "value",
     IrqsStep: "irqs",
     KthreadsStep: "kthreads",
+    NicStep: "nic",
     PrioritiesStep: "priorities",
     UnitStep: "unit",
 }
@@ -149,6 +160,8 @@ def target_of(step: Step) -> str:
             return f"/proc/irq of {device}" if device else "/proc/irq"
         case KthreadsStep():
             return "kernel threads"
+        case NicStep():
+            return f"{step.knob} of {step.device}"
         case PrioritiesStep(device=device):
             return f"priority of {step.threads}" + (f" threads of {device}" if device else "")
         case UnitStep():

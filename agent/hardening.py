@@ -26,18 +26,20 @@ UMask=0077
 # Who never gives a thread real-time priority; the others give it to kernel threads, as planned or as it was.
 ORDINARY = "RestrictRealtime=yes\n"
 # Files of any owner come back with that owner and mode; systemd takes orders only from who has CAP_SYS_ADMIN,
-# and ext4 its checkpoint; CAP_SYS_NICE places kernel threads. Paths that may be absent begin with `-`.
+# and ext4 its checkpoint; CAP_SYS_NICE places kernel threads, CAP_NET_ADMIN sets ports back over netlink.
+# Paths that may be absent begin with `-`.
 UNDO = f"""\
 {COMMON}ProtectKernelLogs=yes
 DevicePolicy=closed
 ProtectSystem=strict
 ReadWritePaths=/etc /run -/boot -/usr/local/lib -/var/lib
-RestrictAddressFamilies=AF_UNIX
+RestrictAddressFamilies=AF_NETLINK AF_UNIX
 IPAddressDeny=any
-CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_SYS_ADMIN CAP_SYS_NICE
+CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_NET_ADMIN CAP_SYS_ADMIN CAP_SYS_NICE
 """
 # Interrupts are root's own files below /proc/irq; kernel threads are placed with CAP_SYS_NICE; changes of
-# links, queues, CPUs and drivers are announced over netlink in the host's own network namespace.
+# links, queues, CPUs and drivers are announced over netlink in the host's own network namespace, and
+# CAP_NET_ADMIN sets the parameters of ports there.
 IRQS = f"""\
 {COMMON}ProtectKernelLogs=yes
 ProtectControlGroups=yes
@@ -47,7 +49,7 @@ ProtectSystem=strict
 ReadWritePaths=/run -/var/lib/hft
 RestrictAddressFamilies=AF_NETLINK
 IPAddressDeny=any
-CapabilityBoundingSet=CAP_SYS_NICE
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_SYS_NICE
 """
 # One device, one number, and then it sleeps.
 AWAKE = f"""\

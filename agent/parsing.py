@@ -27,6 +27,7 @@ from agent.document import (
     FileStep,
     IrqsStep,
     KthreadsStep,
+    NicStep,
     PrioritiesStep,
     Step,
     UnitStep,
@@ -39,6 +40,7 @@ from tuning import strict_json
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
 from tuning.kernel_threads import FIFO_PRIORITY_MAX, Threads
+from tuning.nic_table import KNOBS, NIC_VALUE_MAX
 
 DOCUMENT_BYTES_MAX = 4 << 20
 STEPS_MAX = 2000
@@ -200,6 +202,8 @@ def parse_step(raw: object, where: str, inverse: bool) -> Step:
         case "kthreads":
             threads = reader.mapping("threads") if inverse else None
             step = KthreadsStep(cpus=reader.cpus("cpus"), why=why, threads=threads)
+        case "nic":
+            step = parse_nic(reader, why)
         case "priorities":
             step = parse_priorities(reader, why, inverse)
         case "unit":
@@ -274,6 +278,15 @@ def parse_value(reader: Reader, why: str, inverse: bool) -> ValueStep:
     if not (inverse or any(border.rules_of_value(path))):
         raise outside(reader, path)
     return ValueStep(path=path, value=value, compare=compare, before=before, why=why)
+
+
+def parse_nic(reader: Reader, why: str) -> NicStep:
+    """A parameter of a network port."""
+    device, knob = reader.text("device", DEVICE), reader.get("knob", (str,))
+    if knob not in KNOBS:
+        raise bad(f"{reader.where}: 'knob' must be one of {', '.join(KNOBS)}")
+    value = reader.number("value", 0, 1 if KNOBS[knob].is_switch else NIC_VALUE_MAX)
+    return NicStep(device=device, knob=knob, value=value, why=why)
 
 
 def parse_priorities(reader: Reader, why: str, inverse: bool) -> PrioritiesStep:

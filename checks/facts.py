@@ -35,10 +35,12 @@ SECTIONS = (
     "transactions",
     "units",
     "unitfiles",
+    "nics",
     "latency",
     "boot",
     "log",
 )
+INNER = ("nic_on_host.py",)  # programs that a script holds, each at its name between at-signs
 KERNEL = ("/proc/", "/sys/")
 TABLES = frozenset(
     {"/proc/interrupts", "/proc/swaps", TABLE}
@@ -48,7 +50,11 @@ MOUNTED = re.compile(r"/proc/[0-9]+(/|\Z)")
 
 def script_of(name: str, mark: str) -> bytes:
     """A script for a host's standard input, with the marker that opens each section: no argument shows it."""
-    return f"mark={mark}\n".encode() + importlib.resources.files("checks").joinpath(name).read_bytes()
+    here = importlib.resources.files("checks")
+    script = here.joinpath(name).read_bytes()
+    for inner in INNER:
+        script = script.replace(f"@{inner}@".encode(), here.joinpath(inner).read_bytes().rstrip())
+    return f"mark={mark}\n".encode() + script
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +74,7 @@ class Facts:
     unit_files: Mapping[str, str] | None = (
         None  # path -> target of the link, "" for a file; an empty one masks
     )
+    nics: Mapping[tuple[str, str], str] = field(default_factory=dict)  # port, parameter -> number or errno
     latency_us: int | None = None  # what the holders of /dev/cpu_dma_latency ask for together
     boot: frozenset[str] = frozenset()
     log: tuple[str, ...] | None = None
@@ -215,6 +222,7 @@ def parse_facts(text: str, mark: str) -> Facts:
         tasks=tuple(_tasks(*(_files(sections[name]) for name in ("stat", "status", "cgroup")))),
         units=_units(sections["units"]),
         unit_files=_unit_files(sections["unitfiles"]),
+        nics=_nics(sections["nics"]),
         latency_us=_number(sections["latency"]),
         boot=_boot(sections["boot"]),
         log=tuple(filter(None, sections["log"])) if "readable" in sections["log"] else None,
@@ -258,6 +266,12 @@ def _listed(lines: Iterable[str]) -> int:
     if len(words) != 2 or not all(word.isascii() and word.isdigit() for word in words):
         raise CheckError("the count of the tasks is missing")
     return int(words[0]) - int(words[1])
+
+
+def _nics(lines: Iterable[str]) -> dict[tuple[str, str], str]:
+    """`DEVICE PARAMETER ANSWER`; a line of another form is none."""
+    words = (line.split() for line in lines)
+    return {(one[0], one[1]): one[2] for one in words if len(one) == 3}
 
 
 def _number(lines: Iterable[str]) -> int | None:

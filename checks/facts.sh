@@ -153,6 +153,12 @@ for name in hft-irqs.service systemd-sysctl.service systemd-tmpfiles-setup.servi
         elif [ -e "$path" ]; then printf '%s /dev/null\n' "$path"; fi
     done
 done
+section nics # what the drivers of the plan's ports say: a program of its own, which asks by ioctl
+devices=$([ -r "$plan" ] && grep -oE '"device":"[A-Za-z0-9_.:@+-]+","key":"nic\.' "$plan" | cut -d'"' -f4 | sort -u)
+# shellcheck disable=SC2086 # one device a word, and no word of another kind
+[ "$devices" ] && python3 -I -S - $devices 2>/dev/null <<'END_OF_PROGRAM'
+@nic_on_host.py@
+END_OF_PROGRAM
 section latency # what the open files of this device ask for together, in microseconds; another reader asks for nothing
 [ -r /dev/cpu_dma_latency ] && od -An -td4 -N4 /dev/cpu_dma_latency 2>/dev/null
 section boot

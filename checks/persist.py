@@ -37,6 +37,7 @@ from tuning.plan.setting import (
     KernelArg,
     KthreadPlacement,
     KthreadPriority,
+    NicParameter,
     Pid1Affinity,
     Setting,
     SliceCpus,
@@ -114,7 +115,7 @@ def _judge_of(
             return lambda files: _cpus("PID 1", wanted, *cpus_of_manager(files))
         case UnitState():
             return lambda files: _masked(setting.unit, facts, with_run=files is facts.files)
-        case IrqPlacement() | KthreadPlacement() | KthreadPriority():
+        case IrqPlacement() | KthreadPlacement() | KthreadPriority() | NicParameter():
             return lambda _files: _service(facts)
         case KernelArg():
             return lambda files: _pool(setting, expected, files, facts)

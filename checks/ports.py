@@ -14,9 +14,9 @@ from checks.errors import CheckError
 from checks.facts import Facts
 from checks.held import held_interrupts
 from checks.reading import Cpus, cpus_of_list, list_of
-from checks.verdict import Finding, ok, unverifiable, violated
+from checks.verdict import Finding, not_applicable, ok, unverifiable, violated
 from inventory.model import PortEntry, PtpEntry
-from tuning.plan.setting import IrqPlacement, SliceCpus
+from tuning.plan.setting import IrqPlacement, NicParameter, SliceCpus
 
 NET = "/sys/class/net/"
 WHY = "what trades has to be where the plan put its cores"
@@ -151,6 +151,27 @@ def _served(  # noqa: PLR0913, PLR0917  # the parts of one finding
         else f"{device} has no interrupt now"
     )
     return ok(check, said, expected=list_of(wanted), why=why)
+
+
+# The driver has no such parameter: nothing that could be set.
+LACKS = frozenset({"EOPNOTSUPP", "ENODATA"})
+
+
+def nic_parameter(setting: NicParameter, facts: Facts) -> Finding:
+    """The driver of the port itself says the planned value."""
+    check, what = f"setting.{setting.key}", f"{setting.knob} of {setting.device}"
+    seen = facts.nics.get((setting.device, setting.knob))
+    sets = {"expected": setting.value, "observed": seen or "", "why": setting.why}
+    if seen is None:
+        said = f"{what} is not in the host's answer: without Python 3 there is none"
+        return unverifiable(check, "not_read", said, **sets)
+    if seen in LACKS:
+        return not_applicable(check, "driver_lacks", f"the driver has no {what} ({seen})", why=setting.why)
+    if not seen.isdecimal():
+        return unverifiable(check, "not_readable", f"{what}: {seen}", **sets)
+    if seen != setting.value:
+        return violated(check, "value_differs", f"{what} is {seen}; the plan wants {setting.value}", **sets)
+    return ok(check, f"{what} is {seen}", **sets)
 
 
 def interrupts_of(device: str, facts: Facts) -> frozenset[int]:

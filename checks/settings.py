@@ -15,7 +15,7 @@ from checks.expected import Expected
 from checks.facts import Facts
 from checks.interrupts import irqs_outside
 from checks.kernel_line import problem_of_argument, words_of_line
-from checks.ports import clock_daemon, device_interrupts
+from checks.ports import clock_daemon, device_interrupts, nic_parameter
 from checks.reading import Cpus, choice_of, cpus_of_list, cpus_of_mask, list_of
 from checks.tasks import kthread_priority, kthreads_outside
 from checks.verdict import Finding, not_applicable, ok, unverifiable, violated
@@ -24,6 +24,7 @@ from tuning.plan.setting import (
     KernelArg,
     KthreadPlacement,
     KthreadPriority,
+    NicParameter,
     Pid1Affinity,
     Setting,
     SliceCpus,
@@ -64,6 +65,8 @@ def _judge(  # noqa: PLR0911  # one line per kind of setting
             return irqs_outside(f"setting.{setting.key}", setting.why, expected.isolated, facts)
         case KthreadPlacement():
             return kthreads_outside(f"setting.{setting.key}", setting.why, expected.isolated, facts)
+        case NicParameter():
+            return nic_parameter(setting, facts)
         case KthreadPriority():
             return kthread_priority(setting, facts)
         case SliceCpus() if setting.slice.endswith(".service"):

@@ -86,6 +86,7 @@ REASONS: dict[Verdict, dict[str, str]] = {
         "value_differs": "a live value is not the planned one",
     },
     Verdict.NOT_APPLICABLE: {
+        "driver_lacks": "the driver of the port does not have this parameter",
         "emulated": "microseconds and clocks of an emulated machine are meaningless; counts are not",
         "interpreted": "an interpreter is running; which script it runs cannot be verified",
         "kernel_lacks": "the booted kernel does not have this feature",

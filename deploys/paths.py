@@ -13,6 +13,7 @@ PLAN_FILE = paths.PLAN_FILE
 SYSCTL_CONF = "/etc/sysctl.d/90-hft.conf"
 TMPFILES_CONF = "/etc/tmpfiles.d/90-hft.conf"
 PID1_CONF = "/etc/systemd/system.conf.d/90-hft.conf"
+NETWORK_DIR = "/etc/systemd/network"
 SYSTEMD_DIR = units.UNIT_DIR
 ENGINE_SLICE = units.ENGINE_SLICE
 MONITORING_SLICE = units.MONITORING_SLICE
@@ -28,6 +29,7 @@ OWNED = (
     f"{SYSTEMD_DIR}/?*.d/90-hft.conf",
     f"{SYSTEMD_DIR}/{ENGINE_SLICE}",
     f"{SYSTEMD_DIR}/{MONITORING_SLICE}",
+    f"{NETWORK_DIR}/98-hft-?*.link",
     STANDIN_UNIT,
     STANDIN_PROGRAM,
     PLAN_FILE,

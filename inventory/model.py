@@ -30,7 +30,7 @@ from pydantic import (
 
 from inventory.profiles import named_profiles, sentence
 from inventory.suggest import nearest
-from tuning.plan.profile import PROFILES, IoMode, Port, PortKey, Ports, Profile, Use
+from tuning.plan.profile import PROFILES, IoMode, Pause, Port, PortKey, Ports, Profile, Use
 
 HostClass: TypeAlias = Literal["lab-vm", "bare-metal", "cloud"]
 HostRole: TypeAlias = Literal["engine", "ops", "monitoring", "standby"]
@@ -205,14 +205,34 @@ class PortEntry(_Written):
     mac: MacAddress | None = None
     use: Use
     io_mode: IoMode | None = None
+    queues: Annotated[int, Field(strict=True, ge=1, le=1024)] | None = None
+    rx_ring: Annotated[int, Field(strict=True, ge=1, le=65_536)] | None = None
+    tx_ring: Annotated[int, Field(strict=True, ge=1, le=65_536)] | None = None
+    pause: Pause | None = None
 
     @model_validator(mode="after")
     def _is_named_once(self) -> Self:
         if sum(one is not None for one in (self.name, self.pci, self.mac)) != 1:
             raise sentence("a port is named by one of name, pci and mac")
-        if self.use == "management" and self.io_mode is not None:
-            raise sentence("the management port is never changed, so it has no io_mode")
+        wishes = {name: getattr(self, name) for name in ("io_mode", "queues", "rx_ring", "tx_ring", "pause")}
+        named = [name for name, value in wishes.items() if value is not None]
+        if self.use == "management" and named:
+            raise sentence(f"the management port is never changed, so it has no {named[0]}")
         return self
+
+    @property
+    def port(self) -> Port:
+        """The port as the planner takes it."""
+        return Port(
+            word=self.word,
+            by=self.key,
+            use=self.use,
+            io_mode=self.io_mode,
+            queues=self.queues,
+            rx_ring=self.rx_ring,
+            tx_ring=self.tx_ring,
+            pause=self.pause,
+        )
 
     @property
     def key(self) -> PortKey:
@@ -294,8 +314,9 @@ class Host(_Written):
     @property
     def named_ports(self) -> Ports:
         """The ports as the planner takes them."""
-        ports = (Port(word=one.word, by=one.key, use=one.use, io_mode=one.io_mode) for one in self.ports)
-        return Ports(ports=tuple(ports), ptp=None if self.ptp is None else self.ptp.port)
+        return Ports(
+            ports=tuple(one.port for one in self.ports), ptp=None if self.ptp is None else self.ptp.port
+        )
 
     @model_validator(mode="after")
     def _bmc_is_there_for_redfish(self) -> Self:

@@ -20,8 +20,9 @@ from tuning.errors import CpuListError
 HELD_IRQS_FILE = "/run/hft/irqs.json"
 SCHEMA = 1
 SIZE_MAX = 4 << 20
-# The kernel owns the affinity: EIO before 6.12, EPERM since; some chips answer EINVAL or EOPNOTSUPP instead.
-FIXED = frozenset({"EIO", "EPERM", "EACCES", "EINVAL", "EOPNOTSUPP"})
+# The kernel owns the affinity: EIO before 6.12, EPERM since; some chips answer EINVAL or EOPNOTSUPP instead
+# (of which Python knows one name alone, ENOTSUP).
+FIXED = frozenset({"EIO", "EPERM", "EACCES", "EINVAL", "EOPNOTSUPP", "ENOTSUP"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from agent.document import (
     FileStep,
     IrqsStep,
     KthreadsStep,
+    NicStep,
     PrioritiesStep,
     Step,
     UnitStep,
@@ -125,6 +126,8 @@ def inverse_steps(host: HostRoot, step: Step, before: Before, same_boot: bool) -
             yield from inverse_irqs(host, step, image, why, same_boot)
         case KthreadsStep() if same_boot:
             yield KthreadsStep(cpus=step.cpus, why=why, threads=image["threads"])
+        case NicStep() if "value" in image:
+            yield replace(step, why=why, value=image["value"])
         case PrioritiesStep() if same_boot:
             yield replace(step, why=why, was=image["was"])
         case UnitStep():

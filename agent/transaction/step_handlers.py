@@ -9,6 +9,7 @@ from agent.document import (
     FileStep,
     IrqsStep,
     KthreadsStep,
+    NicStep,
     PrioritiesStep,
     Step,
     UnitStep,
@@ -19,6 +20,7 @@ from agent.transaction.step_file import FileActor
 from agent.transaction.step_handler import Actor
 from agent.transaction.step_irqs import IrqsActor
 from agent.transaction.step_kthreads import KthreadsActor
+from agent.transaction.step_nic import NicActor
 from agent.transaction.step_priorities import PrioritiesActor
 from agent.transaction.step_unit import UnitActor, active_states
 from agent.transaction.step_value import ValueActor
@@ -35,7 +37,9 @@ def actors_of(host: HostRoot, document: Document) -> tuple[Actor, ...]:
     return tuple(actors)
 
 
-def actor_of(host: HostRoot, step: Step, index: int, active: Mapping[str, bool]) -> Actor:
+def actor_of(  # noqa: PLR0911  # one line for a kind of step
+    host: HostRoot, step: Step, index: int, active: Mapping[str, bool]
+) -> Actor:
     """The actor of one step."""
     match step:
         case FileStep():
@@ -46,6 +50,8 @@ def actor_of(host: HostRoot, step: Step, index: int, active: Mapping[str, bool])
             return IrqsActor(host=host, step=step)
         case KthreadsStep():
             return KthreadsActor(host=host, step=step)
+        case NicStep():
+            return NicActor(host=host, step=step)
         case PrioritiesStep():
             return PrioritiesActor(host=host, step=step)
         case UnitStep():

@@ -19,33 +19,20 @@ import contextlib
 import os
 import selectors
 import socket
-import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Self
+
+from agent.netlink import NETLINK_GENERIC, RECV_BYTES, ask_family, multicast_group
 
 RTMGRP_LINK = 1
 KERNEL_UEVENTS = 1
 QUIET_S = 0.2
 PATIENCE_S = 2.0
-RECV_BYTES = 65536
 
-_NETLINK_GENERIC = 16
 _NETLINK_KOBJECT_UEVENT = 15
 _SOL_NETLINK = 270
 _NETLINK_ADD_MEMBERSHIP = 1
-_GENL_ID_CTRL = 16
-_NLM_F_REQUEST = 1
-_CTRL_CMD_GETFAMILY = 3
-_CTRL_ATTR_FAMILY_NAME = 2
-_CTRL_ATTR_MCAST_GROUPS = 7
-_CTRL_ATTR_MCAST_GRP_NAME = 1
-_CTRL_ATTR_MCAST_GRP_ID = 2
-_NLA_TYPE = 0x3FFF  # without the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER
-_MESSAGE = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
-_GENERIC = struct.Struct("=BBH")  # struct genlmsghdr: command, version, reserved
-_ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length with this header, type
-ANSWER_S = 2.0
 
 # What a driver or a CPU does that can move interrupts; everything else on this socket is none of ours.
 UEVENTS: Mapping[str, frozenset[str]] = {
@@ -60,47 +47,6 @@ def moves_interrupts(uevent: bytes) -> bool:
     """Whether a kernel uevent can move interrupts: ACTION@DEVPATH, then NAME=value, each ended by a NUL."""
     values = dict(one.split("=", 1) for one in uevent.decode("utf-8", "replace").split("\0") if "=" in one)
     return values.get("ACTION", "") in UEVENTS.get(values.get("SUBSYSTEM", ""), frozenset())
-
-
-def attributes(blob: bytes) -> Iterator[tuple[int, bytes]]:
-    """Type and payload of each netlink attribute; ends where the bytes are no attribute."""
-    at = 0
-    while at + _ATTRIBUTE.size <= len(blob):
-        length, kind = _ATTRIBUTE.unpack_from(blob, at)
-        if not _ATTRIBUTE.size <= length <= len(blob) - at:
-            return
-        yield kind & _NLA_TYPE, blob[at + _ATTRIBUTE.size : at + length]
-        at += (length + 3) & ~3
-
-
-def attribute(kind: int, payload: bytes) -> bytes:
-    """One attribute, padded to four bytes."""
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(payload), kind) + payload + b"\0" * (-len(payload) % 4)
-
-
-def request(family: int, command: int, flags: int, *payload: bytes) -> bytes:
-    """One generic netlink message."""
-    body = _GENERIC.pack(command, 1, 0) + b"".join(payload)
-    return _MESSAGE.pack(_MESSAGE.size + len(body), family, _NLM_F_REQUEST | flags, 1, 0) + body
-
-
-def multicast_group(answer: bytes, name: str) -> int | None:
-    """The number of a family's group in an answer to CTRL_CMD_GETFAMILY; None when it is not there."""
-    groups = dict(attributes(answer[_MESSAGE.size + _GENERIC.size :])).get(_CTRL_ATTR_MCAST_GROUPS, b"")
-    for _, group in attributes(groups):
-        fields = dict(attributes(group))
-        number = fields.get(_CTRL_ATTR_MCAST_GRP_ID, b"")
-        if fields.get(_CTRL_ATTR_MCAST_GRP_NAME, b"").rstrip(b"\0") == name.encode() and len(number) == 4:
-            return int(struct.unpack("=I", number)[0])
-    return None
-
-
-def ask_family(generic: socket.socket, name: str) -> bytes:
-    """The kernel's answer about a generic netlink family; OSError when there is none in time."""
-    wanted = attribute(_CTRL_ATTR_FAMILY_NAME, name.encode() + b"\0")
-    generic.settimeout(ANSWER_S)
-    generic.send(request(_GENL_ID_CTRL, _CTRL_CMD_GETFAMILY, 0, wanted))
-    return generic.recv(RECV_BYTES)
 
 
 class IrqEvents:
@@ -136,7 +82,7 @@ class IrqEvents:
     def _listen_to_ethtool(self) -> None:
         try:
             source = self._open.enter_context(
-                socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_GENERIC)
+                socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
             )
             source.bind((0, 0))
             group = multicast_group(ask_family(source, "ethtool"), "monitor")

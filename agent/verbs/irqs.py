@@ -26,6 +26,7 @@ from agent.transaction.step_kthreads import affinity, movable, move
 from agent.transaction.step_priorities import schedule, threads_of
 from agent.transaction.step_value import write_value
 from agent.verbs.irq_events import IrqEvents
+from agent.verbs.nics import set_parameters
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
 from tuning.kernel_threads import FIFO, Threads
@@ -51,7 +52,13 @@ def placements(host: HostRoot, kind: str) -> tuple[tuple[CpuSet, str | None], ..
 def place_once(host: HostRoot) -> str:
     """Place every interrupt and kernel thread, and set what network devices forgot; returns the log line,
     empty when nothing had to be done."""
-    done = (place_interrupts(host), place_threads(host), set_priorities(host), set_devices(host))
+    done = (
+        set_parameters(host),  # first: new channels are new interrupts
+        place_interrupts(host),
+        place_threads(host),
+        set_priorities(host),
+        set_devices(host),
+    )
     return "; ".join(said for said in done if said)
 
 

@@ -26,6 +26,7 @@ from tuning.plan.setting import (
     KthreadPlacement,
     KthreadPriority,
     Mode,
+    NicParameter,
     Pid1Affinity,
     SliceCpus,
     Sysctl,
@@ -40,7 +41,7 @@ _OWNED = re.compile("|".join(re.escape(one).replace(r"\*", "[^/]*").replace(r"\?
 STANDINS = "hft-standin@"
 ENGINES = "hft-engine-"
 CONCERNS: tuple[Concern, ...] = (
-    *("boot", "sysctl", "sysfs", "irq", "slices", "services", "irqbalance", "engine", "record"),
+    *("boot", "sysctl", "sysfs", "nic", "irq", "slices", "services", "irqbalance", "engine", "record"),
 )
 
 
@@ -108,6 +109,9 @@ def _setting_item(pending: Pending, observed: HostState) -> Change:
             device = {"device": setting.device} if setting.device else {}
             wish = {"threads": setting.threads, "priority": setting.priority, **device}
             concern, steps = "irq", ({"kind": "priorities", **wish, "why": setting.why},)
+        case NicParameter():
+            wish = {"device": setting.device, "knob": setting.knob, "value": int(setting.value)}
+            concern, steps = "nic", ({"kind": "nic", **wish, "why": setting.why},)
         case SliceCpus():
             concern, steps = "slices", _slice_steps(setting, observed)
         case Pid1Affinity():

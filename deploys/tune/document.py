@@ -20,7 +20,7 @@ from tuning.plan.plan import Plan
 
 SCHEMA = 1
 DEFAULT_IRQ_AFFINITY = "/proc/irq/default_smp_affinity"
-STEP_ORDER = ("file", "value", "unit", "irqs", "kthreads", "priorities")
+STEP_ORDER = ("file", "value", "nic", "unit", "irqs", "kthreads", "priorities")
 
 
 class TrialTimes(Protocol):

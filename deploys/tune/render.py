@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from deploys.paths import (
     ENGINE_SLICE,
     GATE,
+    NETWORK_DIR,
     PID1_CONF,
     PLAN_FILE,
     STANDIN_PROGRAM,
@@ -29,13 +30,16 @@ from deploys.paths import (
     TMPFILES_CONF,
 )
 from tuning import grammar
+from tuning.nic_table import KNOBS
 from tuning.plan.plan import Plan
-from tuning.plan.setting import Pid1Affinity, SliceCpus, Sysctl, SysfsValue
+from tuning.plan.setting import NicParameter, Pid1Affinity, SliceCpus, Sysctl, SysfsValue
 
 if TYPE_CHECKING:
     import jinja2
 
-Concern = Literal["boot", "sysctl", "sysfs", "irq", "slices", "services", "irqbalance", "engine", "record"]
+Concern = Literal[
+    "boot", "sysctl", "sysfs", "nic", "irq", "slices", "services", "irqbalance", "engine", "record"
+]
 DESCRIPTIONS = {
     "hft-engine.slice": "Trading engine threads on isolated CPUs",
     "hft-monitoring.slice": "Monitoring, kept on housekeeping CPUs",
@@ -60,7 +64,13 @@ class RenderedFile:
 
 def render(plan: Plan, *, standins: bool) -> tuple[RenderedFile, ...]:
     """Every file of a plan, sorted by path; those of the stand-ins only for a host that carries them."""
-    files = [*_values(plan), *_slices(plan), *(_standin(plan) if standins else []), _record(plan)]
+    files = [
+        *_values(plan),
+        *_slices(plan),
+        *_links(plan),
+        *(_standin(plan) if standins else []),
+        _record(plan),
+    ]
     return tuple(sorted(files, key=lambda file: file.path))
 
 
@@ -95,6 +105,30 @@ def _slices(plan: Plan) -> list[RenderedFile]:
             path = slice_file(setting.slice)
             found.append(RenderedFile(path=path, content=text, concern="slices", why=setting.why))
     return found
+
+
+def _links(plan: Plan) -> list[RenderedFile]:
+    """One file for each port that udev can find by its PCI address; the others wait for hft-irqs."""
+    ports: dict[tuple[str, str], list[NicParameter]] = {}
+    for setting in plan.settings:
+        if isinstance(setting, NicParameter) and setting.pci and KNOBS[setting.knob].link:
+            ports.setdefault((setting.device, setting.pci), []).append(setting)
+    why = "the port has its planned parameters before it is up: a boot needs no second reset of it"
+    return [
+        RenderedFile(
+            path=f"{NETWORK_DIR}/98-hft-{device}.link",
+            content=fill("nic.link.j2", pci=pci, lines=[_link_line(one) for one in settings]),
+            concern="nic",
+            why=why,
+        )
+        for (device, pci), settings in ports.items()
+    ]
+
+
+def _link_line(setting: NicParameter) -> dict[str, str]:
+    knob = KNOBS[setting.knob]
+    value = {"0": "no", "1": "yes"}[setting.value] if knob.is_switch else f"{setting.value}{knob.unit}"
+    return {"key": knob.link, "value": value, "why": setting.why}
 
 
 def slice_file(name: str) -> str:

@@ -17,18 +17,21 @@ from tuning.plan.setting import (
     KernelArg,
     KthreadPlacement,
     KthreadPriority,
+    NicParameter,
     Pid1Affinity,
     SliceCpus,
     Sysctl,
     SysfsValue,
     UnitState,
 )
+from tuning.seen_nics import SEEN_NICS_FILE, SeenNics
 from tuning.snapshot.files import Snapshot
 from tuning.sysctl_table import SYSCTL_NAMES
 from tuning.units import AWAKE_UNIT, DISTURBING_UNITS, IRQBALANCE, KNOWN_SLICES, cgroup_of
 
 CPU = "/sys/devices/system/cpu"
 NODE = "/sys/devices/system/node"
+BOOT_ID = "3f2a9c1b-0000-4000-8000-000000000001"
 GIB = 1024 * 1024
 RT_LACKS = ("net.core.busy_poll", "net.core.busy_read", "kernel.numa_balancing")
 PF_KTHREAD, PF_NO_SETAFFINITY = 0x0020_0000, 0x0400_0000
@@ -300,9 +303,21 @@ def tuned(before: Snapshot, plan: Plan) -> Snapshot:
                     files[f"{cgroup_of(setting.slice)}/cpuset.cpus"] = f"{setting.cpus}\n"
             case Pid1Affinity():
                 files["/proc/1/status"] = f"Cpus_allowed_list:\t{setting.cpus}\n"
-            case KernelArg():
+            case KernelArg() | NicParameter():
                 pass
+    _keep_nics(plan, files)
     return Snapshot(files, links)
+
+
+def _keep_nics(plan: Plan, files: dict[str, str | None]) -> None:
+    """What the agent recorded of the drivers of ports."""
+    ports: dict[str, dict[str, int]] = {}
+    for setting in plan.settings:
+        if isinstance(setting, NicParameter):
+            ports.setdefault(setting.device, {})[setting.knob] = int(setting.value)
+    if ports:
+        files[SEEN_NICS_FILE] = SeenNics(boot_id=BOOT_ID, ports=ports).to_json()
+        files["/proc/sys/kernel/random/boot_id"] = f"{BOOT_ID}\n"
 
 
 def _tune_unit(setting: UnitState, files: dict[str, str | None], links: dict[str, str]) -> None:

@@ -58,7 +58,8 @@ def plans() -> tuple[tuple[Snapshot, Plan], ...]:
 def _plans() -> Iterator[tuple[Snapshot, Plan]]:
     for seen in hosts():
         topology = read_topology(seen)
-        ports = Ports(ports=(Port(word=topology.nics[-1].name, use="orders"),))
+        port = Port(word=topology.nics[-1].name, use="orders")
+        ports = Ports(ports=(replace(port, queues=2, rx_ring=2048, tx_ring=512, pause="off"),))
         has_pages = topology.kernel_at_least(5, 16) and not topology.is_virtual
         for mode in get_args(IoMode):
             if mode == "kernel_busy_poll" and topology.is_realtime:

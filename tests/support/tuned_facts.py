@@ -10,7 +10,7 @@ from checks.mounts import TABLE as MOUNTS
 from checks.reading import Task, cpus_of_list
 from tests.cases.machines import THREADS, tuned
 from tuning.plan.plan import Plan
-from tuning.plan.setting import IrqPlacement, KthreadPriority, SliceCpus, UnitState
+from tuning.plan.setting import IrqPlacement, KthreadPriority, NicParameter, SliceCpus, UnitState
 from tuning.snapshot.files import Snapshot
 
 MOUNTED = """\
@@ -54,7 +54,8 @@ def facts_of(seen: Snapshot, made: Plan) -> Facts:
     }
     gone = frozenset({"/run/hft/irqs.json"})
     running = tuple(tasks(made))
-    return Facts(files=files, absent=gone, units=units, tasks=running, listed=len(running))
+    nics = {(one.device, one.knob): one.value for one in made.settings if isinstance(one, NicParameter)}
+    return Facts(files=files, absent=gone, units=units, tasks=running, listed=len(running), nics=nics)
 
 
 def group(setting: SliceCpus) -> str:

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import assert_never
 
+from tuning.compliance.nics import parameter_holds
 from tuning.compliance.observed import SHOWN_MAX, Compliance, interrupts_of, not_known
 from tuning.compliance.priorities import priority_holds
 from tuning.cpuset import CpuSet
@@ -28,6 +29,7 @@ from tuning.plan.setting import (
     KernelArg,
     KthreadPlacement,
     KthreadPriority,
+    NicParameter,
     Pid1Affinity,
     Setting,
     SliceCpus,
@@ -59,6 +61,8 @@ def check_setting(  # noqa: PLR0911  # one line for a kind of setting
             return _placed("kernel thread", _kernel_threads(snapshot, setting.cpus), setting.cpus)
         case KthreadPriority():
             return priority_holds(setting, snapshot)
+        case NicParameter():
+            return parameter_holds(setting, snapshot)
         case SliceCpus():
             return _slice(setting, snapshot)
         case Pid1Affinity():

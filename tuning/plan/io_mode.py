@@ -32,6 +32,7 @@ class ModeRow:
     """What one mode asks for: times in microseconds and nanoseconds as the kernel's files take them.
 
     `napi_defer` and `gro_flush_ns` None: the kernel does not drive the port, or another stack sets them.
+    `rx_usecs`: how long the device waits with an interrupt; None where no driver of the kernel is asked.
     """
 
     iommu: Iommu
@@ -39,6 +40,7 @@ class ModeRow:
     busy_poll_us: int = 0
     napi_defer: int | None = None
     gro_flush_ns: int | None = None
+    rx_usecs: int | None = None
     is_jitted: bool = False
     why: str
 
@@ -49,6 +51,7 @@ MODES: Mapping[IoMode, ModeRow] = {
         timer_migration=True,
         napi_defer=0,
         gro_flush_ns=0,
+        rx_usecs=0,
         why="sockets, woken by the device's interrupt",
     ),
     "kernel_busy_poll": ModeRow(
@@ -57,6 +60,7 @@ MODES: Mapping[IoMode, ModeRow] = {
         busy_poll_us=50,
         napi_defer=2,
         gro_flush_ns=200_000,
+        rx_usecs=0,
         why="sockets, whose readers poll the device before they sleep",
     ),
     "af_xdp": ModeRow(
@@ -65,13 +69,17 @@ MODES: Mapping[IoMode, ModeRow] = {
         is_jitted=True,
         napi_defer=2,
         gro_flush_ns=200_000,
+        rx_usecs=0,
         why="an XDP program hands frames of one queue to a ring in user space",
     ),
     "dpdk": ModeRow(
         iommu="vfio", timer_migration=False, why="the whole port is driven from user space, behind the IOMMU"
     ),
     "onload": ModeRow(
-        iommu="off", timer_migration=False, why="the vendor's stack in user space replaces the kernel's"
+        iommu="off",
+        timer_migration=False,
+        rx_usecs=60,
+        why="the vendor's stack in user space replaces the kernel's",
     ),
 }
 

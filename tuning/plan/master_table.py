@@ -60,6 +60,8 @@ _GAP = "gap_us"
 
 _NO_SPINNER = "it counts when a real-time thread spins beside them, which a window seldom has"
 
+_PORT = "its interrupts are those of irq cores, and a window without traffic shows nothing of its queues"
+
 _LINE = (
     _effect("cmdline.isolcpus", "`isolcpus=domain`", _SWITCH, _TASK),
     _effect("cmdline.isolcpus.managed_irq", "`isolcpus=managed_irq`", _DEVICE),
@@ -232,13 +234,19 @@ _DEVICES = (
     _read_back(
         "nic.gro_flush.*", "`gro_flush_timeout`", "the interrupts that it saves are those of irq cores"
     ),
-    _advice("channels", "changing them takes the link down; at installation, drained"),
-    _advice("rings", "larger hides bursts, smaller keeps the cache: measure at the peak"),
-    _advice("coalescing", 'it depends on the I/O mode, and a blanket "off" is wrong for a spinning one'),
+    _read_back("nic.channels.combined.*", "channels", _PORT),
+    _read_back("nic.channels.rx.*", "channels: received, of a driver without combined ones", _PORT),
+    _read_back("nic.channels.tx.*", "channels: sent, of a driver without combined ones", _PORT),
+    _read_back("nic.rings.rx.*", "rings: received", _PORT),
+    _read_back("nic.rings.tx.*", "rings: sent", _PORT),
+    _read_back("nic.coalesce.adaptive_rx.*", "coalescing: adaptive", _PORT),
+    _read_back("nic.coalesce.rx_usecs.*", "coalescing: wait", _PORT),
     _advice("offloads", "receive checksums and scatter-gather cost CPU when they are off; measure"),
     _advice("RSS and ntuple rules", "which flow goes to which queue is the engine's own knowledge"),
-    _advice("pause frames", "a matter of the switch, too: off on one side only drops frames"),
-    _advice("EEE, FEC, WOL, private flags", "changing them can drop the link; at installation"),
+    _read_back("nic.pause.rx.*", "pause frames: received", _PORT),
+    _read_back("nic.pause.tx.*", "pause frames: sent", _PORT),
+    _read_back("nic.eee.enabled.*", "EEE", _PORT),
+    _advice("FEC, WOL, private flags", "changing them can drop the link; at installation"),
     _advice(
         "MTU, queue lengths, qdisc",
         "a matter of the network; wrong on one side only is worse than the default",

@@ -1,10 +1,14 @@
-"""Network ports that a person named for trading: how long their interrupts wait for a reader that polls.
+"""Network ports that a person named for trading: what their devices do before a thread sees a frame.
 
 With deferred interrupts (napi_defer_hard_irqs, gro_flush_timeout) the device stays silent while a thread
 polls it, and a timer is the safety net; without a polling reader the same two would only delay frames. So
 they follow the I/O mode of each port, and only of ports that were named: a guess must not slow down a port,
 and the way to the host is never changed. A driver that is loaded again forgets them; hft-irqs writes them
 again.
+
+A driver's own parameters (tuning/nic_table.py) follow the same mode: no adaptive wait with interrupts, no
+sleep of the link (EEE). Queues, rings and pause frames are what a person asks for: how many queues depends on
+the flows, how deep a ring on the bursts, and pause frames on the switch.
 Source: Documentation/networking/napi.rst, Documentation/networking/af_xdp.rst.
 """
 
@@ -12,13 +16,42 @@ from __future__ import annotations
 
 import re
 
+from tuning.nic_table import KNOBS
 from tuning.plan.builder import PlanBuilder
 from tuning.plan.io_mode import MODES, mode_of
 from tuning.plan.refusal import Code
-from tuning.plan.setting import SysfsValue
+from tuning.plan.setting import NicParameter, SysfsValue
 from tuning.topology.topology import Nic
 
 NAPI = "Documentation/networking/napi.rst"
+ETHTOOL = "ethtool(8); Documentation/networking/ethtool-netlink.rst"
+RESET = "the port is reset, and its frames of about a second are lost, when it changes"
+# Parameter -> the key of a named port that asks for it.
+ASKED = {
+    "channels.combined": "queues",
+    "channels.rx": "queues",
+    "channels.tx": "queues",
+    "rings.rx": "rx_ring",
+    "rings.tx": "tx_ring",
+    "pause.rx": "pause",
+    "pause.tx": "pause",
+}
+QUEUES = "{} has as many queues as its readers: each is an interrupt and a ring of its own"
+WHYS = {
+    "channels.combined": (QUEUES, RESET),
+    "channels.rx": (QUEUES, RESET),
+    "channels.tx": (QUEUES, RESET),
+    "rings.rx": ("a burst of {} waits in so many descriptors: more of them crowd the cache", RESET),
+    "rings.tx": ("so many frames of {} may wait to be sent", RESET),
+    "coalesce.adaptive_rx": ("the driver of {} does not guess how long an interrupt may wait", "none known"),
+    "coalesce.rx_usecs": (
+        "an interrupt of {} waits as its I/O mode wants: not at all for who sleeps, long for who spins",
+        "with no wait a burst costs an interrupt for each frame",
+    ),
+    "pause.rx": ("whether the switch may stop {} from sending, as a person said", RESET),
+    "pause.tx": ("whether {} may stop the switch, and what else comes through it, as a person said", RESET),
+    "eee.enabled": ("the link of {} does not sleep: waking up takes it microseconds", RESET),
+}
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@+-]+")
 
 
@@ -35,6 +68,41 @@ def plan_nics(builder: PlanBuilder) -> None:
             builder.refuse("nic.napi_defer", Code.NOT_PLANNED, reason)
         else:
             _deferred(builder, nic)
+            _parameters(builder, nic)
+
+
+def _parameters(builder: PlanBuilder, nic: Nic) -> None:
+    """What the driver of a port is told."""
+    named = builder.partition.named
+    mode = named.mode_of(nic) or mode_of(builder.profile, builder.topology)
+    usecs, wishes = MODES[mode].rx_usecs, named.wishes_of(nic)
+    if usecs is None:
+        reason = f"with I/O mode {mode} no driver of the kernel serves {nic.name}"
+        for knob in KNOBS:
+            builder.refuse(f"nic.{knob}.{nic.name}", Code.NOT_APPLICABLE_PROFILE, reason)
+        return
+    wanted: dict[str, int] = {"coalesce.adaptive_rx": 0, "coalesce.rx_usecs": usecs, "eee.enabled": 0}
+    for knob, wish in ASKED.items():
+        if wish in wishes:
+            wanted[knob] = {"on": 1, "off": 0}[str(wishes[wish])] if wish == "pause" else int(wishes[wish])
+        else:
+            reason = f"nobody asks for {wish} of {nic.name}: the driver's own stays"
+            builder.refuse(f"nic.{knob}.{nic.name}", Code.NOT_APPLICABLE_PROFILE, reason)
+    for knob, value in sorted(wanted.items()):
+        why, risk = WHYS[knob]
+        builder.add(
+            NicParameter(
+                key=f"nic.{knob}.{nic.name}",
+                device=nic.name,
+                knob=knob,
+                value=str(value),
+                pci=nic.pci or "",
+                mode=KNOBS[knob].mode,
+                why=why.format(nic.name),
+                risk=risk,
+                source=ETHTOOL,
+            )
+        )
 
 
 def _deferred(builder: PlanBuilder, nic: Nic) -> None:

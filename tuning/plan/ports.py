@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from tuning.errors import PlanError
-from tuning.plan.profile import IoMode, PortKey, Ports
+from tuning.plan.profile import IoMode, Port, PortKey, Ports
 from tuning.plan.refusal import Code
 from tuning.topology.topology import Nic, Topology
 
 # Adapters for a keyboard, a service processor or a laptop: hardware, but never what a host trades with.
+WISHES = ("queues", "rx_ring", "tx_ring", "pause")
 LESSER_DRIVERS = frozenset({"cdc_eem", "cdc_ether", "cdc_ncm", "iwlwifi", "r8152", "rndis_host", "usbnet"})
 
 
@@ -28,6 +29,13 @@ class NamedPort:
     use: str
     nic: Nic
     io_mode: IoMode | None = None
+    port: Port | None = None
+
+    @property
+    def wishes(self) -> dict[str, int | str | None]:
+        """What the driver of the port is to have, as far as a person said."""
+        port = self.port
+        return {} if port is None else {name: getattr(port, name) for name in WISHES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +54,11 @@ class NamedPorts:
         """The ports that carry orders or market data: these decide where hot cores are."""
         return self.of("orders", "feed-a", "feed-b")
 
+    def wishes_of(self, nic: Nic) -> dict[str, int | str]:
+        """What was asked of a port's driver under any of its uses."""
+        found = [one.wishes for one in self.found if one.nic.name == nic.name]
+        return {name: value for each in found for name, value in each.items() if value is not None}
+
     def mode_of(self, nic: Nic) -> IoMode | None:
         """The I/O mode that was named for a port, None for none."""
         return next((one.io_mode for one in self.found if one.nic.name == nic.name and one.io_mode), None)
@@ -55,7 +68,7 @@ def resolve(ports: Ports, topology: Topology) -> NamedPorts:
     """The named ports of this capture; PlanError for one that is not there, that fits several, or that is
     named for two things that exclude each other."""
     found = [
-        NamedPort(use=one.use, nic=_find(one.use, one.by, one.word, topology), io_mode=one.io_mode)
+        NamedPort(use=one.use, nic=_find(one.use, one.by, one.word, topology), io_mode=one.io_mode, port=one)
         for one in ports.ports
     ]
     if ports.ptp is not None:
@@ -82,6 +95,12 @@ def _refuse_contradictions(named: NamedPorts, topology: Topology) -> None:
         if len(modes) > 1:
             said = " and ".join(sorted(modes))
             _refuse(f"{one.nic.name} is named with the I/O modes {said}; hint: one mode for one port")
+        same = [other.wishes for other in named.found if other.nic.name == one.nic.name]
+        for name in WISHES:
+            values = {each[name] for each in same if each.get(name) is not None}
+            if len(values) > 1:
+                said = " and ".join(sorted(map(str, values)))
+                _refuse(f"{one.nic.name} is named with {name} {said}; hint: one of them for one port")
 
 
 def _refuse(said: str) -> None:

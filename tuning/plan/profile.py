@@ -19,18 +19,27 @@ IoMode = Literal["kernel_interrupt", "kernel_busy_poll", "onload", "af_xdp", "dp
 Power = Literal["steady", "turbo", "as-is"]
 Swap = Literal["off", "as-is"]
 Use = Literal["orders", "feed-a", "feed-b", "replication", "management"]
+Pause = Literal["on", "off"]
 PortKey = Literal["name", "pci", "mac"]
 MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """One port that a person named: by its name, PCI address or MAC address, what it is used for, and how."""
+    """One port that a person named: by its name, PCI address or MAC address, what it is used for, and how.
+
+    `queues`: combined channels; `rx_ring` and `tx_ring`: descriptors of each queue; `pause`: whether frames
+    of flow control are honoured and sent. None leaves what the driver has.
+    """
 
     word: str
     use: Use
     by: PortKey = "name"
     io_mode: IoMode | None = None
+    queues: int | None = None
+    rx_ring: int | None = None
+    tx_ring: int | None = None
+    pause: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

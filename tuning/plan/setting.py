@@ -17,6 +17,7 @@ from tuning import grammar
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
 from tuning.kernel_threads import FIFO_PRIORITY_MAX, Threads
+from tuning.nic_table import KNOBS
 from tuning.sysctl_table import sysctl_path
 
 Mode = Literal["boot", "safe", "disruptive"]
@@ -106,6 +107,19 @@ class KthreadPriority(_Common):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NicParameter(_Common):
+    """A parameter of a network port, by its row in tuning/nic_table.py; a switch is 0 or 1.
+
+    `pci` is the port's address, by which udev finds it at the next boot; empty where it is not known.
+    """
+
+    device: str
+    knob: str
+    value: str
+    pci: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SliceCpus(_Cpus):
     """A systemd slice (or scope, or service) and all inside it may use these CPUs only (`AllowedCPUs=`)."""
 
@@ -141,6 +155,7 @@ Setting = (
     | IrqPlacement
     | KthreadPlacement
     | KthreadPriority
+    | NicParameter
     | SliceCpus
     | Pid1Affinity
     | UnitState
@@ -154,11 +169,13 @@ GRAMMAR = {
     "slice": grammar.SLICE,
     "device": grammar.DEVICE,
     "unit": grammar.UNIT,
+    "pci": grammar.PCI_OR_NOTHING,
 }
 GRAMMAR_OF: Mapping[tuple[type[Setting], str], re.Pattern[str]] = {
     (Sysctl, "key"): grammar.SYSCTL_KEY,
     (KernelArg, "value"): grammar.KERNEL_VALUE,
     (SysfsValue, "value"): grammar.KNOB_VALUE,
+    (NicParameter, "value"): grammar.NIC_VALUE,
 }
 
 KINDS: dict[str, type[Setting]] = {
@@ -168,6 +185,7 @@ KINDS: dict[str, type[Setting]] = {
     "irq_placement": IrqPlacement,
     "kthread_placement": KthreadPlacement,
     "kthread_priority": KthreadPriority,
+    "nic_parameter": NicParameter,
     "slice_cpus": SliceCpus,
     "pid1_affinity": Pid1Affinity,
     "unit_wish": UnitState,
@@ -218,6 +236,7 @@ def _check_fields(setting: Setting) -> None:
         "enabled": (*get_args(Enabled), None),
         "active": (True, False, None),
         "threads": get_args(Threads),
+        "knob": tuple(KNOBS),
         "priority": tuple(range(1, FIFO_PRIORITY_MAX + 1)),
     }
     for name in setting.__dataclass_fields__:

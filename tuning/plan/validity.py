@@ -29,6 +29,7 @@ class Validity:
 
 
 ALWAYS = Validity()
+NETLINK = Validity((5, 7))  # the release in which the family `ethtool` had all of these messages
 X86_AND_ARM = Validity(None, None, ("x86_64", "aarch64"))
 # By the stem of the key; `*` ends the stems that host facts complete (a CPU, a slice, a unit, a device).
 VALID: Mapping[str, Validity] = {
@@ -83,6 +84,16 @@ VALID: Mapping[str, Validity] = {
     "vm.zone_reclaim_mode": ALWAYS,
     "nic.napi_defer.*": Validity((5, 7)),
     "nic.gro_flush.*": Validity((3, 19)),
+    "nic.channels.combined.*": NETLINK,
+    "nic.channels.rx.*": NETLINK,
+    "nic.channels.tx.*": NETLINK,
+    "nic.rings.rx.*": NETLINK,
+    "nic.rings.tx.*": NETLINK,
+    "nic.coalesce.adaptive_rx.*": NETLINK,
+    "nic.coalesce.rx_usecs.*": NETLINK,
+    "nic.pause.rx.*": NETLINK,
+    "nic.pause.tx.*": NETLINK,
+    "nic.eee.enabled.*": NETLINK,
     "irq.default_affinity": ALWAYS,
     "irq.placement": ALWAYS,
     "irq.device.*": ALWAYS,

@@ -25,6 +25,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from tuning.held_irqs import HELD_IRQS_FILE
+from tuning.seen_nics import SEEN_NICS_FILE
 from tuning.sysctl_table import SYSCTL_NAMES, sysctl_path
 from tuning.units import AWAKE_UNIT, CLOCK_DAEMONS, DISTURBING_UNITS, KNOWN_SLICES, cgroup_of
 
@@ -94,6 +95,7 @@ NAMED: tuple[str, ...] = (
     "var/lib/hft/state.json",
     "var/lib/hft/plan.json",
     HELD_IRQS_FILE.lstrip("/"),
+    SEEN_NICS_FILE.lstrip("/"),
 )
 
 # Where systemd looks for units, the first before the later ones (systemd.unit(5)).
@@ -184,6 +186,7 @@ PATTERNS: tuple[str, ...] = (
     ),
     *(f"{folder}/*{kind}.d/*.conf" for folder in UNIT_FOLDERS for kind in ("slice", "scope")),
     "etc/systemd/system/hft-*",
+    "etc/systemd/network/98-hft-*.link",
 )
 
 # Old kernels have masks only. Trees are read on this machine, where a few thousand files cost nothing.

@@ -84,7 +84,8 @@ def put_back_after(
     code = (
         "import fcntl, socket, struct, subprocess, sys, threading\n"
         "from agent.host import HostRoot\n"
-        "from agent.verbs import irq_events as ev, irqs as irq_service\n"
+        "from agent import netlink as ev\n"
+        "from agent.verbs import irqs as irq_service\n"
         f"irq_service.SWEEP_S = {sweep_s}\n"
         f"{first}\n"
         "def later():\n"

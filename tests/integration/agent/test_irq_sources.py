@@ -35,7 +35,8 @@ def test_cpu_events_arrive_through_the_socket_and_others_do_not(monkeypatch: pyt
 
 CHANNELS = """
 import socket, struct, subprocess, sys
-from agent.verbs.irq_events import IrqEvents, ask_family, attribute, attributes, request
+from agent.netlink import ask_family, attribute, attributes, request
+from agent.verbs.irq_events import IrqEvents
 
 def ip(*words):
     subprocess.run([sys.argv[1], *words], check=True)

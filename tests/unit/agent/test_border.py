@@ -71,7 +71,9 @@ def steps_of_plans() -> Iterator[Step]:
                 yield from steps_of(everything_untuned(name, is_old=is_old), profile)
     for seen in hosts():
         slow = Snapshot({**seen.files, "/proc/sys/net/core/bpf_jit_enable": "0\n"}, seen.links)
-        port = Port(word=read_topology(slow).nics[-1].name, use="orders")
+        name = read_topology(slow).nics[-1].name
+        slow = Snapshot(slow.files, {**slow.links, f"/sys/class/net/{name}/device": "../../../0000:41:00.0"})
+        port = Port(word=name, use="orders")
         profile = replace(ENGINE, io_mode="af_xdp", power="steady", swap="off")
         yield from steps_of(slow, profile, Ports(ports=(port,)))
         held = Snapshot(

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from agent.host import HostRoot
+from agent.netlink import attribute, attributes, multicast_group
 from agent.paths import PLAN_FILE
 from agent.verbs import irq_events, irqs
-from agent.verbs.irq_events import attributes, moves_interrupts, multicast_group
+from agent.verbs.irq_events import moves_interrupts
 from tests.unit.agent import boot_tree as tree
 
 # In the kernel's form: ACTION@DEVPATH, then NAME=value.
@@ -41,11 +42,11 @@ def test_what_moves_none_is_not(uevent: bytes) -> None:
 
 
 def nested(*parts: bytes) -> bytes:
-    return b"".join(irq_events.attribute(index + 1, part) for index, part in enumerate(parts))
+    return b"".join(attribute(index + 1, part) for index, part in enumerate(parts))
 
 
 def answer(groups: bytes) -> bytes:
-    return bytes(20) + irq_events.attribute(2, b"ethtool\0") + irq_events.attribute(7, groups)
+    return bytes(20) + attribute(2, b"ethtool\0") + attribute(7, groups)
 
 
 MONITOR = nested(nested(b"monitor\0", struct.pack("=I", 9)))

@@ -22,6 +22,7 @@ from tuning.plan.setting import (
     KernelArg,
     KthreadPlacement,
     KthreadPriority,
+    NicParameter,
     Pid1Affinity,
     Setting,
     SliceCpus,
@@ -63,6 +64,9 @@ def set_back(setting: Setting, seen: Snapshot, made: Plan, facts: Facts) -> Fact
             tid = 1 if isinstance(setting, Pid1Affinity) else 36
             moved = (replace(one, allowed=everything) if one.tid == tid else one for one in facts.tasks)
             return replace(facts, tasks=tuple(moved))
+        case NicParameter():
+            back = {(setting.device, setting.knob): "7"}
+            return replace(facts, nics={**facts.nics, **back})
         case KthreadPriority():
             tid, _, _ = THREADS[setting.threads]
             plain = (replace(one, policy=0, priority=0) if one.tid == tid else one for one in facts.tasks)

@@ -15,7 +15,7 @@ from tests.support.checkout import ROOT
 from tuning.errors import PlanError, ProfileError
 from tuning.plan.plan import ROLES, Plan
 from tuning.plan.planner import plan
-from tuning.plan.profile import ENGINE, Profile, profile_named
+from tuning.plan.profile import ENGINE, Port, Ports, Profile, profile_named
 from tuning.plan.refusal import Code
 from tuning.plan.setting import KINDS, Sysctl, SysfsValue, setting_to_dict
 from tuning.snapshot.capture import CAPTURE_SCRIPT, KNOB_PATHS, NAMED
@@ -94,11 +94,13 @@ def test_the_schema_describes_the_plan_and_nothing_more() -> None:
     definitions = SCHEMA["$defs"]
     assert {name for name in definitions if "kind" in definitions[name].get("properties", {})} == set(KINDS)
     real_time = json.loads(plan(read_topology(machine(CASES["lab-rt"])), ENGINE).to_json())
-    settings = document["settings"] + real_time["settings"]
+    ports = Ports(ports=(Port(word="enp1s1", use="orders"),))
+    named = json.loads(plan(read_topology(machine(CASES["lab-rt"])), ENGINE, ports).to_json())
+    settings = document["settings"] + real_time["settings"] + named["settings"]
     assert {one["kind"] for one in settings} == set(KINDS)
     for one in settings:
         wanted = [*definitions[one["kind"]]["required"], *(["device"] if "device" in one else [])]
-        assert sorted(one) == sorted(wanted)
+        assert sorted(one) == sorted(set(wanted))
     for one in document["cpus"]:
         assert sorted(one) == definitions["cpu"]["required"]
     for one in document["refused"]:

@@ -1,0 +1,125 @@
+"""One parameter of a network port: channels, rings, coalescing, pause frames, EEE (agent/ethtool.py).
+
+A parameter that the driver does not have is no failure: the record says so (tuning/seen_nics.py), and no
+later apply tries again in this boot. A number above the driver's maximum is refused before anything is
+written. The port that carries the host's default route is never changed, whoever asks.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from agent import durable
+from agent.document import NicStep, target_of
+from agent.errors import RefusedError, StepFailedError
+from agent.ethtool import Ethtool, name_of
+from agent.host import HostRoot
+from agent.transaction.step_handler import Before, Plainly
+from tuning.seen_nics import LACKS, SEEN_NICS_FILE, Answer, SeenNics, read_seen_nics
+
+ROUTES = "/proc/net/route"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NicActor(Plainly):
+    """Sets one parameter of one port."""
+
+    host: HostRoot
+    step: NicStep
+    kind: str = "nic"
+    is_live = True
+    reads_back = False  # `act` reads it back: what a driver rounds is said, not undone
+
+    @property
+    def target(self) -> str:
+        return target_of(self.step)
+
+    def observe(self) -> Before:
+        """Its value now; satisfied where the driver does not have it."""
+        if not self.host.is_live:
+            return Before(wanted=True, image={}, note="not asked below a test root")
+        device, knob = self.step.device, self.step.knob
+        if device in default_route(self.host):
+            raise RefusedError("preflight", f"{device} carries the default route: it is never changed")
+        try:
+            with Ethtool() as ethtool:
+                value, most = ethtool.get(device, knob)
+        except OSError as error:
+            return self._lacking(error)
+        if most is not None and self.step.value > most:
+            sentence = f"{knob} of {device} is {most} at most, and {self.step.value} is asked for"
+            raise RefusedError("preflight", sentence)
+        remember(self.host, [(device, knob, value)])
+        return Before(wanted=value == self.step.value, image={"value": value})
+
+    def _lacking(self, error: OSError) -> Before:
+        name = name_of(error)
+        if name not in LACKS:
+            sentence = f"{self.step.knob} of {self.step.device} cannot be read: {error.strerror}"
+            raise RefusedError("preflight", sentence) from error
+        remember(self.host, [(self.step.device, self.step.knob, name)])
+        return Before(wanted=True, image={}, note=f"the driver has no {self.step.knob} ({name})")
+
+    def act(self) -> str:
+        """Set it, and read it back."""
+        device, knob, wanted = self.step.device, self.step.knob, self.step.value
+        try:
+            with Ethtool() as ethtool:
+                ethtool.set(device, knob, wanted)
+                seen, _ = ethtool.get(device, knob)
+        except OSError as error:
+            name = name_of(error)
+            if name in LACKS:
+                remember(self.host, [(device, knob, name)])
+                return f"the driver cannot change {knob} ({name})"
+            sentence = f"{knob} of {device}: the driver refused {wanted} ({error.strerror})"
+            raise StepFailedError("step_failed", sentence) from error
+        remember(self.host, [(device, knob, seen)])
+        if seen != wanted:
+            raise StepFailedError("step_failed", f"{knob} of {device} is {seen} after {wanted} was set")
+        return ""
+
+    def undo(self, before: Before) -> str:
+        """The old value, unless it is already set."""
+        old = before.image.get("value")
+        if old is None or not self.host.is_live:
+            return ""
+        try:
+            with Ethtool() as ethtool:
+                if ethtool.get(self.step.device, self.step.knob)[0] != old:
+                    ethtool.set(self.step.device, self.step.knob, old)
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return f"{self.step.device} is gone"
+            return f"the driver refused the old {self.step.knob} {old}: {error.strerror}"
+        remember(self.host, [(self.step.device, self.step.knob, old)])
+        return ""
+
+
+def default_route(host: HostRoot) -> frozenset[str]:
+    """The devices of the default routes of IPv4 and IPv6."""
+    found = set()
+    for line in (host.read(ROUTES) or "").splitlines():
+        fields = line.split()
+        if len(fields) >= 8 and fields[1] == fields[7] == "00000000":
+            found.add(fields[0])
+    for line in (host.read("/proc/net/ipv6_route") or "").splitlines():
+        fields = line.split()
+        if len(fields) == 10 and fields[0] == "0" * 32 and fields[1] == "00" and fields[9] != "lo":
+            found.add(fields[9])
+    return frozenset(found)
+
+
+def remember(host: HostRoot, answers: Iterable[tuple[str, str, Answer]]) -> None:
+    """Put answers into the record of this boot, as a whole file, where they say something new."""
+    boot_id = host.boot_id()
+    known = read_seen_nics(host.read(SEEN_NICS_FILE), boot_id) or SeenNics(boot_id=boot_id)
+    ports = {device: dict(each) for device, each in known.ports.items()}
+    for device, knob, answer in answers:
+        ports.setdefault(device, {})[knob] = answer
+    text = SeenNics(boot_id=boot_id, ports=ports).to_json()
+    if boot_id and text != host.read(SEEN_NICS_FILE):
+        durable.make_dirs(host, SEEN_NICS_FILE.rpartition("/")[0])
+        durable.write_file(host, SEEN_NICS_FILE, text.encode())

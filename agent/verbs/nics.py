@@ -1,0 +1,73 @@
+"""The planned parameters of network ports, again: at the service's start and after each change that is heard.
+
+A driver that is loaded anew has its defaults, and a port that was reset may have. What resets a port is set
+only while no engine runs: the port of one that trades is worth more than its ring. What a driver did not take
+once is not tried again by this process, or every try would be the next change that is heard.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+
+from agent.ethtool import Ethtool, name_of
+from agent.host import HostRoot
+from agent.paths import PLAN_FILE
+from agent.transaction.step_nic import default_route, remember
+from tuning.nic_table import KNOBS
+from tuning.seen_nics import LACKS, Answer
+from tuning.units import ENGINE_SLICE, cgroup_of, is_populated
+
+_not_taken: set[tuple[str, str, int]] = set()
+
+
+def parameters(host: HostRoot) -> tuple[tuple[str, str, int], ...]:
+    """Device, parameter and value of the committed plan."""
+    text = host.read(PLAN_FILE)
+    try:
+        settings = json.loads(text)["settings"] if text else []
+        chosen = [one for one in settings if one["kind"] == "nic_parameter" and one["knob"] in KNOBS]
+        return tuple((str(one["device"]), one["knob"], int(one["value"])) for one in chosen)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ()
+
+
+def set_parameters(host: HostRoot) -> str:
+    """Ask for each, set what differs, keep the answers; returns what was done, in words."""
+    wishes = [one for one in parameters(host) if host.is_live and one[0] not in default_route(host)]
+    if not wishes:
+        return ""
+    is_trading = is_populated(host.read(f"{cgroup_of(ENGINE_SLICE)}/cgroup.events") or "")
+    done: list[str] = []
+    answers: list[tuple[str, str, Answer]] = []
+    try:
+        with Ethtool() as ethtool:
+            for device, knob, value in wishes:
+                try:
+                    said, answer = set_one(ethtool, (device, knob, value), is_trading=is_trading)
+                except OSError as error:
+                    said, answer = "", name_of(error)
+                    if answer not in LACKS and error.errno != errno.ENODEV:
+                        said = f"{knob} of {device}: {error.strerror}"
+                answers.append((device, knob, answer))
+                done += [said] if said else []
+    except OSError as error:
+        return f"network ports cannot be asked: {error.strerror}"
+    remember(host, answers)
+    return "; ".join(done)
+
+
+def set_one(ethtool: Ethtool, wish: tuple[str, str, int], *, is_trading: bool) -> tuple[str, Answer]:
+    """One parameter: what was done, in words, and what it is now; OSError with the kernel's errno."""
+    device, knob, value = wish
+    seen, _ = ethtool.get(device, knob)
+    if seen == value or wish in _not_taken:
+        return "", seen
+    if is_trading and KNOBS[knob].mode == "disruptive":
+        return f"{knob} of {device} is {seen} and stays so while an engine runs", seen
+    _not_taken.add(wish)
+    ethtool.set(device, knob, value)
+    seen, _ = ethtool.get(device, knob)
+    if seen == value:
+        _not_taken.discard(wish)
+    return f"{knob} of {device} set to {value}" + ("" if seen == value else f", it is {seen}"), seen

@@ -1,0 +1,161 @@
+"""Parameters of a real port, a veth pair in namespaces of our own: set, read by another way, set back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checks.facts import parse_facts, script_of
+from tests.support import needs
+from tests.support.checkout import ROOT
+
+MARK = "@mark"
+# In a network and a mount namespace of its own: /run and /var/lib of this machine are not touched.
+PROGRAM = """
+import json, os, subprocess, sys
+from pathlib import Path
+from agent.document import NicStep
+from agent.errors import AgentError
+from agent.host import HostRoot
+from agent.transaction.step_nic import NicActor
+from agent.verbs import nics
+from tuning.seen_nics import SEEN_NICS_FILE
+
+def run(*words):
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+def ip(*words):
+    run(sys.argv[1], *words)
+
+ip("link", "add", "v0", "numrxqueues", "4", "numtxqueues", "4", "type", "veth", "peer", "name", "v1")
+HOST = HostRoot()
+
+def actor(knob, value):
+    return NicActor(host=HOST, step=NicStep(device="v0", knob=knob, value=value, why="because"))
+
+def driver():
+    text = run(sys.executable, "-I", "-S", "checks/nic_on_host.py", "v0")
+    return {line.split()[1]: line.split()[2] for line in text.splitlines()}
+
+def record():
+    return json.loads(Path(SEEN_NICS_FILE).read_text())["ports"]["v0"]
+
+def refusal(act):
+    try:
+        act()
+    except AgentError as error:
+        return f"{error.code}: {error}"
+
+said = {"before": driver()}
+two = actor("channels.rx", 2)
+first = two.observe()
+said |= {"observed": first.image, "wanted": first.wanted, "note": two.act()}
+said |= {"set": driver(), "kept": record()}
+said["again"] = two.observe().wanted
+said["undone"] = two.undo(first) + driver()["channels.rx"]
+lacking = actor("rings.rx", 512).observe()
+said |= {"lacking": lacking.note, "lacking_wanted": lacking.wanted, "record": record()}
+said["too_many"] = refusal(actor("channels.rx", 5000).observe)
+Path("/var/lib/hft").mkdir()
+plan = {"settings": [{"kind": "nic_parameter", "device": "v0", "knob": "channels.rx", "value": "3"}]}
+Path("/var/lib/hft/plan.json").write_text(json.dumps(plan))
+said["service"] = [nics.set_parameters(HOST), driver()["channels.rx"], nics.set_parameters(HOST)]
+ip("address", "add", "10.77.9.1/24", "dev", "v0")
+ip("link", "set", "v1", "up")
+ip("link", "set", "v0", "up")
+ip("route", "add", "default", "via", "10.77.9.2")
+said["way_in"] = refusal(actor("channels.rx", 1).observe)
+plan["settings"][0]["value"] = "1"
+Path("/var/lib/hft/plan.json").write_text(json.dumps(plan))
+said["service_way_in"] = [nics.set_parameters(HOST), driver()["channels.rx"]]
+listed = {"kind": "nic_parameter", "device": "v0", "key": "nic.channels.rx.v0"}
+Path("/var/lib/hft/plan.json").write_text(json.dumps(listed, sort_keys=True, separators=(",", ":")))
+script = Path(sys.argv[2]).read_bytes()
+said["facts"] = subprocess.run(["sh", "-s"], input=script, capture_output=True, check=True).stdout.decode()
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the program saw."""
+    script = tmp_path_factory.mktemp("facts") / "script"
+    script.write_bytes(script_of("facts.sh", MARK))
+    ip, mount = needs.found("ip") or "ip", needs.found("mount") or "mount"
+    inside = f'{mount} -t tmpfs none /run && {mount} -t tmpfs none /var/lib && exec "$@"'
+    argv = [
+        "unshare",
+        "--net",
+        "--mount",
+        "sh",
+        "-c",
+        inside,
+        "sh",
+        sys.executable,
+        "-c",
+        PROGRAM,
+        ip,
+        str(script),
+    ]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+pytestmark = [needs.namespaces(), needs.programs("ip", "unshare", "mount")]
+
+
+def test_a_parameter_is_set_and_the_driver_says_so_by_another_way(said: dict[str, Any]) -> None:
+    assert said["before"]["channels.rx"] == "4" or int(said["before"]["channels.rx"]) != 2
+    assert said["observed"] == {"value": int(said["before"]["channels.rx"])}
+    assert not said["wanted"]
+    assert said["note"] == ""
+    assert said["set"]["channels.rx"] == "2"
+    assert said["set"]["channels.tx"] == said["before"]["channels.tx"], "and nothing else"
+    assert said["kept"] == {"channels.rx": 2}
+    assert said["again"]
+
+
+def test_it_is_set_back(said: dict[str, Any]) -> None:
+    assert said["undone"] == said["before"]["channels.rx"]
+
+
+def test_what_the_driver_lacks_is_recorded_and_is_no_failure(said: dict[str, Any]) -> None:
+    assert said["lacking"] == "the driver has no rings.rx (EOPNOTSUPP)"
+    assert said["lacking_wanted"]
+    assert said["record"]["rings.rx"] == said["before"]["rings.rx"] == "EOPNOTSUPP"
+    assert said["before"]["channels.combined"] == "ENODATA", "this driver has queues of one direction"
+
+
+def test_more_than_the_driver_has_is_refused_before_anything_is_written(said: dict[str, Any]) -> None:
+    assert said["too_many"] == "preflight: channels.rx of v0 is 4 at most, and 5000 is asked for"
+
+
+def test_the_service_sets_it_again_once(said: dict[str, Any]) -> None:
+    assert said["service"] == ["channels.rx of v0 set to 3", "3", ""]
+
+
+def test_the_way_to_the_host_is_never_changed(said: dict[str, Any]) -> None:
+    assert said["way_in"] == "preflight: v0 carries the default route: it is never changed"
+    assert said["service_way_in"] == ["", "3"]
+
+
+def test_the_facts_of_a_check_hold_what_the_driver_says(said: dict[str, Any]) -> None:
+    facts = parse_facts(said["facts"], MARK)
+    assert facts.nics["v0", "channels.rx"] == "3"
+    assert facts.nics["v0", "rings.rx"] == "EOPNOTSUPP"
+    assert {device for device, _ in facts.nics} == {"v0"}, "only the ports of the plan are asked"
+
+
+def test_both_ways_of_asking_know_the_same_parameters() -> None:
+    from checks.nic_on_host import PARAMETERS
+    from tuning.nic_table import KNOBS
+
+    assert set(PARAMETERS) == set(KNOBS)
+    assert Path(ROOT / "checks" / "nic_on_host.py").read_text().isascii()

@@ -1,0 +1,132 @@
+"""What the driver of a named port is told: by its I/O mode and by what a person asks, never the way in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+
+from deploys.tune.render import render
+from tests.cases.machines import BOOT_ID, CASES, machine, tuned
+from tuning.compliance.diff import diff
+from tuning.compliance.nics import parameter_holds
+from tuning.errors import PlanError
+from tuning.plan.plan import Plan
+from tuning.plan.planner import plan
+from tuning.plan.profile import ENGINE, IoMode, Port, Ports
+from tuning.plan.setting import NicParameter
+from tuning.seen_nics import SEEN_NICS_FILE, SeenNics, read_seen_nics
+from tuning.snapshot.files import Snapshot
+from tuning.topology.reader import read_topology
+
+PORT = "enp134s0f0"
+BARE = machine(CASES["two-sockets-nic-on-node-1"])
+SEEN = Snapshot(BARE.files, {**BARE.links, f"/sys/class/net/{PORT}/device": "../../../0000:86:00.0"})
+ORDERS = Port(word=PORT, use="orders")
+ASKING = replace(ORDERS, queues=4, rx_ring=2048, tx_ring=512, pause="off")
+
+
+def made(*ports: Port, mode: IoMode = "kernel_interrupt") -> Plan:
+    return plan(read_topology(SEEN), replace(ENGINE, io_mode=mode), Ports(ports=ports))
+
+
+def told(planned: Plan) -> dict[str, str]:
+    return {one.knob: one.value for one in planned.settings if isinstance(one, NicParameter)}
+
+
+def test_a_named_port_is_told_what_its_mode_wants_and_what_a_person_asks() -> None:
+    assert told(made(ORDERS)) == {"coalesce.adaptive_rx": "0", "coalesce.rx_usecs": "0", "eee.enabled": "0"}
+    assert told(made(ORDERS, mode="onload"))["coalesce.rx_usecs"] == "60", "an interrupt is a last resort"
+    assert told(made(ORDERS, mode="dpdk")) == {}, "no driver of the kernel is there to be told"
+    assert told(made()) == {}, "a guess changes no port"
+    asked = told(made(ASKING))
+    assert {
+        "channels.combined": "4",
+        "channels.rx": "4",
+        "rings.rx": "2048",
+        "pause.tx": "0",
+    }.items() <= asked.items()
+
+
+@pytest.mark.parametrize("mode", get_args(IoMode))
+def test_every_parameter_of_a_named_port_is_planned_or_refused_by_name(mode: IoMode) -> None:
+    planned = made(ORDERS, mode=mode)
+    keys = {one.key for one in (*planned.settings, *planned.refused) if one.key.startswith("nic.")}
+    assert {
+        f"nic.{knob}.{PORT}" for knob in ("channels.combined", "rings.rx", "pause.tx", "eee.enabled")
+    } <= keys
+
+
+def test_two_wishes_for_one_port_are_refused() -> None:
+    feed = replace(ORDERS, use="feed-a", rx_ring=512)
+    with pytest.raises(PlanError, match="rx_ring 2048 and 512; hint: one of them for one port"):
+        made(ASKING, feed)
+    assert told(made(ASKING, replace(feed, rx_ring=None)))["rings.rx"] == "2048"
+
+
+def test_what_resets_a_port_waits_for_a_drained_host() -> None:
+    modes = {one.knob: one.mode for one in made(ASKING).settings if isinstance(one, NicParameter)}
+    assert {knob for knob, mode in modes.items() if mode == "safe"} == {
+        "coalesce.adaptive_rx",
+        "coalesce.rx_usecs",
+    }
+
+
+def test_the_next_boot_has_them_before_the_port_is_up_and_keeps_its_name() -> None:
+    files = {one.path: one.content for one in render(made(ASKING), standins=False)}
+    link = files[f"/etc/systemd/network/98-hft-{PORT}.link"]
+    lines = [line for line in link.splitlines() if line and not line.startswith("#")]
+    assert lines[:2] == ["[Match]", "Path=pci-0000:86:00.0"]
+    assert "NamePolicy=keep kernel database onboard slot path" in lines
+    assert {"CombinedChannels=4", "RxBufferSize=2048", "RxCoalesceSec=0us", "RxFlowControl=no"} <= set(lines)
+    assert not [line for line in lines if line.startswith(("RxChannels", "TxChannels"))]
+    unknown = plan(read_topology(BARE), ENGINE, Ports(ports=(ASKING,)))
+    assert not [one.path for one in render(unknown, standins=False) if one.path.endswith(".link")]
+
+
+SETTING = next(
+    one for one in made(ASKING).settings if isinstance(one, NicParameter) and one.knob == "rings.rx"
+)
+
+
+def holds(answer: int | str | None, boot: str = BOOT_ID) -> tuple[bool, bool, str]:
+    ports = {} if answer is None else {PORT: {"rings.rx": answer}}
+    record = SeenNics(boot_id=boot, ports=ports).to_json()
+    seen = Snapshot({SEEN_NICS_FILE: record, "/proc/sys/kernel/random/boot_id": f"{BOOT_ID}\n"}, {})
+    said = parameter_holds(SETTING, seen)
+    return said.holds, said.is_known, said.excused
+
+
+def test_the_record_of_this_boot_decides() -> None:
+    assert holds(2048) == (True, True, "")
+    assert holds(512) == (False, True, "")
+    assert holds(None) == (False, False, "")
+    assert holds(2048, boot="another") == (False, False, ""), "another boot had another driver, perhaps"
+    assert holds("EOPNOTSUPP") == (True, True, f"the driver has no rings.rx of {PORT} (EOPNOTSUPP)")
+    assert holds("EBUSY") == (False, False, "")
+
+
+def test_an_applied_plan_leaves_nothing_pending() -> None:
+    planned = made(ASKING)
+    assert [one.reason for one in diff(planned, tuned(SEEN, planned)).all] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "", "[]", "{", '{"schema":2}', f'{{"schema":1,"boot_id":"{BOOT_ID}","ports":[]}}', "[" * 9999],
+)
+def test_what_is_no_record_is_none(text: str | None) -> None:
+    assert read_seen_nics(text, BOOT_ID) is None
+
+
+def test_of_a_record_only_numbers_and_names_count() -> None:
+    text = f'{{"schema":1,"boot_id":"{BOOT_ID}","ports":{{"a":{{"x":true,"y":[1],"z":3}},"b":7}}}}'
+    found = read_seen_nics(text, BOOT_ID)
+    assert found is not None
+    assert (found.find("a", "x"), found.find("a", "y"), found.find("a", "z"), found.find("b", "z")) == (
+        None,
+        None,
+        3,
+        None,
+    )

@@ -1,0 +1,64 @@
+"""What the parameters of network ports were when they were last asked for: a record of one boot.
+
+A capture is a shell's, and no file shows a port's parameters, so the agent, which asks the drivers, keeps the
+answers in one file below /run: a number, or the kernel's errno where the driver has no such parameter.
+hft-irqs asks again after every change that the kernel tells of. `diff` reads the record; the checks ask by
+themselves.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SEEN_NICS_FILE = "/run/hft/nics.json"
+SCHEMA = 1
+SIZE_MAX = 1 << 20
+# The driver has no such parameter, or not this one: nothing that another apply could change.
+LACKS = frozenset({"EOPNOTSUPP", "ENODATA"})
+
+Answer = int | str  # the number, or an errno by its name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenNics:
+    """Device -> parameter -> answer."""
+
+    boot_id: str
+    ports: Mapping[str, Mapping[str, Answer]] = field(default_factory=dict)
+
+    def find(self, device: str, knob: str) -> Answer | None:
+        """The answer for one parameter; None when nobody asked."""
+        return self.ports.get(device, {}).get(knob)
+
+    def to_json(self) -> str:
+        """The record as it is kept, with sorted names."""
+        return json.dumps({"schema": SCHEMA, "boot_id": self.boot_id, "ports": self.ports}, sort_keys=True)
+
+
+def read_seen_nics(text: str | None, boot_id: str | None) -> SeenNics | None:
+    """The record of this boot; None without one, for one of another boot, and for what is no record."""
+    if text is None or len(text) > SIZE_MAX or not boot_id:
+        return None
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        return None
+    ports = document.get("ports")
+    if document.get("boot_id") != boot_id.strip() or not isinstance(ports, dict):
+        return None
+    return SeenNics(
+        boot_id=boot_id.strip(),
+        ports={
+            str(device): {
+                str(knob): answer
+                for knob, answer in answers.items()
+                if isinstance(answer, int | str) and not isinstance(answer, bool)
+            }
+            for device, answers in ports.items()
+            if isinstance(answers, dict)
+        },
+    )
