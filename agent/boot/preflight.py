@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.boot import grub, grubenv, menu_wait
+from agent.boot import anchor, grub, grubenv, menu_wait
 from agent.document import Boot
 from agent.errors import RefusedError
 from agent.host import HostRoot
@@ -162,9 +162,22 @@ class Ready:
     initrd_sha256: str
 
 
+def check_anchor(host: HostRoot, boot: Boot) -> None:
+    """GRUB can make the candidate run once; where it cannot, the refusal says what could (anchor.py)."""
+    try:
+        check_grub(host)
+        boot_disk(host)
+    except RefusedError as error:
+        release = boot.kernel_release or (host.read("/proc/sys/kernel/osrelease") or "").strip()
+        files = (f"/boot/vmlinuz-{release}", f"/boot/initrd.img-{release}")
+        table = {point: kind for point, _, kind, _ in mounts(host.read("/proc/self/mountinfo") or "")}
+        chosen = anchor.choose(anchor.look(host, f"{error}", table, files))
+        raise refused(f"{error}; {chosen.instead}") from error
+
+
 def check(host: HostRoot, boot: Boot) -> Ready:
     """Everything a trial boot needs, or the refusal with its sentence; nothing is written."""
-    check_grub(host)
+    check_anchor(host, boot)
     check_order(host)
     check_wait(host)
     check_room(host, "x" * grub.TXN_MAX)
