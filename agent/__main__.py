@@ -16,6 +16,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "apply": ("agent.verbs.apply", "apply"),
     "recover": ("agent.verbs.apply", "recover"),
     "revert": ("agent.verbs.apply", "revert"),
+    "preflight": ("agent.verbs.preflight", "preflight"),
     "status": ("agent.verbs.status", "status"),
     "health": ("agent.health.health", "health"),
     "confirm": ("agent.health.health", "confirm"),

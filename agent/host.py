@@ -8,9 +8,14 @@ machine is touched.
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import pkgutil
+import stat
 from dataclasses import dataclass
+
+NULL = os.makedev(1, 3)  # /dev/null (null(4))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +36,26 @@ class HostRoot:
     def read(self, path: str) -> str | None:
         """The text of a file of the host, None when it does not exist."""
         try:
-            with open(self.path(path), encoding="utf-8", errors="surrogateescape") as stream:  # noqa: PTH123
-                return stream.read()
+            with self.open(path) as stream:
+                return io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape").read()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def open(self, path: str) -> io.BufferedReader:
+        """A plain file of the host, those of /proc and /sys included, to read; links are followed.
+
+        OSError (EINVAL, EISDIR) for anything else, which is not even opened: a pipe waits for its writer, a
+        device may begin to count.
+        """
+        place = self.path(path)
+        _demand_plain(os.stat(place), place)  # noqa: PTH116
+        fd = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            _demand_plain(os.fstat(fd), place)
+        except OSError:
+            os.close(fd)
+            raise
+        return os.fdopen(fd, "rb")
 
     def exists(self, path: str) -> bool:
         """Whether the host has something at PATH."""
@@ -64,6 +85,14 @@ class HostRoot:
         return next(
             (word.removeprefix("hft.txn=") for word in self.cmdline() if word.startswith("hft.txn=")), None
         )
+
+
+def _demand_plain(status: os.stat_result, place: str) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), place)
+    is_null = stat.S_ISCHR(status.st_mode) and status.st_rdev == NULL  # what hides a file by a link: empty
+    if not stat.S_ISREG(status.st_mode) and not is_null:
+        raise OSError(errno.EINVAL, "is no plain file", place)
 
 
 def agent_version() -> str:

@@ -30,7 +30,7 @@ def held(host: HostRoot, holder: str, *, wait_s: float | None, brief: bool = Fal
 
     BRIEF: it is held for moments, so that others wait for it.
     """
-    obstacles.check(host, files=(LOCK_FILE, STATE_FILE), folders=(JOURNAL_DIR,))
+    check_places(host)
     durable.private_dir(host, VAR_DIR)
     fd = os.open(host.path(LOCK_FILE), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -46,6 +46,11 @@ def held(host: HostRoot, holder: str, *, wait_s: float | None, brief: bool = Fal
                 os.ftruncate(fd, 0)
     finally:
         os.close(fd)
+
+
+def check_places(host: HostRoot) -> None:
+    """RefusedError where something stands in the way of what every writer needs."""
+    obstacles.check(host, files=(LOCK_FILE, STATE_FILE), folders=(JOURNAL_DIR,))
 
 
 def acquire(fd: int, wait_s: float | None) -> None:

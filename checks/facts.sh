@@ -37,10 +37,22 @@ $plan
 /boot/grub/hft.cfg
 /boot/grub/grubenv
 /boot/grub/custom.cfg
+/etc/default/grub
 "
+# A pipe keeps its reader waiting and a device may never end: only plain files are read, others are told of as unread.
+# A link to /dev/null is plain: systemd takes it for an empty file.
+unseen=''
+plain() {
+    [ -f "$1" ] && return 0
+    [ -e "$1" ] || return 1
+    [ "$(readlink -f "$1")" = /dev/null ] && return 0
+    unseen="$unseen
+grep: $(printf %s "$1" | tr '\n' '?'): it is no plain file"
+    return 1
+}
 # What the plan names: paths, and dotted keys, which are sysctls where such a file exists.
 named() {
-    [ -r "$plan" ] || return 0
+    [ -f "$plan" ] && [ -r "$plan" ] || return 0
     grep -o '"path":"[^"]*"' "$plan" | cut -d'"' -f4
     grep -o '"key":"[a-z][^"]*"' "$plan" | cut -d'"' -f4 | grep -E '^(abi|crypto|debug|dev|fs|kernel|net|sunrpc|user|vm|xen)\.' | tr . / | sed 's|^|/proc/sys/|'
 }
@@ -51,13 +63,13 @@ names() { grep -E '^[A-Za-z0-9_][A-Za-z0-9_.:@\-]*$'; }
 units() {
     echo irqbalance.service
     for word in "$@"; do case $word in /*) ;; *) printf '%s\n' "$word" ;; esac done
-    [ -r "$plan" ] && grep -oE '"(unit|slice)":"[^"]*"' "$plan" | cut -d'"' -f4
+    [ -f "$plan" ] && [ -r "$plan" ] && grep -oE '"(unit|slice)":"[^"]*"' "$plan" | cut -d'"' -f4
 }
 
 all=$({ printf '%s\n' "$fixed"; { named; paths "$@"; } | knobs; } | sort -u)
 present='' absent=''
 for path in $all; do
-    if [ -e "$path" ]; then present="$present $path"; else absent="$absent $path"; fi
+    if plain "$path"; then present="$present $path"; elif ! [ -e "$path" ]; then absent="$absent $path"; fi
 done
 for path in /proc/irq/[0-9]*/smp_affinity_list /proc/irq/[0-9]*/effective_affinity_list /sys/kernel/irq/[0-9]*/actions \
     /sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list \
@@ -71,20 +83,20 @@ for path in /proc/irq/[0-9]*/smp_affinity_list /proc/irq/[0-9]*/effective_affini
     /sys/class/net/*/device/irq /sys/class/net/*/device/numa_node /sys/class/net/*/device/../numa_node \
     /sys/class/net/*/device/msi_irqs/* /sys/class/net/*/device/../msi_irqs/* /sys/class/net/*/device/ptp/*/clock_name \
     /sys/fs/cgroup/cpuset.cpus.effective /etc/systemd/system/hft-engine-*.service; do
-    [ -e "$path" ] && present="$present $path"
+    plain "$path" && present="$present $path"
 done
 
 # What systemd reads at a boot. Comments are left out, and so are lines of tmpfiles.d that write and block nothing:
 # a pattern can stand for a file of the kernel without naming /sys or /proc.
 # A name with a blank or a folder that cannot be listed is reported as unreadable: systemd reads it, and we did not.
-config='' rules='' unseen=''
+config='' rules=''
 keep() {
     for path in "$@"; do
         case $path in
             *[[:space:]]*) unseen="$unseen
 grep: $(printf %s "$path" | tr '\n' '?'): its name has a blank" ;;
-            */tmpfiles.d/*) [ -e "$path" ] && ! [ -d "$path" ] && rules="$rules $path" ;;
-            *) [ -e "$path" ] && ! [ -d "$path" ] && config="$config $path" ;;
+            */tmpfiles.d/*) ! [ -d "$path" ] && plain "$path" && rules="$rules $path" ;;
+            *) ! [ -d "$path" ] && plain "$path" && config="$config $path" ;;
         esac
     done
 }
@@ -95,9 +107,14 @@ grep: $root/$dir: it cannot be listed"
     done
     keep "$root"/sysctl.d/*.conf "$root"/tmpfiles.d/*.conf "$root"/systemd/system.conf "$root"/systemd/system.conf.d/*.conf
 done
-unit_folders='/etc/systemd/system.control /run/systemd/system.control /run/systemd/transient /etc/systemd/system
-/run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system'
+unit_folders='/etc/systemd/system.control /run/systemd/system.control /run/systemd/transient /run/systemd/generator.early
+/etc/systemd/system /etc/systemd/system.attached /run/systemd/system /run/systemd/system.attached /run/systemd/generator
+/usr/local/lib/systemd/system /usr/lib/systemd/system /run/systemd/generator.late'
 for dir in $unit_folders; do keep "$dir"/*.slice "$dir"/*slice.d/*.conf "$dir"/*scope.d/*.conf; done
+# What the next update-grub reads behind /etc/default/grub.
+[ -d /etc/default/grub.d ] && ! [ -r /etc/default/grub.d ] && unseen="$unseen
+grep: /etc/default/grub.d: it cannot be listed"
+keep /etc/default/grub.d/*.cfg
 
 section present
 # shellcheck disable=SC2086 # a list of paths without blanks: one word each
@@ -108,9 +125,9 @@ printf '%s\n' $absent
 section files
 # shellcheck disable=SC2086 # as above
 { refused=$({
-    printf '%s\0' $present | xargs -0 grep -aHZ ''
-    [ "$config" ] && printf '%s\0' $config | xargs -0 grep -aHZE '^[[:space:]]*[^#;[:space:]]'
-    [ "$rules" ] && printf '%s\0' $rules | xargs -0 grep -aHZE '^[[:space:]]*["'\''wexXrRfF]'
+    printf '%s\0' $present | xargs -0 grep -aHZ -D skip ''
+    [ "$config" ] && printf '%s\0' $config | xargs -0 grep -aHZE -D skip '^[[:space:]]*[^#;[:space:]]'
+    [ "$rules" ] && printf '%s\0' $rules | xargs -0 grep -aHZE -D skip '^[[:space:]]*["'\''wexXrRfF]'
 } 2>&1 >&3); } 3>&1
 section unreadable
 printf '%s\n' "$refused$unseen"
@@ -137,7 +154,7 @@ section readonly # from 6.12 the kernel lets nobody write the affinity of an int
 find /proc/irq -mindepth 2 -maxdepth 2 -name smp_affinity_list ! -perm -200 2>/dev/null
 section transactions # the last whole line of each journal of the agent
 for file in /var/lib/hft/journal/*/progress; do
-    [ -e "$file" ] || continue
+    [ -f "$file" ] || continue
     name=${file%/progress}
     printf '%s %s\n' "${name##*/}" "$(tr -d '\000' 2>/dev/null <"$file" | grep -a '}$' | tail -n 1)"
 done

@@ -4,7 +4,7 @@ grub.cfg is run as GRUB runs it (checks/grub_script.py), with the environment bl
 for one boot, `saved_entry` where the default is saved, numbers, titles, ids and submenus as menu.c resolves
 them. The line is then judged by the same functions as the running one. Two boots are looked at, because a
 one-shot is gone after the first. A menu that is not understood, or reads otherwise on another firmware, is
-`unverifiable`.
+`unverifiable`. Last comes the menu that the next update-grub would write (checks/grub_defaults.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from checks.errors import CheckError
 from checks.expected import Expected
 from checks.facts import Facts
+from checks.grub_defaults import problem_of_defaults
 from checks.grub_parse import parse
 from checks.grub_script import WORLDS, WORLDS_MAX, Entry, Grub, UndecidedError, World
 from checks.kernel_line import LINE_MAX, Word, problem_of_argument, words_of_line
@@ -75,6 +76,8 @@ def next_boot(expected: Expected, facts: Facts) -> Finding:
     for name, boot in (("the next boot", once), ("the boot after the next", later)):
         if problem := _problem(boot, expected, facts, planned, saved, one_shot=boot is once):
             return violated(CHECK, "next_boot_untuned", f"{name}: {problem}", observed=boot.ident, why=WHY)
+    if problem := problem_of_defaults(facts):
+        return violated(CHECK, "next_boot_untuned", problem, why=WHY)
     return ok(CHECK, "the known-good boot entry has the committed arguments", why=WHY)
 
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from deploys.rollout.outcome import HostOutcome, Told
+from deploys.rollout.outcome import HostOutcome
 from hft import run_log
 from hft.errors import Exit, HftError
 from hft.locks import SiteLock
@@ -39,6 +39,33 @@ class Change:
     document: Facts = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """How the hosts of a run are told of: on record, and then on the screen."""
+
+    change: Change
+    record: run_log.Run
+    ended: list[HostOutcome]
+
+    def __call__(self, outcomes: Sequence[HostOutcome]) -> None:
+        """Ends: all that are told together are on record before one of them is shown."""
+        self.ended.extend(outcomes)
+        try:
+            with run_log.signals_held():
+                for one in outcomes:
+                    self.record.ended(one.host, **self._facts(one))
+        finally:  # a record that cannot be written hides nothing
+            for one in outcomes:
+                show_end(one, as_json=self.change.as_json)
+
+    def stood(self, outcome: HostOutcome, step: str) -> None:
+        """How a host stands while others are waited for: on record, in case this run never tells its end."""
+        self.record.stood(outcome.host, step, **self._facts(outcome))
+
+    def _facts(self, outcome: HostOutcome) -> Facts:
+        return {"result": outcome.result, "txn": outcome.txn, **self.change.facts_of(outcome)}
+
+
 def ask(question: str, *, yes: bool, as_json: bool) -> None:
     """Ask at a terminal unless it was answered beforehand; without a terminal nobody can have said yes."""
     if yes:
@@ -50,7 +77,7 @@ def ask(question: str, *, yes: bool, as_json: bool) -> None:
         raise HftError(Exit.PENDING, "not confirmed, so nothing was changed")
 
 
-def carry_out(change: Change, run: Callable[[Told], None]) -> int:
+def carry_out(change: Change, run: Callable[[Telling], None]) -> int:
     """Roll out under a record of its own; every host's line as it comes, one document at the end.
 
     In the document the hosts stand in the order of the change, whichever ended first.
@@ -69,7 +96,7 @@ def _in_order(change: Change, ended: Sequence[HostOutcome]) -> list[HostOutcome]
     return sorted(ended, key=lambda one: place[one.host])
 
 
-def roll_out(change: Change, run: Callable[[Told], None], ended: list[HostOutcome]) -> Exit:
+def roll_out(change: Change, run: Callable[[Telling], None], ended: list[HostOutcome]) -> Exit:
     """The same without the document: adds to ENDED what RUN tells. An interrupt says how to go on.
 
     All hosts that are told together are on record before one of them is shown; a signal waits for that.
@@ -78,19 +105,7 @@ def roll_out(change: Change, run: Callable[[Told], None], ended: list[HostOutcom
         with run_log.recorded(
             change.site, change.verb, hosts=list(change.hosts), reason=change.reason, **change.recorded
         ) as record:
-
-            def told(outcomes: Sequence[HostOutcome]) -> None:
-                ended.extend(outcomes)
-                try:
-                    with run_log.signals_held():
-                        for one in outcomes:
-                            facts = {"result": one.result, "txn": one.txn, **change.facts_of(one)}
-                            record.ended(one.host, **facts)
-                finally:  # a record that cannot be written hides nothing
-                    for one in outcomes:
-                        show_end(one, as_json=change.as_json)
-
-            run(told)
+            run(Telling(change=change, record=record, ended=ended))
             record.exit_code = exit_code_of_ends(_in_order(change, ended))
             if len(ended) > 1:
                 seen = Counter(one.result.replace("_", " ") for one in ended)
@@ -112,7 +127,7 @@ def rolled_out(
     changes: Sequence[Any],
     steps: Callable[[], Sequence[Any]],
     lock: SiteLock,
-    told: Told,
+    told: Telling,
     guard: Callable[[], Callable[[], AbstractContextManager[None]]] = lambda: nullcontext,
 ) -> None:
     """The rollout of these hosts; nothing to change imports nothing."""
@@ -120,4 +135,4 @@ def rolled_out(
         return
     from deploys.rollout.rollout import rollout
 
-    rollout(changes, steps(), lock, told, guard())
+    rollout(changes, steps(), lock, told, guard(), stood=told.stood)

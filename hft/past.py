@@ -31,10 +31,14 @@ class PastRun:
     ends: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def end_of(self, host: str) -> str:
-        """How a host ended in one word: its result or verdict; `-` where nothing of it is on record."""
+        """How a host ended in one word: its result or verdict; `-` where nothing of it is on record.
+
+        Of one whose end was never told, how it stood and behind which step.
+        """
         facts = self.ends.get(host, {})
         said = facts.get("result") or facts.get("verdict")
-        return str(said).replace("_", " ") if said else "-"
+        word = str(said).replace("_", " ") if said else "-"
+        return f"{word} behind {facts['step']}" if "step" in facts else word
 
     def plan_of(self, host: str) -> str | None:
         """The plan that this run was about on a host."""
@@ -54,8 +58,10 @@ def runs_of(lines: Iterable[Mapping[str, Any]]) -> list[PastRun]:
         name, event = str(line.get("run", "")), line.get("event")
         if event == "opened":
             found[name] = _opened(name, line)
+        elif event == "step" and name in found:
+            found[name].ends[str(line["host"])] = {**line["facts"], "step": str(line["step"])}
         elif event == "host" and name in found:
-            found[name].ends.setdefault(str(line["host"]), {}).update(line["facts"])
+            found[name].ends[str(line["host"])] = dict(line["facts"])
         elif event == "closed" and name in found:
             run = found[name]
             run.closed_at, run.outcome = str(line["at"]), str(line.get("outcome") or "")
@@ -63,7 +69,8 @@ def runs_of(lines: Iterable[Mapping[str, Any]]) -> list[PastRun]:
             run.exit_code = code if isinstance(code, int) else None
             run.message = str(line.get("message") or "")
             for host, facts in line["hosts"].items():
-                run.ends.setdefault(host, {}).update(facts)
+                run.ends[host] = {**run.ends.get(host, {}), **facts}
+                run.ends[host].pop("step", None)
     return list(found.values())
 
 

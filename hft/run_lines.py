@@ -91,7 +91,7 @@ def check_shape(line: Mapping[str, Any]) -> None:
         raise ShapeError("at: not a time") from None
     for key in ("by", "reason", "message", "txn", "host", "outcome"):
         table.text_or_none(key, size_max=LINE_MAX)
-    if event not in {"opened", "host", "closed"}:
+    if event not in {"opened", "step", "host", "closed"}:
         return
     for key in ("run", "verb"):
         table.text(key, size_max=200)
@@ -100,8 +100,10 @@ def check_shape(line: Mapping[str, Any]) -> None:
         table.integer("pid")
         table.texts("hosts")
         return
-    if event == "host":
+    if event in {"step", "host"}:
         table.text("host", size_max=200)
+        if event == "step":
+            table.text("step", size_max=200)
         _check_facts(table.table("facts"))
         return
     for _, facts in table.tables("hosts"):

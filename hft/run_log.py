@@ -3,7 +3,8 @@
 A run has a line when it opens, one for each of its hosts, and one when it closes. The first is on disk before
 the run touches anything, so a run that died is visible as a line without its second half; those of the hosts
 are on disk as soon as their end is final, whatever their neighbours do, and before anybody is told how they
-ended. A signal waits while they are written.
+ended. A host that was changed and has steps before it has a line for that, too. A signal waits while they are
+written.
 
 Lines are JSON, appended under a lock, fsynced, and chained: each carries the hash of the one before, so a
 changed or removed line in the middle shows. Whoever can write the file can write
@@ -95,6 +96,12 @@ class Run:
         event = {"event": "host", "run": self.run, "verb": self.verb, "host": name, "facts": facts}
         with signals_held():
             self.write(event)
+
+    def stood(self, name: str, step: str, **facts: Any) -> None:
+        """How a host stands behind a step of its turn, at once on disk: its end may never be told."""
+        event = {"event": "step", "run": self.run, "verb": self.verb, "host": name, "step": step}
+        with signals_held():
+            self.write({**event, "facts": facts})
 
     def write(self, event: Mapping[str, Any]) -> None:
         """Add one line; a look that cannot says so once and goes on, everybody else gets the HftError."""
@@ -257,17 +264,20 @@ class History:
     def ends(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Verb, host and facts of each end, the newest first, with `at` and `run`.
 
-        A run that closed names all its hosts there; one that died has the lines of those that had ended.
+        A run that closed names all its hosts there. Of one that died, how each host was last seen to stand.
         """
+        told: set[tuple[str, str]] = set()
         for line in reversed(self.lines):
-            if line.get("event") == "host":
+            if line.get("event") in ("host", "step"):
                 found = {line["host"]: line["facts"]}
             elif line.get("event") == "closed":
                 found = line["hosts"]
             else:
                 continue
             for name, facts in found.items():
-                yield line["verb"], name, {**facts, "at": line["at"], "run": line["run"]}
+                if (line["run"], name) not in told:
+                    told.add((line["run"], name))
+                    yield line["verb"], name, {**facts, "at": line["at"], "run": line["run"]}
 
     def last_of_host(self, name: str, verb: str) -> dict[str, Any] | None:
         """What the newest run of VERB that has facts about a host says of it."""

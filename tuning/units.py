@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 UNIT_DIR = "/etc/systemd/system"  # an administrator's units, and ours (systemd.unit(5))
+# Where systemd looks for a unit, the first before the later ones (systemd.unit(5), "Unit File Load Path");
+# with a merged /usr, /lib/systemd/system is the vendor's folder by another name.
+UNIT_PATH: tuple[str, ...] = (
+    "/etc/systemd/system.control",
+    "/run/systemd/system.control",
+    "/run/systemd/transient",
+    "/run/systemd/generator.early",
+    UNIT_DIR,
+    "/etc/systemd/system.attached",
+    "/run/systemd/system",
+    "/run/systemd/system.attached",
+    "/run/systemd/generator",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/run/systemd/generator.late",
+)
+VENDOR_UNITS = "/usr/lib/systemd/system"
 ENGINE_SLICE = "hft-engine.slice"
 MONITORING_SLICE = "hft-monitoring.slice"
 AWAKE_UNIT = "hft-awake.service"  # holds /dev/cpu_dma_latency (agent/verbs/awake.py)

@@ -85,7 +85,7 @@ def check_room(host: HostRoot, **variables: str) -> None:
 def load(host: HostRoot) -> dict[str, str]:
     """The variables of the host's block; RefusedError when GRUB could not use it."""
     try:
-        with open(host.path(GRUBENV), "rb") as stream:  # noqa: PTH123
+        with host.open(GRUBENV) as stream:
             return parse(stream.read(SIZE + 1))
     except FileNotFoundError as error:
         raise RefusedError(

@@ -1,12 +1,15 @@
-"""Whether GRUB would leave its menu by itself, soon: nobody stands at the console, and no watchdog runs yet.
+"""Whether GRUB would leave its menu by itself, soon, for our entry.
+
+Nobody stands at the console, and no watchdog runs yet.
 
 With a negative `timeout`, or none, or one that it cannot read, GRUB waits for a key (its manual, "Special
 environment variables"; grub_menu_get_timeout of grub-core/normal/menu.c). The watchdog is armed from the
 initramfs, so a host that waits at its menu is dark until somebody comes.
 
 Two looks. grub-mkconfig reads /etc/default/grub and then default/grub.d in the order of names, so a file
-behind ours decides what the next update-grub writes. And the menu that is there is judged by every command
-that gives `timeout`, in whichever branch, since a condition may hold at the next boot (`recordfail`)."""
+behind ours decides what the next update-grub writes: how long it waits, and which entry it starts. And the
+menu that is there is judged by every command that gives `timeout`, in whichever branch, since a condition may
+hold at the next boot (`recordfail`)."""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 
-from agent.boot.grub import SCRIPT_NAME
+from agent.boot.grub import GOOD, SCRIPT_NAME
 from agent.host import HostRoot
 from tuning.snapshot.boot_menu import DEFAULTS, GRUB_CFG, hook_place
 from tuning.snapshot.grub_words import Command, commands
@@ -24,7 +27,12 @@ from tuning.snapshot.grub_words import Command, commands
 # may take a quarter of that. Debian's own longest wait is 30 s.
 WAIT_MAX_S = 60
 FOLDER, OURS = DEFAULTS.rsplit("/", 1)
-NAMES = ("GRUB_TIMEOUT", "GRUB_RECORDFAIL_TIMEOUT", "GRUB_HIDDEN_TIMEOUT", "GRUB_TIMEOUT_BUTTON")
+DEFAULT = "GRUB_DEFAULT"
+NAMES = (
+    *("GRUB_TIMEOUT", "GRUB_RECORDFAIL_TIMEOUT", "GRUB_HIDDEN_TIMEOUT", "GRUB_TIMEOUT_BUTTON"),
+    DEFAULT,
+)
+OUR_DEFAULTS = ("saved", "0", GOOD)  # the entry that grubenv names, or ours, which is the first
 RANGE = f"between 0 and {WAIT_MAX_S}"
 DEPTH_MAX = 8  # files that source each other
 
@@ -49,6 +57,11 @@ def reader(host: HostRoot) -> Read:
     return lambda path: host.read(path) if os.path.isfile(host.path(path)) else None  # noqa: PTH113
 
 
+def default_fault(value: str) -> str | None:
+    """What is wrong with a default entry; None when it is ours whatever the menu holds beside it."""
+    return None if value in OUR_DEFAULTS else "GRUB would start another entry than ours after an update-grub"
+
+
 def value_fault(value: str) -> str | None:
     """What is wrong with one timeout, in seconds; None when it is a small number."""
     if re.fullmatch(r"-[0-9]+", value):
@@ -61,19 +74,35 @@ def value_fault(value: str) -> str | None:
 
 
 def defaults_fault(host: HostRoot) -> str | None:
-    """The file of default/grub.d that wins over ours with a timeout that nobody may wait for."""
+    """The file of default/grub.d that wins over ours with a wait that is too long, or with another entry."""
     read = reader(host)
     given: dict[str, list[tuple[str, str]]] = {}
-    for file in (one for one in host.listdir(FOLDER) if one.endswith(".cfg") and is_behind_ours(one)):
+    files = [one for one in host.listdir(FOLDER) if one.endswith(".cfg")]
+    for path in (f"{FOLDER}/{one}" for one in files if not is_plain(host, f"{FOLDER}/{one}")):
+        return f"{path} is no plain file, so update-grub would wait for it, or fail; move it away"
+    for file in filter(is_behind_ours, files):
         for name, value, is_certain in assignments(read(f"{FOLDER}/{file}") or ""):
             earlier = [] if is_certain else given.get(name, [])
             given[name] = [*earlier, (file, value)]
     for name, pairs in given.items():
         for file, value in pairs:
-            if value and (why := value_fault(value)):  # empty: grub-mkconfig takes its own default
-                way = f"give it a number {RANGE} there, or remove that line, and run: update-grub"
+            why = default_fault(value) if name == DEFAULT else value_fault(value)
+            if value and why:  # empty: grub-mkconfig takes its own default
+                what = f"the value {OUR_DEFAULTS[0]}" if name == DEFAULT else f"a number {RANGE}"
+                way = f"give it {what} there, or remove that line, and run: update-grub"
                 return f"{FOLDER}/{file} sets {name}={value[:40]} and wins over {OURS}: {why}; {way}"
     return None
+
+
+def is_plain(host: HostRoot, path: str) -> bool:
+    """Whether a shell can read it to its end; what is not there it passes over."""
+    try:
+        host.open(path).close()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def is_behind_ours(file: str) -> bool:

@@ -144,7 +144,7 @@ def check_wait(host: HostRoot) -> None:
 def sha256(host: HostRoot, path: str) -> str:
     """The digest of a file of /boot, refused when it is missing."""
     try:
-        with open(host.path(path), "rb") as stream:  # noqa: PTH123
+        with host.open(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise refused(

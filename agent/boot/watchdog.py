@@ -52,7 +52,7 @@ def build_overlay(host: HostRoot, release: str, watchdog_s: int) -> tuple[bytes 
 
 
 def _bytes(host: HostRoot, path: str) -> bytes:
-    with open(host.path(path), "rb") as stream:  # noqa: PTH123
+    with host.open(path) as stream:
         return stream.read()
 
 

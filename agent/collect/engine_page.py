@@ -14,7 +14,9 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from agent import durable
 from agent.collect.sample import Sample, UnreadError, sample
+from agent.errors import RefusedError
 from agent.host import HostRoot
 from tuning.units import UNIT_DIR
 
@@ -184,15 +186,12 @@ class Engines:
 
 
 def read_page_file(host: HostRoot, path: str) -> bytes | None:
-    """The bytes of a page file, None where there is none.
+    """The bytes of a page file, None where there is none; the engine's account may lay anything there.
 
-    Raises: UnreadError for one that is too large.
+    Raises: UnreadError for one that is too large, a link, or no regular file.
     """
     try:
-        with open(host.path(path), "rb") as stream:  # noqa: PTH123
-            data = stream.read(PAGE_MAX + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    if len(data) > PAGE_MAX:
-        raise UnreadError(f"{path} is larger than {PAGE_MAX >> 20} MiB")
-    return data
+        found = durable.read_regular(host, path, PAGE_MAX)
+    except RefusedError as error:
+        raise UnreadError(f"{error}") from error
+    return None if found is None else found[0]

@@ -18,6 +18,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -85,13 +86,34 @@ class Bootstrap:
 
 def bootstrap_script(root: str = "/") -> Bootstrap:
     """The command that installs this tree's agent on a host, as root. Its answer is one JSON document."""
+    data, version = _zipapp()
+    return _by_stdin(bootstrap.PROGRAM, data, version, (root,))
+
+
+def in_memory(verb: str, root: str = "/") -> Bootstrap:
+    """The command that runs one verb of this tree's agent on a host that keeps nothing of it.
+
+    What the verb reads follows on standard input.
+    """
+    data, version = _zipapp()
+    return _by_stdin(bootstrap.IN_MEMORY, data, version, (root,), (str(len(data)), verb))
+
+
+def _by_stdin(
+    text: str, data: bytes, version: str, before: tuple[str, ...], after: tuple[str, ...] = ()
+) -> Bootstrap:
+    program = text.encode()
+    digest = hashlib.sha256(data).hexdigest()
+    argv = (PYTHON, "-I", "-S", "-c", bootstrap.BEGIN, *before, digest, *after)
+    return Bootstrap(argv=argv, stdin=b"%d\n%b%b" % (len(program), program, data), version=version)
+
+
+@cache
+def _zipapp() -> tuple[bytes, str]:
     with tempfile.TemporaryDirectory(prefix="hft-agent-") as directory:
         path = Path(directory) / "agent.pyz"
         version = build_zipapp(path)
-        data = path.read_bytes()
-    program = bootstrap.PROGRAM.encode()
-    argv = (PYTHON, "-I", "-S", "-c", bootstrap.BEGIN, root, hashlib.sha256(data).hexdigest())
-    return Bootstrap(argv=argv, stdin=b"%d\n%b%b" % (len(program), program, data), version=version)
+        return path.read_bytes(), version
 
 
 def add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

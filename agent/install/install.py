@@ -45,8 +45,7 @@ def install(host: HostRoot, staged: str) -> dict[str, Any]:
     version = agent_version()
     answer: dict[str, Any] = {"schema": 1, "version": version, "result": "installed", "code": "ok"}
     try:
-        files = (path for path in CHANGED if path not in WANTS.values())
-        obstacles.check(host, files=files, links=WANTS.values(), folders=(VAR_DIR,))
+        check_places(host)
         durable.private_dir(host, VAR_DIR)
         with lock.held(host, f"recover: install of {version}", wait_s=LOCK_WAIT_S, brief=True):
             refuse_older(host, version)
@@ -61,6 +60,12 @@ def install(host: HostRoot, staged: str) -> dict[str, Any]:
         code = error.code if isinstance(error, RefusedError) else "step_failed"
         answer |= {"result": "refused", "code": code, "message": f"the agent was not installed: {error}"}
     return answer
+
+
+def check_places(host: HostRoot) -> None:
+    """RefusedError where something stands in the way of the agent's own files."""
+    files = (path for path in CHANGED if path not in WANTS.values())
+    obstacles.check(host, files=files, links=WANTS.values(), folders=(VAR_DIR,))
 
 
 def refuse_older(host: HostRoot, version: str) -> None:

@@ -152,7 +152,7 @@ def load(host: HostRoot, txn: str) -> TransactionJournal:
 
 def read_bytes(host: HostRoot, path: str) -> bytes:
     """A journal file."""
-    with open(host.path(path), "rb") as stream:  # noqa: PTH123
+    with host.open(path) as stream:
         return stream.read()
 
 

@@ -48,12 +48,7 @@ class Moment:
 
 def run(host: HostRoot, document: Document, moment: Moment) -> Outcome:
     """Apply one document; the lock is held. RefusedError when nothing was written."""
-    if document.machine_id != host.machine_id():
-        sentence = f"this host's machine-id is {host.machine_id()}, not {document.machine_id}"
-        raise RefusedError("wrong_machine", sentence)
-    if document.txn in journals.transactions(host):
-        raise RefusedError("bad_document", f"transaction {document.txn} has already run here; plan again")
-    refuse_out_of_order(host, document.txn)
+    check_turn(host, document)
     obstacles.check(host, files=(HELD_IRQS_FILE,))
     whole = with_state(host, document, moment.committed)
     actors = actors_of(host, whole)
@@ -63,6 +58,16 @@ def run(host: HostRoot, document: Document, moment: Moment) -> Outcome:
     moment.check_fresh()
     moment.supervise()
     return write(host, whole, actors, befores, moment)
+
+
+def check_turn(host: HostRoot, document: Document) -> None:
+    """RefusedError unless the document is for this machine, and comes after whatever ran here."""
+    if document.machine_id != host.machine_id():
+        sentence = f"this host's machine-id is {host.machine_id()}, not {document.machine_id}"
+        raise RefusedError("wrong_machine", sentence)
+    if document.txn in journals.transactions(host):
+        raise RefusedError("bad_document", f"transaction {document.txn} has already run here; plan again")
+    refuse_out_of_order(host, document.txn)
 
 
 def refuse_out_of_order(host: HostRoot, txn: str) -> None:

@@ -12,14 +12,9 @@ from agent import obstacles
 from agent.document import UnitStep
 from agent.errors import RefusedError
 from agent.host import HostRoot
-from tuning.units import UNIT_DIR
+from tuning.units import UNIT_DIR, UNIT_PATH
 
-OUTRANKING = (
-    "/etc/systemd/system.control",
-    "/run/systemd/system.control",
-    "/run/systemd/transient",
-    "/run/systemd/generator.early",
-)
+OUTRANKING = UNIT_PATH[: UNIT_PATH.index(UNIT_DIR)]
 MASK = "/dev/null"
 
 

@@ -45,10 +45,7 @@ def run_locked(host: HostRoot, document: Document, committed: dict[str, Any] | N
     stuck = [one for one in recovered if one.result == "half_undone"]
     if stuck:
         raise RefusedError("recovery_failed", stuck[0].message)
-    for txn in journals.transactions(host):
-        if journals.phase_of(host, txn) == "staged":
-            sentence = f"the trial boot of {txn} is open; finish it with `reboot`, or drop it with `revert`"
-            raise RefusedError("trial_open", sentence)
+    refuse_open_trial(host)
     moment = Moment(
         at=now(),
         committed=committed,
@@ -57,6 +54,14 @@ def run_locked(host: HostRoot, document: Document, committed: dict[str, Any] | N
     )
     done = transaction.run(host, document, moment)
     return with_history(done, recovered)
+
+
+def refuse_open_trial(host: HostRoot) -> None:
+    """RefusedError while a trial boot is staged or under way."""
+    for txn in journals.transactions(host):
+        if journals.phase_of(host, txn) == "staged":
+            sentence = f"the trial boot of {txn} is open; finish it with `reboot`, or drop it with `revert`"
+            raise RefusedError("trial_open", sentence)
 
 
 def with_history(done: Outcome, recovered: Sequence[Outcome]) -> Outcome:

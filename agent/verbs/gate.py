@@ -26,7 +26,9 @@ from tuning import strict_json
 LIST = "/etc/hft/gate.json"
 AGENT = (PYTHON, "-I", "-S", f"{LIB_DIR}/agent.pyz")
 SUDO = ("sudo", "-n", "--")
-VERBS = frozenset(("apply", "recover", "revert", "status", "confirm", "reboot", "selftest", "version"))
+VERBS = frozenset(
+    ("apply", "preflight", "recover", "revert", "status", "confirm", "reboot", "selftest", "version")
+)
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]{0,99}|--(?:drained|wait)")
 ARGUMENT = re.compile(r"/|[0-9]{1,6}(?:\.[0-9]{1,3})?")
 COMMAND_MAX, SCRIPT_MAX = 1 << 17, 1 << 20

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, Protocol
 
-from agent.install.build import Bootstrap, bootstrap_script, sources, version_of
+from agent.install.build import Bootstrap, bootstrap_script, in_memory, sources, version_of
 from deploys.errors import BusyError, DeployError, HalfUndoneError, RefusedError, RolledBackError
 from deploys.paths import AGENT, PYTHON
 from transport.answer import Completed
@@ -23,7 +23,7 @@ from tuning import grammar
 from tuning.strict_json import ShapeError, Table, parse
 
 SCHEMA = 1
-INSTALL_TIMEOUT_S = 120.0
+INSTALL_TIMEOUT_S, PREFLIGHT_TIMEOUT_S = 120.0, 60.0
 GoodResult = Literal["applied", "staged", "no_change"]
 GOOD: Mapping[str, GoodResult] = {"applied": "applied", "staged": "staged", "no_change": "no_change"}
 
@@ -136,6 +136,25 @@ def install_if_needed(host: str, call: Call, seen_version: str | None) -> bool:
         way = f"use the release of hft that put it there, or first run: {first}"
         raise RefusedError(host, seen, hint=way)
     raise RefusedError(host, seen)
+
+
+def refusals_of(host: str, call: Call, seen_version: str | None, document: bytes) -> tuple[str, ...]:
+    """Everything for which this tree's agent would refuse the document there; nothing is written."""
+    wanted = _in_memory()
+    if seen_version == wanted.version:
+        answer = call(agent_argv("preflight"), document, PREFLIGHT_TIMEOUT_S)
+    else:
+        answer = call(wanted.argv, wanted.stdin + document, PREFLIGHT_TIMEOUT_S)
+    try:
+        found = read_json(host, answer).rows("refusals")
+        return tuple(printable(one.text("message")) for one in found)
+    except ShapeError as error:
+        raise DeployError(host, f"the agent's answer cannot be read: {error}") from error
+
+
+@cache
+def _in_memory() -> Bootstrap:
+    return in_memory("preflight")
 
 
 @cache

@@ -56,6 +56,9 @@ class HostOutcome:
 
 
 Told: TypeAlias = Callable[[Sequence[HostOutcome]], None]  # gets outcomes once they are final
+Stood: TypeAlias = Callable[
+    [HostOutcome, str], None
+]  # gets one behind a step that others follow, and its name
 
 
 def outcome_of(name: str, error: Exception, txn: str | None = None) -> HostOutcome:

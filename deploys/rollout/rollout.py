@@ -13,11 +13,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
-from deploys.rollout.outcome import HostOutcome, Result, Told, outcome_of
+from deploys.rollout.outcome import HostOutcome, Result, Stood, Told, outcome_of
 from inventory.model import Host
 from inventory.selection import waves
 from transport.at_once import at_once
@@ -78,18 +78,21 @@ def each(act: Callable[[C, HostOutcome], HostOutcome]) -> Act[C]:
     return on_all
 
 
-def rollout(
+def rollout(  # noqa: PLR0913  # who is changed, how, under what, and the two who are told
     changes: Sequence[C],
     steps: Sequence[Step[C]],
     lock: Lock,
     told: Told,
     guard: Callable[[], AbstractContextManager[None]] = nullcontext,
+    *,
+    stood: Stood = lambda _outcome, _step: None,
 ) -> None:
     """Change these hosts; TOLD gets each outcome once it is final, and raises what ends the run.
 
-    Every host is told of once, whatever ends the run, be it what `lock.check` raises. TOLD is called by one
-    thread at a time. What it raises ends the run behind the step that is under way. GUARD is entered around
-    each wave: it brings an interrupt to whoever waits here.
+    Every host is told of once, whatever ends the run, be it what `lock.check` raises. STOOD gets how a host
+    stands behind a step that changed that and that others follow. Both are called by one thread at a time.
+    What they raise ends the run behind the step that is under way. GUARD is entered around each wave: it
+    brings an interrupt to whoever waits here.
     """
     by_name = {one.host.name: one for one in changes}
     later = deque(waves([one.host for one in changes]))
@@ -99,7 +102,8 @@ def rollout(
             lock.check()
             hosts = later.popleft()
             tell(f"wave: {', '.join(host.name for host in hosts)} ({hosts[0].failure_domain})", err=True)
-            wave = _Wave(changes=[by_name[host.name] for host in hosts], steps=steps, lock=lock, told=told)
+            mine = [by_name[host.name] for host in hosts]
+            wave = _Wave(changes=mine, steps=steps, lock=lock, told=told, on_stand=stood)
             failed = _run_wave(wave, guard)
     finally:
         reason = f"{failed} failed" if failed else NO_TURN
@@ -139,6 +143,7 @@ class _Wave(Generic[C]):
     steps: Sequence[Step[C]]
     lock: Lock
     told: Told
+    on_stand: Stood
     stood: dict[str, HostOutcome] = field(default_factory=dict)
     at: int = 0  # the step that is under way, or the next one
     inside: set[str] = field(default_factory=set)
@@ -186,6 +191,17 @@ class _Wave(Generic[C]):
                 self.behind.pop(name, None)
             mine = [one for one in self.changes if one.host.name == name]
             self._tell_final(mine, self.steps[self.at + 1 :])
+            if name not in self.final and outcome != before:
+                with self._fault_later():
+                    self.on_stand(outcome, step.name)
+
+    @contextmanager
+    def _fault_later(self) -> Iterator[None]:
+        """What telling raises is kept: the step's other hosts are at work, and they end first."""
+        try:
+            yield
+        except Exception as error:
+            self.fault = self.fault or error
 
     def _tell_final(self, hosts: Sequence[C], later: Sequence[Step[C]]) -> None:
         """Tell of those that none of the LATER steps concerns; one that is not well says what is behind."""
@@ -198,10 +214,8 @@ class _Wave(Generic[C]):
         if not ends:
             return
         self.final |= {end.host: end for end in ends}
-        try:
+        with self._fault_later():
             self.told(ends)
-        except Exception as error:  # the step's other hosts are at work: they end first
-            self.fault = self.fault or error
 
     def _concerns(self, step: Step[C], one: C, outcome: HostOutcome) -> bool:
         """Good hosts, and those whose change was turned away after something had been done for it."""

@@ -3,14 +3,17 @@
 The operator says whom to talk to and what to trade (feeds, gateway, strategy, durability); CPUs, paths,
 sockets and times come from plan, slot and manifest, and nobody types them twice: a planned key in the
 operator's file is refused. A feed's `interface` may be an IPv4 address of the host, the name of an interface,
-or a network such as `10.77.1.0/24`, so that one file serves many hosts. The result is canonical bytes: the
+or a network such as `10.77.1.0/24`, so that one file serves many hosts; of a line that is polled (DPDK) it is
+the address itself, which the kernel no longer has. The result is canonical bytes: the
 engine's digest of its configuration and the ticket's hash of the file are then the same.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from deploys.errors import RefusedError
@@ -37,6 +40,26 @@ DEFAULTS: Mapping[str, Any] = {
     "ring_bytes": 64 << 20,
     "durability": "none",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolledPort:
+    """A port that the engine takes from the kernel: its PCI address, and the IP address that goes with it."""
+
+    pci: str
+    address: str
+
+
+def polled_ports(config: bytes) -> tuple[PolledPort, ...]:
+    """The ports that a rendered configuration polls, each once, in the order of the lines."""
+    feeds = json.loads(config)["feeds"]
+    return tuple(
+        dict.fromkeys(
+            PolledPort(pci=feed["dpdk"]["pci"], address=feed["interface"])
+            for feed in feeds
+            if (feed.get("dpdk") or {}).get("pci") is not None
+        )
+    )
 
 
 def idle_of(host_class: str, *, is_realtime: bool) -> str:
@@ -113,7 +136,18 @@ def _list(document: Mapping[str, Any], key: str) -> list[Any]:
 def _feed(feed: Any, addresses: Sequence[Address]) -> Any:
     if not isinstance(feed, dict) or not isinstance(feed.get("interface"), str):
         return feed  # the contract's own reading says what is wrong with it
+    if feed.get("dpdk") is not None:
+        return {**feed, "interface": _polled_address(feed["interface"])}
     return {**feed, "interface": _address(feed["interface"], addresses)}
+
+
+def _polled_address(wanted: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(wanted))
+    except ValueError:
+        raise RefusedError(
+            "", f"--config: a polled feed has its own IPv4 address as interface, not {wanted!r}"
+        ) from None
 
 
 def _address(wanted: str, addresses: Sequence[Address]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from deploys.errors import RefusedError
 from deploys.slot.compatibility import refusals, shared_feeds, too_loose
-from deploys.slot.config import asked_of, idle_of, render_config
+from deploys.slot.config import asked_of, idle_of, polled_ports, render_config
 from deploys.slot.files import SlotFile, slot_files, ticket_config, unit_path
 from deploys.slot.limits import SignedLimits, parse_limits, serial_of
 from deploys.slot.package import Package
@@ -189,8 +189,18 @@ def _files(host: Host, asked: Asked, seen: Seen, plan: Plan, placement: Placemen
         )
     except RefusedError as error:
         raise RefusedError(host.name, error.message, hint=error.hint) from error
+    management, polled = _management(host), polled_ports(config)
+    if named := [port.pci for port in polled if port.pci in management]:
+        raise RefusedError(host.name, f"--config: {named[0]} is a management port, which no engine polls")
     unit = engine_unit(
-        manifest, digest, placement, slot=asked.slot, host_class=host.host_class, plan_hash=plan.plan_hash
+        manifest,
+        digest,
+        placement,
+        slot=asked.slot,
+        host_class=host.host_class,
+        plan_hash=plan.plan_hash,
+        polled=polled,
+        management=management,
     )
     entry = {
         "release": places.release_dir(digest),
@@ -207,6 +217,11 @@ def _feeds_in(files: tuple[SlotFile, ...], asked: Asked) -> list[tuple[str, int]
     config = next(one.content for one in files if one.path == places.config_of(asked.slot))
     table = Table.of(parse(config), "the configuration")
     return [(one.text("group"), one.integer("port")) for one in table.rows("feeds")]
+
+
+def _management(host: Host) -> tuple[str, ...]:
+    """The ports that the inventory names as ways to the host, each by the word that it is named by."""
+    return tuple(port.word for port in host.ports if port.use == "management")
 
 
 def _config_there(host: Host, text: str) -> Mapping[str, Any]:

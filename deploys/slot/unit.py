@@ -8,10 +8,11 @@ watchdog means that the hot loop hangs.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deploys.paths import ENGINE_SLICE, GATE, LIB_DIR
+from deploys.slot.config import PolledPort
 from deploys.slot.placement import Placement
 from deploys.tune.render import fill
 from engine.contract.manifest import Manifest
@@ -38,9 +39,17 @@ PACES: Mapping[str, Pace] = {
 
 
 def engine_unit(  # noqa: PLR0913  # each by name: what a unit is made of
-    manifest: Manifest, digest: str, placement: Placement, *, slot: str, host_class: str, plan_hash: str
+    manifest: Manifest,
+    digest: str,
+    placement: Placement,
+    *,
+    slot: str,
+    host_class: str,
+    plan_hash: str,
+    polled: Sequence[PolledPort] = (),
+    management: Sequence[str] = (),
 ) -> str:
-    """The unit of one slot."""
+    """The unit of one slot; it takes the POLLED ports from the kernel, and none of MANAGEMENT."""
     pace, budgets = PACES[host_class], manifest.budgets
     policies = [one.priority for one in manifest.threads if one.policy in {"fifo", "rr"}]
     return fill(
@@ -50,7 +59,9 @@ def engine_unit(  # noqa: PLR0913  # each by name: what a unit is made of
         plan_hash=plan_hash,
         gate=GATE,
         ticket_unit=TICKET_UNIT,
+        binds=[bind_argv(port, management) for port in polled],
         argv=start_argv(manifest, digest),
+        program=TICKET_PROGRAM,
         config=places.config_of(slot),
         slice=ENGINE_SLICE,
         placement=placement,
@@ -74,6 +85,12 @@ def start_argv(manifest: Manifest, digest: str) -> list[str]:
         *manifest.exec.arguments,
     ]
     return [_quoted(word) for word in words]
+
+
+def bind_argv(port: PolledPort, management: Sequence[str]) -> list[str]:
+    """The words of engine.host.nic that take a port from the kernel for the engine's account."""
+    words = ["nic", "bind", port.pci, "--owner", places.ACCOUNT, "--give-up", port.address]
+    return [_quoted(word) for word in (*words, *(f"--management={name}" for name in management))]
 
 
 def ticket_unit() -> str:

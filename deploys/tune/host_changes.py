@@ -65,9 +65,14 @@ class HostChanges:
         """Everything that is not yet as planned and can be."""
         return (*self.now, *self.waiting)
 
+    @property
+    def overruled(self) -> tuple[Change, ...]:
+        """What a foreign file would undo at the next boot, until a person moves that away."""
+        return tuple(item for item in self.pending if item.way_out)
+
     def refuse_overruled(self) -> None:
         """Refuse a host on which a foreign file would undo the plan at the next boot; nothing is changed."""
-        blocked = [item for item in self.pending if item.way_out]
+        blocked = self.overruled
         if blocked:
             more = f", and {len(blocked) - 1} more" if len(blocked) > 1 else ""
             names_all = command("plan", "--host", self.host.name)

@@ -40,10 +40,10 @@ for procs in sys/fs/cgroup/hft.slice/hft-engine.slice/*/cgroup.procs; do
   [ "$pid" ] && printf 'active %s\\n' "${{unit##*/}}"
 done
 for last in var/lib/hft/journal/[0-9]*; do :; done
-phase=$(tr -d '\\000' 2>/dev/null <"$last/progress" |
+phase=$([ -f "$last/progress" ] && tr -d '\\000' 2>/dev/null <"$last/progress" |
   sed -n 's/^{{"phase": "\\([a-z]*\\)".*}}$/\\1/p' | tail -n 1)
 printf 'last %s %s\\n' "${{last##*/}}" "$phase"
-[ -r .{STANDIN_PROGRAM} ] && sha256sum .{STANDIN_PROGRAM}
+[ -f .{STANDIN_PROGRAM} ] && [ -r .{STANDIN_PROGRAM} ] && sha256sum .{STANDIN_PROGRAM}
 printf 'end\\n'
 """
 

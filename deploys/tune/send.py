@@ -9,7 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from deploys.agent_client.call import AgentOutcome, Call, agent_argv, install_if_needed, read_outcome
+from deploys.agent_client.call import (
+    AgentOutcome,
+    Call,
+    agent_argv,
+    install_if_needed,
+    read_outcome,
+    refusals_of,
+)
 from deploys.errors import DeployError
 from deploys.tune.changes import Change
 from deploys.tune.drain import resume_host
@@ -32,6 +39,12 @@ def send(changes: HostChanges, items: Sequence[Change], call: Call) -> AgentOutc
             name, f"{seen}: what is there is not known", hint=f"look: {command('status', name)}"
         )
     return outcome
+
+
+def would_refuse(changes: HostChanges, call: Call) -> tuple[str, ...]:
+    """Why the host would refuse what is pending there, by its agent's own functions; nothing is written."""
+    asked = json.dumps(changes.document(changes.now)).encode()
+    return refusals_of(changes.host.name, call, changes.observed.agent_version, asked)
 
 
 def starts_engine_on_trial_boot(changes: HostChanges, items: Sequence[Change]) -> bool:

@@ -10,7 +10,8 @@ Never bound: a port that is the way of a route in any table, of either address f
 addresses (ssh); another interface (VLAN, bond, bridge); virtual functions; a port that is named with
 --management, or whose interface is in another network namespace; a port of which any of this cannot be
 read; a port whose IOMMU group has devices that stay with the kernel. A port with an address is bound only
-when each address is typed with --give-up: a server that listens on all addresses shows on no port.
+when each address is given up with --give-up: a server that listens on all addresses shows on no port. An
+engine's unit says both (deploys/slot/unit.py), from the inventory and from its configuration.
 Never released: a port whose group a process holds open, because the kernel would wait for it indefinitely.
 
 The binding is lost at a reboot: a unit binds before the engine starts. Needs root and ip(8).
@@ -71,6 +72,8 @@ class Port:
     companions: tuple[str, ...] = ()  # "address driver" of others in its group that the kernel drives
     in_use: tuple[str, ...] = ()  # reasons why the host needs its interfaces
     addresses: tuple[str, ...] = ()  # of its interfaces, without the link-local ones
+    elsewhere: tuple[str, ...] | None = ()  # of the host's other interfaces; None: they cannot be read
+    macs: tuple[str, ...] = ()
     holders: tuple[int, ...] = ()  # processes that hold its group open
 
 
@@ -96,8 +99,21 @@ def read_port(address: str, root: Path = Path("/")) -> Port:
         companions=_companions(device, address),
         in_use=tuple(why for entry in entries for why in port_use.reasons(root, device, entry)),
         addresses=tuple(one for entry in entries for one in port_use.addresses(root, entry)),
+        elsewhere=_elsewhere(root, entries),
+        macs=tuple(mac for entry in entries if (mac := _text(entry / "address"))),
         holders=_holders(root, group) if group else (),
     )
+
+
+def _elsewhere(root: Path, interfaces: list[Path]) -> tuple[str, ...] | None:
+    try:
+        return port_use.addresses_elsewhere(root, frozenset(entry.name for entry in interfaces))
+    except (OSError, LookupError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def _text(path: Path) -> str:
+    return path.read_text().strip().lower() if path.exists() else ""
 
 
 def _interfaces(device: Path) -> list[Path]:
@@ -142,7 +158,7 @@ def _holders(root: Path, group: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """What the caller typed about the port: addresses that may go with it, and ports that never go."""
+    """What the caller says about the port: addresses that may go with it, and ports that never go."""
 
     give_up: Set[str] = frozenset()
     management: Set[str] = frozenset()
@@ -156,7 +172,8 @@ def why_not_bind(port: Port, words: Words = Words()) -> str | None:
         )
     if port.companions:
         return f"IOMMU group {port.group} is shared with {', '.join(port.companions)}"
-    if named := sorted(words.management & {port.address, *port.interfaces}):
+    own = {port.address, *port.macs, *port.interfaces}
+    if named := sorted(word for word in words.management if word in own or word.lower() in own):
         return f"{', '.join(named)} is a management port"
     if not port.interfaces and port.driver not in IN_USER_SPACE:
         return (
@@ -167,7 +184,7 @@ def why_not_bind(port: Port, words: Words = Words()) -> str | None:
 
 
 def _addresses_kept(port: Port, give_up: Set[str]) -> list[str]:
-    """Addresses that nobody gave up, and those given up that are on another port than meant."""
+    """Addresses that nobody gave up, and those given up that are on another port; one may be gone."""
     name = " ".join(port.interfaces)
     why = [
         f"{name} has the address {one}: whoever comes to this host by it is cut off (if that may be, add "
@@ -175,8 +192,10 @@ def _addresses_kept(port: Port, give_up: Set[str]) -> list[str]:
         for one in port.addresses
         if one not in give_up
     ]
-    strange = sorted(give_up - {*port.addresses})
-    return why + [f"{one} is to be given up and is not on {name}" for one in strange]
+    if port.elsewhere is None and give_up - {*port.addresses}:
+        why.append("the addresses of this host's other interfaces cannot be read")
+    strange = sorted(give_up & {*(port.elsewhere or ())})
+    return why + [f"{one} is to be given up and is on another port than {name}" for one in strange]
 
 
 def why_not_release(port: Port) -> str | None:
@@ -329,7 +348,7 @@ def arguments() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="an interface or PCI address that is never bound, as the inventory names it (bind; repeat it)",
+        help="a name, PCI or MAC address that is never bound, as the inventory has it (bind; repeat it)",
     )
     parser.add_argument("--state", type=Path, default=STATE, help=f"record of the previous driver ({STATE})")
     return parser

@@ -48,6 +48,16 @@ def addresses(root: Path, interface: Path) -> tuple[str, ...]:
     return tuple(sorted(one for one in found if not ipaddress.ip_address(one).is_link_local))
 
 
+def addresses_elsewhere(root: Path, interfaces: Set[str]) -> tuple[str, ...]:
+    """The addresses of this host's other interfaces; OSError, LookupError, ValueError: not to be read."""
+    if root != Path("/"):
+        others = (path.name for path in (root / "addresses").glob("*") if path.name not in interfaces)
+        return tuple(sorted(one for name in others for one in _addresses(root, name)))
+    others_info = (one for one in _ip(root, "address", "show") if one.get("ifname") not in interfaces)
+    found = (info["local"] for one in others_info for info in one.get("addr_info", []) if "local" in info)
+    return tuple(sorted({str(ipaddress.ip_address(one)) for one in found}))
+
+
 def _number(path: Path) -> int:
     return int(path.read_text()) if path.exists() else 0
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -35,6 +35,7 @@ from inventory.errors import InventoryError
 from inventory.model import Host, Site
 from inventory.selection import select
 from inventory.suggest import nearest
+from transport.at_once import at_once
 from transport.errors import HostError, UnreachableError, sentence
 from transport.hint import command
 from transport.show import tell
@@ -134,9 +135,30 @@ def apply(  # noqa: PLR0913, PLR0917  # one for each option
 
 def dry_run_of(request: ApplyRequest) -> int:
     """Show what is pending and who stands in the way; the worst of it is the exit code."""
-    decision = look_and_decide(request)
+    decision = foreseen(look_and_decide(request))
     show_pending(decision.changes, decision.dark, decision.wrong, as_json=request.as_json)
     return exit_code_of_look(decision)
+
+
+def foreseen(decision: Decision) -> Decision:
+    """The same, with what the hosts themselves would refuse of it in the way: each is asked, none changed."""
+    from deploys.agent_client.call import over_ssh
+    from deploys.tune.send import would_refuse
+    from transport.ssh import Ssh
+
+    asked = [one for one in decision.changes if one.now and not one.overruled]
+
+    def ask_host(changes: HostChanges) -> tuple[Exception, ...]:
+        name = changes.host.name
+        try:
+            told = would_refuse(changes, over_ssh(Ssh.of(changes.host)))
+        except HostError as error:
+            return (error,)
+        return tuple(RefusedError(name, message) for message in told)
+
+    answers = at_once(ask_host, asked)
+    found = [(one.host.name, error) for one, errors in zip(asked, answers, strict=True) for error in errors]
+    return replace(decision, wrong=(*decision.wrong, *found))
 
 
 def exit_code_of_look(decision: Decision) -> Exit:

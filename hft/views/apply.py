@@ -61,7 +61,8 @@ def show_pending(
         tell(
             f"reboots, in this order, each a trial boot that comes back by itself: {fold_in_order(rebooting)}"
         )
-    if (every := len(works) + len(dark) + len(wrong)) > 1:
+    hosts = {*(work.host.name for work in works), *(one.host for one in dark), *(host for host, _ in wrong)}
+    if (every := len(hosts)) > 1:
         tell(f"{every} hosts: {_sum(works, dark, wrong)}")
 
 
@@ -72,7 +73,7 @@ def _sum(
     count = sum(len(work.pending) for work in busy)
     said = [f"{len(busy)} with changes", f"{len(works) - len(busy)} as planned"]
     said += [f"{len(dark)} skipped"] if dark else []
-    said += [f"{len(wrong)} in the way"] if wrong else []
+    said += [f"{len({host for host, _ in wrong})} in the way"] if wrong else []
     return f"{', '.join(said)}; {count} pending in all" if count else ", ".join(said)
 
 

@@ -70,6 +70,8 @@ def recorded() -> Recorded:
     more = [f"/boot/grub/hft.cfg\0{line}" for line in menu]
     more += [f"/boot/grub/grubenv\0{line}" for line in env.split("\n")]
     more += ["/boot/grub/grub.cfg\0source /boot/grub/hft.cfg"]
+    more += [f"/etc/default/grub\0{line}" for line in ("GRUB_DEFAULT=0", "GRUB_TIMEOUT=5")]
+    more += [f"/etc/default/grub.d/90-hft.cfg\0{line}" for line in ("GRUB_DEFAULT=saved", "GRUB_TIMEOUT=1")]
     lines[at:at] = more
     lines.insert(lines.index("@mark files"), "/boot/grub/custom.cfg")
     return Recorded(lines=tuple(lines), meter=json.loads((HERE / "tuned.meter.json").read_text()))
@@ -80,7 +82,7 @@ GOOD = recorded()
 
 # damage
 
-TABLES = ("/proc/interrupts", "/proc/self/mountinfo", "/boot/", "/var/lib/hft/")
+TABLES = ("/proc/interrupts", "/proc/self/mountinfo", "/boot/", "/etc/default/", "/var/lib/hft/")
 INFORMATION = re.compile(
     r"/sys/devices/system/clocksource/|/sys/devices/system/cpu/(possible|online)|.*/physical_package_id|"
     r"/sys/devices/system/node/node\d+/cpulist|/sys/kernel/(realtime|irq/)|/etc/machine-id"

@@ -1,13 +1,18 @@
 """`make mutants`: a seeded sample of wrong programs against the fast tests; survivors are listed with why.
 
-Each worker has a copy of the checkout, writes one mutant into it, and runs the tests that name its module,
-then those of its room, then the others that look at that room. Caught means that a test failed or never
-ended.
+First the tests run once without a mutant, and which of them runs which function is written down
+(tests/support/mutation_trace.py). Each worker has a copy of the checkout and writes one mutant into it. Then
+run, and stop at the first failure: the quickest tests that run the mutated function, all others that do, and
+the tests of the room that start programs of ours, which no trace sees into. Caught means that a test failed
+or never ended. A test that fails without a mutant is named and left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -16,6 +21,7 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,27 +31,31 @@ from tests.support.checkout import ROOT, tracked
 from tests.support.mutants import Mutant, caught_of, sample
 
 SURVIVORS = ROOT / "tests" / "drill" / "survivors.toml"
-# Rooms that are mutated, each with its tests: what is near first, since most mutants die there.
-ROOMS: dict[str, tuple[tuple[str, ...], ...]] = {
+CACHE = ROOT / "build" / "mutants"
+# Rooms that are mutated: the folders of their tests, and those of the tests that start programs.
+ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "tuning": (
-        ("tests/unit/tuning",),
-        ("tests/unit/checks", "tests/unit/deploys", "tests/unit/hft", "tests/integration/tuning"),
+        ("tests/unit/tuning", "tests/unit/checks", "tests/unit/deploys", "tests/unit/hft"),
+        ("tests/integration/tuning",),
     ),
     "checks": (
-        ("tests/unit/checks",),
-        ("tests/integration/checks", "tests/unit/hft", "tests/integration/hft"),
+        ("tests/unit/checks", "tests/unit/hft"),
+        ("tests/integration/checks",),
     ),
     "agent": (
-        ("tests/unit/agent",),
-        ("tests/integration/agent", "tests/unit/deploys", "tests/integration/deploys"),
+        ("tests/unit/agent", "tests/unit/deploys"),
+        ("tests/integration/agent", "tests/integration/deploys"),
     ),
     "deploys/rollout": (
-        ("tests/unit/deploys", "tests/integration/deploys"),
-        ("tests/unit/hft", "tests/integration/hft"),
+        ("tests/unit/deploys", "tests/unit/hft"),
+        ("tests/integration/deploys", "tests/integration/hft"),
     ),
 }
 GOAL = 0.85
-TIMEOUT_S = 1800
+TRACE_S, TIMEOUT_S = 7200, 1800
+QUICK_S = 3.0  # of what is tried first, as long as it took without a mutant
+NOT_FOUND = 4  # pytest.ExitCode.USAGE_ERROR
+OPTIONS = ("-q", "-x", "-n", "0", "-p", "no:cacheprovider")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +63,25 @@ class Judged:
     mutant: Mutant
     caught: bool
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """Test -> how long it took and which functions it ran; and those that fail without a mutant."""
+
+    seconds: Mapping[str, float]
+    ran: Mapping[str, frozenset[str]]
+    failing: frozenset[str]
+
+    def tests_of(self, places: Iterable[str]) -> list[str]:
+        """The tests that run one of these functions, the quickest first."""
+        wanted = frozenset(places)
+        hit = [test for test, ran in self.ran.items() if ran & wanted and test not in self.failing]
+        return sorted(hit, key=lambda test: (self.seconds[test], test))
+
+    def of_module(self, path: str) -> set[str]:
+        """Every function of a module that any test runs."""
+        return {place for ran in self.ran.values() for place in ran if place.startswith(f"{path}:")}
 
 
 def room_of(path: str) -> str:
@@ -77,45 +106,131 @@ def copy_of_checkout(to: Path) -> Path:
     return to
 
 
-def failure(checkout: Path, tests: tuple[str, ...]) -> str:
-    """What these tests say in that copy, whose modules come before the installed ones; empty for a pass."""
-    here = [one for one in tests if (checkout / one).exists()]
-    if not here:
+def digest_of_checkout() -> str:
+    """Of everything that a test may read here: a trace is of one state."""
+    found = hashlib.sha256()
+    for path in tracked():
+        found.update(f"{path.relative_to(ROOT)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()[:16]
+
+
+def environment(checkout: Path, **more: str) -> dict[str, str]:
+    """The modules of the copy come before the installed ones, and their bytecode is kept."""
+    given = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**given, "PYTHONPATH": str(checkout), **more}
+
+
+def traced(checkout: Path) -> Trace:
+    """The tests of all rooms, run once without a mutant; what was written down for this state is taken."""
+    kept = CACHE / f"{digest_of_checkout()}.json"
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(trace(checkout)), encoding="utf-8")
+    document = json.loads(kept.read_text("utf-8"))
+    tests = document["tests"]
+    return Trace(
+        seconds={test: one["seconds"] for test, one in tests.items()},
+        ran={test: frozenset(one["ran"]) for test, one in tests.items()},
+        failing=frozenset(document["failing"]),
+    )
+
+
+def trace(checkout: Path) -> dict[str, object]:
+    """Every test with what it ran."""
+    folders = dict.fromkeys(one for groups in ROOMS.values() for group in groups for one in group)
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--dist", "loadfile", "-rfE"]
+    argv += ["-p", "tests.support.mutation_trace", *folders]
+    with tempfile.TemporaryDirectory(prefix="hft-trace-") as folder:
+        env = environment(checkout, HFT_MUTANT_TRACE=folder, HFT_MUTANT_ROOMS=":".join(ROOMS))
+        done = subprocess.run(
+            argv, cwd=checkout, env=env, capture_output=True, text=True, timeout=TRACE_S, check=False
+        )
+        tests: dict[str, object] = {}
+        for file in Path(folder).glob("*.json"):
+            tests |= json.loads(file.read_text("utf-8"))
+    if not tests or done.returncode not in (0, 1):
+        raise SystemExit(f"mutants: the tests do not run without a mutant:\n{done.stdout[-3000:]}")
+    failing = re.findall(r"^(?:FAILED|ERROR) (\S+?::[^\n]*?)(?: - .*)?$", done.stdout, re.MULTILINE)
+    for test in failing:
+        print(f"[mutants] fails without a mutant, so it is left out: {test}", flush=True)
+    return {"tests": tests, "failing": failing}
+
+
+def places_of(path: str, source: str, line: int) -> tuple[str, ...]:
+    """The innermost function around a line, as a trace names it; none outside of all functions."""
+    found = [
+        (min(one.lineno, *(deco.lineno for deco in one.decorator_list), one.lineno), one.end_lineno or 0)
+        for one in ast.walk(ast.parse(source))
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    around = [start for start, end in found if start <= line <= end]
+    return (f"{path}:{max(around)}",) if around else ()
+
+
+def near(checkout: Path, path: str, folders: Iterable[str]) -> list[str]:
+    """The test files that name the module."""
+    module = path.removesuffix(".py").replace("/", ".")
+    package, _, name = module.rpartition(".")
+    names = re.compile(rf"\b{re.escape(module)}\b|from {re.escape(package)} import [^\n]*\b{name}\b")
+    files = (file for one in folders for file in sorted((checkout / one).rglob("test_*.py")))
+    return [str(file.relative_to(checkout)) for file in files if names.search(file.read_text("utf-8"))]
+
+
+def stages(checkout: Path, mutant: Mutant, source: str, known: Trace) -> Iterator[list[str]]:
+    """What is run for a mutant, one after the other until a test fails."""
+    units, starting = ROOMS[room_of(mutant.path)]
+    places = places_of(mutant.path, source, mutant.line)
+    tests = known.tests_of(places or known.of_module(mutant.path))
+    first, spent = list[str](), 0.0
+    for test in tests:
+        spent += known.seconds[test]
+        if first and spent > QUICK_S:
+            break
+        first.append(test)
+    yield first
+    files = [] if places else near(checkout, mutant.path, units)
+    yield [*files, *(one for one in tests if one not in first and not one.startswith(tuple(files or "?")))]
+    yield [one for one in starting if (checkout / one).exists()]
+
+
+def failure(checkout: Path, tests: Sequence[str], left_out: Iterable[str] = ()) -> str:
+    """What these tests say in that copy; empty for a pass, and where there are none."""
+    if not tests:
         return ""
-    argv = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *here]
-    # No bytecode: two mutants of one module in one second are of one age and often of one size.
-    env = {**os.environ, "PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"}
+    argv = [sys.executable, "-m", "pytest", *OPTIONS, *(f"--deselect={one}" for one in left_out), *tests]
+    env = environment(checkout)
     try:
         done = subprocess.run(
             argv, cwd=checkout, env=env, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
         return f"no end within {TIMEOUT_S} s"  # a mutant that never ends is seen
-    return "" if done.returncode == 0 else done.stdout[-3000:] + done.stderr[-1000:]
+    files = list(dict.fromkeys(one.partition("::")[0] for one in tests))
+    if done.returncode == NOT_FOUND and files != list(tests):  # the file cannot be read, or its names changed
+        return failure(checkout, files, left_out)
+    return "" if done.returncode in (0, 5) else done.stdout[-3000:] + done.stderr[-1000:]
 
 
-def near(checkout: Path, path: str, groups: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
-    """The test files that name the module: most of its mutants die there, and within seconds."""
-    module = path.removesuffix(".py").replace("/", ".")
-    package, _, name = module.rpartition(".")
-    names = re.compile(rf"\b{re.escape(module)}\b|from {re.escape(package)} import [^\n]*\b{name}\b")
-    files = (
-        file for group in groups for one in group for file in sorted((checkout / one).rglob("test_*.py"))
-    )
-    return tuple(str(file.relative_to(checkout)) for file in files if names.search(file.read_text("utf-8")))
-
-
-def judge(checkout: Path, mutant: Mutant) -> Judged:
+def judge(checkout: Path, mutant: Mutant, known: Trace) -> Judged:
     started = time.monotonic()
     target = checkout / mutant.path
-    source = target.read_text("utf-8")
+    source, before = target.read_text("utf-8"), target.stat()
     try:
         target.write_text(mutant.of(source), "utf-8")
-        groups = ROOMS[room_of(mutant.path)]
-        caught = any(failure(checkout, tests) for tests in (near(checkout, mutant.path, groups), *groups))
+        forget_bytecode(target)
+        every = stages(checkout, mutant, source, known)
+        caught = any(failure(checkout, tests, known.failing) for tests in every)
     finally:
         target.write_text(source, "utf-8")
+        os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+        forget_bytecode(target)
     return Judged(mutant=mutant, caught=caught, seconds=time.monotonic() - started)
+
+
+def forget_bytecode(module: Path) -> None:
+    """A mutant may have the age and the size of the one before it."""
+    for one in (module.parent / "__pycache__").glob(f"{module.stem}.*.pyc"):
+        one.unlink()
 
 
 def explained() -> dict[str, str]:
@@ -127,18 +242,16 @@ def explained() -> dict[str, str]:
 
 def run(chosen: list[Mutant], workers: int) -> list[Judged]:
     with tempfile.TemporaryDirectory(prefix="hft-mutants-") as folder:
+        copies = [copy_of_checkout(Path(folder) / str(number)) for number in range(workers)]
+        known = traced(copies[0])
         free: Queue[Path] = Queue()
-        for number in range(workers):
-            free.put(copy_of_checkout(Path(folder) / str(number)))
-        for room, groups in ROOMS.items():
-            for tests in groups:
-                if said := failure(Path(folder) / "0", tests):
-                    raise SystemExit(f"mutants: the tests of {room} fail without a mutant:\n{said}")
+        for one in copies:
+            free.put(one)
 
         def one(mutant: Mutant) -> Judged:
             checkout = free.get()
             try:
-                found = judge(checkout, mutant)
+                found = judge(checkout, mutant, known)
             finally:
                 free.put(checkout)
             word = "caught  " if found.caught else "SURVIVED"

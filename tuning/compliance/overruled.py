@@ -20,15 +20,13 @@ from tuning.cpuset import CPU_DIR, CpuSet
 from tuning.errors import CpuListError
 from tuning.plan.plan import Plan
 from tuning.plan.setting import KernelArg, Pid1Affinity, Setting, SliceCpus, Sysctl, SysfsValue
-from tuning.snapshot.capture import UNIT_FOLDERS
 from tuning.snapshot.files import Snapshot
-from tuning.units import ENGINE_SLICE, MONITORING_SLICE
+from tuning.units import ENGINE_SLICE, MONITORING_SLICE, UNIT_PATH
 
 OURS = "90-hft.conf"
 ROOTS = ("/etc", "/run", "/usr/local/lib", "/usr/lib")
 MANAGER = tuple("/".join((root, "systemd/system.conf.d")) for root in ROOTS)
 SYSCTL = tuple("/".join((root, "sysctl.d")) for root in ROOTS)
-UNITS = tuple(f"/{folder}" for folder in UNIT_FOLDERS)
 TMPFILES = tuple("/".join((root, "tmpfiles.d")) for root in ROOTS)
 
 
@@ -174,8 +172,8 @@ def _drop_ins(unit: str) -> list[str]:
     stem, _, kind = unit.rpartition(".")
     prefixes = [stem[: place + 1] for place, char in enumerate(stem) if char == "-"]
     names = [unit, *(f"{one}.{kind}" for one in reversed(prefixes))]
-    own = [f"{folder}/{name}.d" for folder in UNITS for name in names]
-    return [*own, *(f"{folder}/{kind}.d" for folder in UNITS)]
+    own = [f"{folder}/{name}.d" for folder in UNIT_PATH for name in names]
+    return [*own, *(f"{folder}/{kind}.d" for folder in UNIT_PATH)]
 
 
 def _cpus(

@@ -27,7 +27,15 @@ from fnmatch import fnmatchcase
 from tuning.held_irqs import HELD_IRQS_FILE
 from tuning.seen_nics import SEEN_NICS_FILE
 from tuning.sysctl_table import SYSCTL_NAMES, sysctl_path
-from tuning.units import AWAKE_UNIT, CLOCK_DAEMONS, DISTURBING_UNITS, KNOWN_SLICES, cgroup_of
+from tuning.units import (
+    AWAKE_UNIT,
+    CLOCK_DAEMONS,
+    DISTURBING_UNITS,
+    KNOWN_SLICES,
+    UNIT_PATH,
+    VENDOR_UNITS,
+    cgroup_of,
+)
 
 OUTPUT_LIMIT_BYTES = 8 * 1024 * 1024
 
@@ -96,17 +104,6 @@ NAMED: tuple[str, ...] = (
     "var/lib/hft/plan.json",
     HELD_IRQS_FILE.lstrip("/"),
     SEEN_NICS_FILE.lstrip("/"),
-)
-
-# Where systemd looks for units, the first before the later ones (systemd.unit(5)).
-UNIT_FOLDERS: tuple[str, ...] = (
-    "etc/systemd/system.control",
-    "run/systemd/system.control",
-    "run/systemd/transient",
-    "etc/systemd/system",
-    "run/systemd/system",
-    "usr/local/lib/systemd/system",
-    "usr/lib/systemd/system",
 )
 
 _KNOB_FOLDERS = (
@@ -184,7 +181,7 @@ PATTERNS: tuple[str, ...] = (
         for root in ("etc", "run", "usr/local/lib", "usr/lib")
         for folder in ("sysctl.d", "tmpfiles.d", "systemd/system.conf.d")
     ),
-    *(f"{folder}/*{kind}.d/*.conf" for folder in UNIT_FOLDERS for kind in ("slice", "scope")),
+    *(f"{folder[1:]}/*{kind}.d/*.conf" for folder in UNIT_PATH for kind in ("slice", "scope")),
     "etc/systemd/system/hft-*",
     "etc/systemd/network/98-hft-*.link",
 )
@@ -210,7 +207,12 @@ LINKS: tuple[str, ...] = (
         for root in ("etc", "run", "usr/local/lib")
         for folder in ("sysctl.d", "tmpfiles.d", "systemd/system.conf.d")
     ),
-    *(f"{folder}/*{kind}.d/*.conf" for folder in UNIT_FOLDERS[:-1] for kind in ("slice", "scope")),
+    *(
+        f"{folder[1:]}/*{kind}.d/*.conf"
+        for folder in UNIT_PATH
+        if folder != VENDOR_UNITS  # nobody hides a file there by a link
+        for kind in ("slice", "scope")
+    ),
     "etc/systemd/system/*.service",
     "etc/systemd/system/*.timer",
     "etc/systemd/system/*.wants/*",
@@ -245,7 +247,8 @@ LC_ALL=C; export LC_ALL
 cd -- "${1:-/}" || exit 2
 live=; [ "$PWD" = / ] && live=1
 named="@NAMED@"
-release=; [ -r proc/sys/kernel/osrelease ] && read -r release <proc/sys/kernel/osrelease
+running=proc/sys/kernel/osrelease
+release=; [ -f "$running" ] && [ -r "$running" ] && read -r release <"$running"
 case $release in */*) release=;; esac
 
 # A name is absent when the nearest existing directory above it can be searched.
@@ -264,7 +267,7 @@ absent() {
 
 # The cgroup in which a tree was captured, wherever it was mounted.
 own_cgroup() {
-  [ -r proc/self/cpuset ] && [ -r proc/mounts ] || return
+  [ -f proc/self/cpuset ] && [ -f proc/mounts ] && [ -r proc/self/cpuset ] && [ -r proc/mounts ] || return
   read -r own <proc/self/cpuset
   while read -r _ mount type options _; do
     case $type:,$options, in
@@ -289,7 +292,7 @@ contents() {
 }
 
 cpuinfo() {
-  [ -r proc/cpuinfo ] || return
+  [ -f proc/cpuinfo ] && [ -r proc/cpuinfo ] || return
   [ "$live" ] || { cat proc/cpuinfo; return; }
   while read -r line && [ "$line" ]; do printf '%s\n' "$line"; done <proc/cpuinfo
 }
@@ -297,7 +300,7 @@ cpuinfo() {
 # One pattern for both: the first word of each line tells them apart.
 lines() {
   set -- "boot/config-$release" proc/net/route proc/net/ipv6_route proc/[0-9]*/stat proc/[0-9]*/status
-  grep -aHsE '@CONFIG@|^Cpus_allowed_list:|^[0-9]+ [(].*[)] [A-Z] 2 |@ROUTES@' -- "$@"
+  grep -aHsE -d skip -D skip '@CONFIG@|^Cpus_allowed_list:|^[0-9]+ [(].*[)] [A-Z] 2 |@ROUTES@' -- "$@"
 }
 
 links() {

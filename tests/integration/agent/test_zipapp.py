@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.install.build import bootstrap_script, build_zipapp
+from agent.host import HostRoot
+from agent.install.build import bootstrap_script, build_zipapp, in_memory
+from agent.verbs.selftest import UNTOUCHED, document, lay_out
 from tests.support.checkout import ROOT
 from tests.support.kill_harness import PYTHON
 
@@ -113,3 +115,22 @@ def test_an_upgrade_keeps_the_agent_before_and_a_cut_one_changes_nothing(tmp_pat
     assert subprocess.run(boot.argv, input=boot.stdin, capture_output=True, check=False).returncode == 0
     assert (lib / "agent.pyz.prev").read_bytes() == b"the one before"
     assert boot.stdin.endswith((lib / "agent.pyz").read_bytes())
+
+
+def test_a_verb_that_only_looks_runs_from_memory_and_the_host_keeps_nothing(tmp_path: Path) -> None:
+    lay_out(HostRoot(root=str(tmp_path)))
+    asked = in_memory("preflight", str(tmp_path))
+    wanted = document("20260101T000000-00000001", "# new\n", "120", UNTOUCHED)
+    for kind in ("free", "a folder"):
+        if kind == "a folder":
+            (tmp_path / "etc/sysctl.d/90-hft.conf").unlink()
+            (tmp_path / "etc/sysctl.d/90-hft.conf").mkdir()
+        before = sorted(str(path) for path in tmp_path.rglob("*"))
+        stdin = asked.stdin + json.dumps(wanted).encode()
+        done = subprocess.run(asked.argv, input=stdin, capture_output=True, check=False)
+        said = [one["message"] for one in json.loads(done.stdout)["refusals"]]
+        assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+        obstacles = [one for one in said if "topology" not in one and "captured" not in one]
+        assert len(obstacles) == (kind == "a folder"), said
+    cut = subprocess.run(asked.argv, input=asked.stdin[:-9], capture_output=True, check=False)
+    assert (cut.returncode, b"truncated" in cut.stderr) == (1, True)

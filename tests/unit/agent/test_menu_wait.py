@@ -144,6 +144,14 @@ def host(tmp_path: Path) -> HostRoot:
         ("GRUB_TIMEOUT=-1\nGRUB_TIMEOUT=5\n", False),
         ("GRUB_TIMEOUT=\n", False),
         ("GRUB_TIMEOUT=10\nGRUB_TIMEOUT_STYLE=hidden\n", False),
+        ("GRUB_DEFAULT=1\n", True),
+        ("GRUB_DEFAULT='Debian GNU/Linux'\n", True),
+        ("GRUB_DEFAULT=hft-candidate\n", True),
+        ("GRUB_DEFAULT=2\n[ -e /x ] && GRUB_DEFAULT=saved\n", True),
+        ("GRUB_DEFAULT=1\nGRUB_DEFAULT=saved\n", False),
+        ("GRUB_DEFAULT=0\n", False),
+        ("GRUB_DEFAULT=hft-good\n", False),
+        ("GRUB_DEFAULT_BUTTON=3\n", False),
     ],
 )
 def test_a_file_behind_ours_is_read_as_a_shell_reads_it(host: HostRoot, text: str, is_fault: bool) -> None:
@@ -162,10 +170,17 @@ def test_the_file_that_wins_is_named_with_the_way_out(host: HostRoot) -> None:
     assert fault(host) is None
 
 
-def test_what_is_no_file_is_neither_read_nor_waited_for(host: HostRoot) -> None:
-    os.mkfifo(host.path("/etc/default/grub.d/98-fifo.cfg"))
-    Path(host.path("/etc/default/grub.d/97-folder.cfg")).mkdir()
+def test_what_is_no_file_is_not_waited_for_and_would_keep_update_grub_waiting(host: HostRoot) -> None:
+    """grub-mkconfig is a shell that sources it: a pipe holds it for ever, a folder ends it."""
+    os.mkfifo(host.path("/etc/default/grub.d/10-fifo.txt"))
+    Path(host.path("/etc/default/grub.d/98-gone.cfg")).symlink_to("nowhere")
+    Path(host.path("/etc/default/grub.d/98-null.cfg")).symlink_to("/dev/null")
     assert fault(host) is None
+    os.mkfifo(host.path("/etc/default/grub.d/10-fifo.cfg"))
+    assert "10-fifo.cfg is no plain file" in (fault(host) or "")
+    Path(host.path("/etc/default/grub.d/10-fifo.cfg")).unlink()
+    Path(host.path("/etc/default/grub.d/97-folder.cfg")).mkdir()
+    assert "97-folder.cfg is no plain file" in (fault(host) or "")
 
 
 @pytest.mark.parametrize(

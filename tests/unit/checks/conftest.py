@@ -38,6 +38,8 @@ def tuned(recorded: str) -> Facts:
     args = " ".join(f"'{word}'" for word in read_plan(facts.files[PLAN]).plan.kernel_args())
     menu = {"/boot/grub/hft.cfg": MENU.replace("ARGS", args).replace("ROOT", ROOT_UUID)}
     menu["/boot/grub/grubenv"] = "# GRUB Environment Block\nsaved_entry=hft-good\n" + "#" * 900
+    menu["/etc/default/grub"] = "GRUB_DEFAULT=0\nGRUB_TIMEOUT=5\nGRUB_DISTRIBUTOR=`lsb_release -i -s`"
+    menu["/etc/default/grub.d/90-hft.cfg"] = "GRUB_DEFAULT=saved\nGRUB_TIMEOUT=1"
     menu["/boot/grub/grub.cfg"] = f"source /boot/grub/hft.cfg\n{facts.files['/boot/grub/grub.cfg']}"
     return replace(
         facts, files={**facts.files, **menu}, absent=(facts.absent | {"/boot/grub/custom.cfg"}) - menu.keys()

@@ -55,8 +55,11 @@ def boot_is_judged_once_per_menu(monkeypatch: pytest.MonkeyPatch) -> None:
     walked: dict[Any, Finding] = {}
 
     def next_boot(expected: Expected, facts: Facts) -> Finding:
-        files = frozenset((path, text) for path, text in facts.files.items() if path.startswith("/boot/"))
-        there = (facts.boot, facts.absent, facts.files.get("/proc/self/mountinfo"), facts.highest)
+        files = frozenset(
+            item for item in facts.files.items() if item[0].startswith(("/boot/", "/etc/default/"))
+        )
+        mounts, unread = facts.files.get("/proc/self/mountinfo"), frozenset(facts.unreadable.items())
+        there = (facts.boot, facts.absent, mounts, facts.highest, unread)
         key = (expected.plan_hash, files, *there)
         if key not in walked:
             walked[key] = next_boot_module.next_boot(expected, facts)

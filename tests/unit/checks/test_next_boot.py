@@ -24,6 +24,10 @@ BLOCK = "# GRUB Environment Block\n"
 SAVED = 'set default="${saved_entry}"'
 
 
+def gone(facts: Facts, path: str) -> Facts:
+    return replace(facts, files={one: text for one, text in facts.files.items() if one != path})
+
+
 def put(path: str, text: str) -> Change:
     return lambda facts: replace(facts, files={**facts.files, path: text}, absent=facts.absent - {path})
 
@@ -63,6 +67,7 @@ def custom(text: str) -> Change:
     return put("/boot/grub/custom.cfg", text)
 
 
+DEFAULTS, SITE = "/etc/default/grub", "/etc/default/grub.d/99-site.cfg"
 OTHER = """\
 menuentry 'bare' --id bare {
  linux /boot/vmlinuz-6.1.0-56-rt-amd64 ro
@@ -72,6 +77,15 @@ menuentry 'bare' --id bare {
 SUBMENU = f"submenu 'more' --id more {{\n{OTHER}}}\n"
 STRAY = re.escape("source /boot/grub/hft.cfg\n")
 BAD: list[tuple[str, Change, str]] = [
+    ("a file behind ours starts another entry", put(SITE, "GRUB_DEFAULT=2"), f"{SITE} gives GRUB_DEFAULT=2"),
+    ("a file behind ours waits for ever", put(SITE, "export GRUB_TIMEOUT='-1' # x"), "GRUB_TIMEOUT=-1"),
+    ("the last of a file counts", put(SITE, "GRUB_TIMEOUT=5\nGRUB_TIMEOUT=2000"), "GRUB_TIMEOUT=2000"),
+    ("a wait after a failed boot", put(SITE, "GRUB_RECORDFAIL_TIMEOUT=-1"), "GRUB_RECORDFAIL_TIMEOUT=-1"),
+    (
+        "by the first file, where ours is gone",
+        both(put(DEFAULTS, "GRUB_DEFAULT=1"), lambda f: gone(f, "/etc/default/grub.d/90-hft.cfg")),
+        f"{DEFAULTS} gives GRUB_DEFAULT=1",
+    ),
     ("the hook is a comment", edit(GRUB_CFG, "^source", "# source"), "does not read hft.cfg"),
     (
         "the hook is in a branch that is not taken",
@@ -178,6 +192,14 @@ GOOD: list[tuple[str, Change]] = [
     ),
     ("a password that ours is free of", edit(GRUB_CFG, r"\A", "set superusers=root\n")),
     ("a quoted hash", edit(HFT_CFG, "'ro'", "'ro' 'x=#1'")),
+    (
+        "a file behind ours that changes nothing of it",
+        put(SITE, "GRUB_DISABLE_OS_PROBER=true\nGRUB_TIMEOUT=5"),
+    ),
+    ("a file before ours is overruled", put("/etc/default/grub.d/10-cloud.cfg", "GRUB_TIMEOUT=-1")),
+    ("the vendor's own is overruled", put(DEFAULTS, "GRUB_DEFAULT=3\nGRUB_TIMEOUT=-1")),
+    ("what no shell reads", put("/etc/default/grub.d/99-site.cfg.dpkg-old", "GRUB_DEFAULT=3")),
+    ("defaults that nobody has", lambda f: replace(gone(f, DEFAULTS), absent=f.absent | {DEFAULTS})),
     ("our fallback to what stands behind", edit(HFT_CFG, r"\A", 'set fallback="1"\n')),
 ]
 
@@ -198,6 +220,12 @@ UNKNOWN: list[tuple[str, Change]] = [
         "/boot is not known",
         lambda f: replace(f, boot=frozenset({"ls: cannot access '/boot': Permission denied"})),
     ),
+    ("the defaults are not known", lambda f: gone(f, DEFAULTS)),
+    ("a file behind ours is not read", lambda f: replace(f, unreadable={SITE: "it is no plain file"})),
+    ("a branch of the defaults", put(SITE, "if [ -e /x ]; then\n  GRUB_DEFAULT=2\nfi")),
+    ("a computed default", put(SITE, 'GRUB_DEFAULT="$(cat /etc/entry)"')),
+    ("behind what may end the file", put(SITE, "[ -e /x ] && return\nGRUB_TIMEOUT=-1")),
+    ("an order that a locale decides", put("/etc/default/grub.d/90_b.cfg", "GRUB_TIMEOUT=-1")),
     ("another file is read", edit(GRUB_CFG, r"\A", "source /boot/grub/other.cfg\n")),
     ("a loop", edit(GRUB_CFG, r"\A", "for x in 1 2; do\n set default=$x\ndone\n")),
     ("an open quote", edit(GRUB_CFG, r"\A", "echo 'open\n")),

@@ -24,6 +24,7 @@ from inventory.model import Host
 from tests.cases.machines import CASES, machine
 from tests.support.fleet import Fleet, made_fleet, planned, state_of
 from tests.support.hft_here import Said, hft_here
+from transport.errors import HostError, UnreachableError
 from tuning.snapshot.files import Snapshot
 
 DARK, IMPOSTOR = (7, 50, 99), 13
@@ -56,6 +57,8 @@ def run(
 
     monkeypatch.setattr(host_changes, "make_work", once)
     monkeypatch.setattr(verb, "look", fleet.look)
+    monkeypatch.setattr("deploys.tune.send.would_refuse", lambda changes, _: refused_by(changes))
+    monkeypatch.setattr("transport.ssh.Ssh.of", lambda host: host)
     monkeypatch.setattr("hft.sites.load_site", lambda _: fleet.site)
     digests: dict[int, str] = {}
     now = verb.topology_digest_now
@@ -65,6 +68,40 @@ def run(
 
     monkeypatch.setattr(verb, "topology_digest_now", digest)
     return lambda *words: hft_here(capsys, *words, "--inventory", "made.json")
+
+
+REFUSED: dict[str, tuple[str, ...] | HostError] = {}
+
+
+def refused_by(changes: HostChanges) -> tuple[str, ...]:
+    """What a host answers when it is asked what it would refuse."""
+    answer = REFUSED.get(changes.host.name, ())
+    if isinstance(answer, HostError):
+        raise answer
+    return answer
+
+
+def test_a_dry_run_names_what_the_hosts_themselves_would_refuse(
+    run: Callable[..., Said], fleet: Fleet
+) -> None:
+    names = [host.name for host in fleet.site.hosts]
+    pending = json.loads(run("apply", "--dry-run", "--json").out)
+    first, second = [one["host"] for one in pending["hosts"] if one["pending"]][:2]
+    REFUSED[first] = ("/etc/sysctl.d/90-hft.conf is a pipe", "the menu waits for a key")
+    REFUSED[second] = UnreachableError(second, "gone")
+    try:
+        said = run("apply", "--dry-run", "--json", "--limit", f"{first},{second}")
+        shown = run("apply", "--dry-run", "--limit", f"{first},{second}")
+    finally:
+        REFUSED.clear()
+    document = json.loads(said.out)
+    assert said.code == 2
+    assert [one["host"] for one in document["in_the_way"]] == [first, first, second]
+    assert "is a pipe" in document["in_the_way"][0]["error"]
+    assert [one["host"] for one in document["hosts"]] == [name for name in names if name in (first, second)]
+    assert shown.out.count("in the way:") == 3
+    assert "2 hosts:" in shown.out
+    assert "2 in the way" in shown.out
 
 
 def rows(text: str) -> int:

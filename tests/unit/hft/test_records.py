@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from deploys.rollout.outcome import Result
 from hft import run_log
 from hft.errors import Exit, HftError
+from hft.past import runs_of
 from hft.run_lines import end_of, hash_of, read_chain
 from inventory.errors import InventoryError
 
@@ -55,6 +56,36 @@ def test_a_host_that_ended_is_on_disk_before_the_run_closes_and_stays_known_if_i
     assert history.applied_plan("e2") is None
     assert history.problems == ()
     dies.__exit__(None, None, None)
+    assert run_log.read("rack").applied_plan("e1") == "ab"
+
+
+def test_a_host_that_was_changed_and_has_steps_before_it_is_known_if_the_run_dies_there() -> None:
+    dies = run_log.recorded("rack", "apply", hosts=["e1", "e2"])
+    run = dies.__enter__()
+    run.stood("e1", "send", result="staged", txn="t1", plan_hash="ab")
+    run.stood("e1", "trial boot", result="committed", txn="t1", plan_hash="ab")
+    run.stood("e2", "drain", result="no_change", txn=None, plan_hash="ab")
+    history = run_log.read("rack")
+    assert (history.problems, history.applied_plan("e1"), history.applied_plan("e2")) == ((), "ab", None)
+    seen = runs_of(history.lines)[0]
+    assert [seen.end_of(host) for host in ("e1", "e2")] == [
+        "committed behind trial boot",
+        "no change behind drain",
+    ]
+    run.ended("e1", result="failed", txn="t1")
+    assert runs_of(run_log.read("rack").lines)[0].end_of("e1") == "failed"
+    dies.__exit__(None, None, None)
+    history = run_log.read("rack")
+    assert history.applied_plan("e1") is None
+    assert runs_of(history.lines)[0].end_of("e1") == "failed"
+
+
+def test_what_was_staged_and_rolled_back_in_one_run_leaves_the_plan_of_before_known() -> None:
+    with run_log.recorded("rack", "apply", hosts=["e1"]) as run:
+        run.ended("e1", result="committed", plan_hash="ab")
+    with run_log.recorded("rack", "apply", hosts=["e1"]) as run:
+        run.stood("e1", "send", result="staged", plan_hash="cd")
+        run.ended("e1", result="rolled_back", plan_hash="cd")
     assert run_log.read("rack").applied_plan("e1") == "ab"
 
 

@@ -339,3 +339,52 @@ def test_a_record_that_fails_ends_the_run_behind_the_step_and_cuts_nobody_short(
     assert sorted(line for line in log if line.startswith("told")) == [
         *(f"told e{number} applied" for number in (1, 2, 3, 4)), "told e5 not_run"
     ]  # fmt: skip
+
+
+def test_how_a_host_stands_behind_a_step_is_told_before_its_neighbours_have_taken_it() -> None:
+    """A process that is killed while e2 boots has told that e3 and e4 are committed."""
+    stood: list[tuple[str, str, str]] = []
+    told: list[str] = []
+    known: list[list[tuple[str, str, str]]] = []
+
+    def boot(chosen: Sequence[Named], so_far: Outcomes, take: Take) -> None:
+        late = [one for one in chosen if one.host.name == "e2"]
+        end("committed")([one for one in chosen if one not in late], so_far, take)
+        known.append(list(stood))
+        end("committed")(late, so_far, take)
+
+    steps: tuple[Step[Named], ...] = (
+        Step(name="drain", concerns=lambda one, _: one.host.name == "e3", act=end("no_change", "drained")),
+        Step(name="trial boot", concerns=lambda one, _: one.host.name != "e1", act=boot),
+        Step(
+            name="resume", concerns=lambda one, _: one.host.name != "e1", act=each(lambda _, so_far: so_far)
+        ),
+        Step(name="settle", concerns=lambda one, _: one.host.name != "e1", act=end("committed")),
+    )
+
+    def tell(ends: Sequence[HostOutcome]) -> None:
+        told.extend(one.host for one in ends)
+
+    with site_lock("loop", "apply") as ours:
+        hear = lambda one, name: stood.append((one.host, one.result, name))  # noqa: E731
+        rollout(WAVE, steps, ours, tell, stood=hear)
+    assert known[0] == [
+        ("e3", "no_change", "drain"), ("e3", "committed", "trial boot"), ("e4", "committed", "trial boot")
+    ]  # fmt: skip
+    assert stood[3:] == [("e2", "committed", "trial boot")], "what a step left as it was is not told again"
+    assert sorted(told) == ["e1", "e2", "e3", "e4"]
+
+
+def test_a_record_that_fails_between_steps_ends_the_run_behind_the_step() -> None:
+    log: list[str] = []
+
+    def full(_: HostOutcome, __: str) -> None:
+        raise HftError(Exit.BAD_INPUT, "cannot write the run record")
+
+    told: list[HostOutcome] = []
+    with site_lock("loop", "apply") as ours, pytest.raises(HftError, match="run record"):
+        rollout(WAVE, (step("send", log), step("boot", log)), ours, told.extend, stood=full)
+    assert log == ["send e1"]
+    assert [(one.host, one.result) for one in told] == [
+        ("e1", "applied"), ("e2", "not_run"), ("e3", "not_run"), ("e4", "not_run")
+    ]  # fmt: skip

@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+import shlex
 
 import pytest
 
+from deploys.slot.config import PolledPort, polled_ports
 from deploys.slot.placement import place
-from deploys.slot.unit import engine_unit, start_argv
+from deploys.slot.unit import bind_argv, engine_unit, start_argv
+from engine.host import nic
 from tests.support.checkout import ROOT
 from tests.support.engine.deploy import manifest_of, plan_of
 from tests.support.engine.units import DIGEST, UNITS, unit
@@ -73,6 +77,33 @@ def test_memory_follows_no_node_where_nodes_are_not_known() -> None:
     placement = place(manifest_of(), dataclasses.replace(plan, cpus=cpus), taken={})
     text = engine_unit(manifest_of(), DIGEST, placement, slot="a", host_class="cloud", plan_hash="0" * 64)
     assert "NUMA" not in text
+
+
+def test_a_polled_port_is_bound_before_each_start_and_the_ways_to_the_host_never_are() -> None:
+    ports = [PolledPort(pci=f"0000:41:00.{n}", address=f"10.77.{n}.11") for n in (0, 1)]
+    text = unit("real-time", polled=ports, management=("eno1", "52:54:00:AB:cd:ef"))
+    program = "+/usr/bin/python3 -I -S /usr/local/lib/hft/ticket.pyz nic bind"
+    assert [line for line in text.splitlines() if line.startswith("ExecStartPre=")] == [
+        f"ExecStartPre={program} 0000:41:00.{n} --owner hft-engine --give-up 10.77.{n}.11"
+        " --management=eno1 --management=52:54:00:AB:cd:ef"
+        for n in (0, 1)
+    ]
+    argv = shlex.split(f"bind {' '.join(bind_argv(ports[0], ('eno1', '-x'))[2:])}")
+    parsed = nic.arguments().parse_args(argv)
+    assert (parsed.address, parsed.owner) == ("0000:41:00.0", "hft-engine")
+    assert (parsed.give_up, parsed.management) == (["10.77.0.11"], ["eno1", "-x"])
+    assert "ExecStartPre" not in unit("real-time")
+
+
+def test_only_what_a_configuration_polls_is_taken_from_the_kernel() -> None:
+    feeds = [
+        {"line": "A", "interface": "10.77.1.11", "dpdk": {"pci": "0000:41:00.0"}},
+        {"line": "B", "interface": "10.77.2.11", "dpdk": {"vdev": "net_af_packet0,iface=x"}},
+        {"line": "C", "interface": "10.77.3.11", "dpdk": None},
+        {"line": "D", "interface": "10.77.4.11"},
+    ]
+    found = polled_ports(json.dumps({"feeds": feeds}).encode())
+    assert found == (PolledPort(pci="0000:41:00.0", address="10.77.1.11"),)
 
 
 def test_words_of_a_manifest_cannot_become_settings() -> None:
