@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
 
-from agent import lock, parsing
+from agent import lock, narrow, parsing
 from agent.document import Document
 from agent.errors import AgentError, RefusedError, StepFailedError, explain_os_error
 from agent.host import HostRoot
@@ -24,8 +24,8 @@ RECOVERY_WAIT_S = 20.0
 
 
 def apply(host: HostRoot, argv: Sequence[str]) -> int:
-    """Apply the document on standard input."""
-    if argv:
+    """Apply the document on standard input; `--narrow` is what agent/verbs/gate.py adds."""
+    if list(argv) not in ([], [narrow.NARROW]):
         return answer(refusal("", RefusedError("bad_document", "apply reads a document from standard input")))
     catch_signals()
     data = sys.stdin.buffer.read(parsing.DOCUMENT_BYTES_MAX + 1)
@@ -33,6 +33,8 @@ def apply(host: HostRoot, argv: Sequence[str]) -> int:
     try:
         document = parsing.parse(data)
         txn = document.txn
+        if argv:
+            narrow.check(host, document)
         with lock.held(host, f"apply {txn}", wait_s=RECOVERY_WAIT_S):
             return answer(run_locked(host, document, committed_of(document)))
     except (AgentError, OSError) as error:

@@ -3,9 +3,10 @@
     restrict,command="/usr/bin/python3 -I -S /usr/local/lib/hft/agent.pyz gate" ssh-ed25519 AAAA...
 
 sshd hands the asked-for command line over in SSH_ORIGINAL_COMMAND and starts this instead. It lets through
-the agent's own verbs, whose documents agent/border.py holds to what plans and deploys render, and the scripts
-that only look, each by the SHA-256 of its whole text in /etc/hft/gate.json, which root has put there from
-`hft gate`. Everything else is refused by what it is: a shell, a copy, another program, another script.
+the agent's own verbs, whose documents agent/border.py and agent/narrow.py hold to what plans and deploys
+render, and the scripts that only look, each by the SHA-256 of its whole text in /etc/hft/gate.json, which
+root has put there from `hft gate`; programs that are brought are known by theirs. Everything else is refused
+by what it is: a shell, a copy, another program, another script.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.host import HostRoot
+from agent.narrow import NARROW, SCRIPTS, listed
 from agent.paths import LIB_DIR, PYTHON
-from tuning import strict_json
 
-LIST = "/etc/hft/gate.json"
 AGENT = (PYTHON, "-I", "-S", f"{LIB_DIR}/agent.pyz")
 SUDO = ("sudo", "-n", "--")
 VERBS = frozenset(
     ("apply", "preflight", "recover", "revert", "status", "confirm", "reboot", "selftest", "version")
 )
+HELD = frozenset(("apply", "preflight"))  # their documents are held to agent/narrow.py
 WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]{0,99}|--(?:drained|wait)")
 ARGUMENT = re.compile(r"/|[0-9]{1,6}(?:\.[0-9]{1,3})?")
 COMMAND_MAX, SCRIPT_MAX = 1 << 17, 1 << 20
@@ -48,7 +49,9 @@ def gate(host: HostRoot, argv: Sequence[str]) -> int:
     """Verb `gate`: run what SSH_ORIGINAL_COMMAND asks for, if it may."""
     del argv
     asked = os.environ.get("SSH_ORIGINAL_COMMAND", "")
-    chosen = decide(asked, scripts_of(host), sys.stdin.buffer.read if is_script_on_stdin(asked) else None)
+    chosen = decide(
+        asked, listed(host, SCRIPTS), sys.stdin.buffer.read if is_script_on_stdin(asked) else None
+    )
     if chosen is None:
         what = " ".join(asked.split()[:4])[:60].encode("ascii", "backslashreplace").decode()
         print(f"hft: this key reaches the agent alone, and not: {what or 'a shell'}", file=sys.stderr)
@@ -56,7 +59,8 @@ def gate(host: HostRoot, argv: Sequence[str]) -> int:
     if chosen.verb:
         from agent.__main__ import main
 
-        return main([*([] if host.is_live else ["--root", host.root]), *chosen.verb])
+        held = [NARROW] if chosen.verb[0] in HELD else []
+        return main([*([] if host.is_live else ["--root", host.root]), *chosen.verb, *held])
     words = ["/bin/sh", "-s", "--", *chosen.arguments]
     return subprocess.run(words, input=chosen.script, check=False, env=environment(os.environ)).returncode
 
@@ -91,18 +95,6 @@ def split(asked: str) -> tuple[str, ...]:
 def is_script_on_stdin(asked: str) -> bool:
     """Whether the script itself is on standard input."""
     return split(asked)[:3] == ("sh", "-s", "--")
-
-
-def scripts_of(host: HostRoot) -> frozenset[str]:
-    """The digests that root has listed; none where there is no list, or it is none."""
-    try:
-        found = strict_json.parse(host.read(LIST) or "{}")
-    except ValueError:
-        return frozenset()
-    listed = found.get("scripts") if isinstance(found, dict) else None
-    return (
-        frozenset(one for one in listed if isinstance(one, str)) if isinstance(listed, list) else frozenset()
-    )
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from agent import lock, obstacles, parsing
+from agent import lock, narrow, obstacles, parsing
 from agent.document import Document
 from agent.errors import AgentError, RefusedError, explain_os_error
 from agent.host import HostRoot
@@ -28,9 +28,11 @@ from tuning.held_irqs import HELD_IRQS_FILE
 def preflight(host: HostRoot, argv: Sequence[str]) -> int:
     """Verb `preflight`: the document on standard input; prints its refusals."""
     try:
-        if argv:
+        if list(argv) not in ([], [narrow.NARROW]):
             raise RefusedError("bad_document", "preflight reads a document from standard input")
         document = parsing.parse(sys.stdin.buffer.read(parsing.DOCUMENT_BYTES_MAX + 1))
+        if argv:
+            narrow.check(host, document)
         found = list(refusals(host, document))
     except (AgentError, OSError) as error:
         found = [refusal_of(error)]

@@ -140,12 +140,16 @@ def _standin(plan: Plan) -> list[RenderedFile]:
     if not plan.cpus_of("engine", "poll"):
         return []
     unit = fill("standin.service.j2", program=STANDIN_PROGRAM, gate=GATE)
-    program = resources.files("engine.host").joinpath("standin.py").read_text(encoding="utf-8")
     why = f"the stand-in for the engine, one instance for each engine and poll CPU, in {ENGINE_SLICE}"
     return [
         RenderedFile(path=STANDIN_UNIT, content=unit, concern="engine", why=why),
-        RenderedFile(path=STANDIN_PROGRAM, content=program, concern="engine", why=why),
+        RenderedFile(path=STANDIN_PROGRAM, content=standin_program(), concern="engine", why=why),
     ]
+
+
+def standin_program() -> str:
+    """The text of the stand-in."""
+    return resources.files("engine.host").joinpath("standin.py").read_text(encoding="utf-8")
 
 
 def _record(plan: Plan) -> RenderedFile:

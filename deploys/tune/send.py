@@ -14,14 +14,18 @@ from deploys.agent_client.call import (
     Call,
     agent_argv,
     install_if_needed,
+    over_ssh,
     read_outcome,
     refusals_of,
 )
-from deploys.errors import DeployError
+from deploys.errors import DeployError, RefusedError
 from deploys.tune.changes import Change
 from deploys.tune.drain import resume_host
 from deploys.tune.host_changes import HostChanges
+from transport.at_once import at_once
+from transport.errors import HostError
 from transport.hint import command
+from transport.ssh import Ssh
 
 APPLY_TIMEOUT_S = 300
 
@@ -45,6 +49,24 @@ def would_refuse(changes: HostChanges, call: Call) -> tuple[str, ...]:
     """Why the host would refuse what is pending there, by its agent's own functions; nothing is written."""
     asked = json.dumps(changes.document(changes.now)).encode()
     return refusals_of(changes.host.name, call, changes.observed.agent_version, asked)
+
+
+def refusals(every: Sequence[HostChanges]) -> list[tuple[str, HostError]]:
+    """Host and reason of each thing that hosts would refuse, or why one could not be asked.
+
+    One that a foreign file overrules has its reason already.
+    """
+    asked = [one for one in every if one.now and not one.overruled]
+    answers = at_once(_refusals_of, asked)
+    return [(one.host.name, error) for one, errors in zip(asked, answers, strict=True) for error in errors]
+
+
+def _refusals_of(changes: HostChanges) -> list[HostError]:
+    try:
+        told = would_refuse(changes, over_ssh(Ssh.of(changes.host)))
+    except HostError as error:
+        return [error]
+    return [RefusedError(changes.host.name, message) for message in told]
 
 
 def starts_engine_on_trial_boot(changes: HostChanges, items: Sequence[Change]) -> bool:

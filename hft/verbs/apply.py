@@ -17,12 +17,12 @@ from pathlib import Path
 import click
 
 from deploys.errors import RefusedError
-from deploys.rollout.outcome import HostOutcome, Told, outcome_of
+from deploys.rollout.outcome import HostOutcome, outcome_of
 from deploys.tune.host_changes import HostChanges, decide
 from deploys.tune.host_state import HostState
 from deploys.tune.observe import look
 from hft import options
-from hft.changing import Change, ask, carry_out, roll_out, rolled_out
+from hft.changing import Change, Telling, ask, carry_out, roll_out, rolled_out
 from hft.errors import Exit, HftError, HostsError, exit_code_of
 from hft.locks import SiteLock, site_lock
 from hft.plan_store import keep
@@ -35,7 +35,6 @@ from inventory.errors import InventoryError
 from inventory.model import Host, Site
 from inventory.selection import select
 from inventory.suggest import nearest
-from transport.at_once import at_once
 from transport.errors import HostError, UnreachableError, sentence
 from transport.hint import command
 from transport.show import tell
@@ -142,23 +141,9 @@ def dry_run_of(request: ApplyRequest) -> int:
 
 def foreseen(decision: Decision) -> Decision:
     """The same, with what the hosts themselves would refuse of it in the way: each is asked, none changed."""
-    from deploys.agent_client.call import over_ssh
-    from deploys.tune.send import would_refuse
-    from transport.ssh import Ssh
+    from deploys.tune.send import refusals
 
-    asked = [one for one in decision.changes if one.now and not one.overruled]
-
-    def ask_host(changes: HostChanges) -> tuple[Exception, ...]:
-        name = changes.host.name
-        try:
-            told = would_refuse(changes, over_ssh(Ssh.of(changes.host)))
-        except HostError as error:
-            return (error,)
-        return tuple(RefusedError(name, message) for message in told)
-
-    answers = at_once(ask_host, asked)
-    found = [(one.host.name, error) for one, errors in zip(asked, answers, strict=True) for error in errors]
-    return replace(decision, wrong=(*decision.wrong, *found))
+    return replace(decision, wrong=(*decision.wrong, *refusals(decision.changes)))
 
 
 def exit_code_of_look(decision: Decision) -> Exit:
@@ -343,7 +328,7 @@ def apply_locked(request: ApplyRequest, lock: SiteLock) -> int:
         facts_of=lambda outcome: {"plan_hash": hashes[outcome.host]} if outcome.host in hashes else {},
     )
 
-    def run(told: Told) -> None:
+    def run(told: Telling) -> None:
         told([outcome_of(one.host, one) for one in dark])
         told([outcome_of(name, error) for name, error in wrong])
         told([unchanged(changes) for changes in every if changes not in changing])

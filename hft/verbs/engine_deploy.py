@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploys.agent_client.call import over_ssh
-from deploys.rollout.outcome import HostOutcome, Told
+from deploys.rollout.outcome import HostOutcome
 from deploys.slot.client import decided_on, look_slot
 from deploys.slot.package import Package, read_package
 from deploys.slot.signed_limits import read_limits
@@ -21,7 +21,7 @@ from deploys.slot.slot_changes import Asked, SlotChanges
 from deploys.slot.undeploy import decide_removal
 from engine.host import places
 from engine.ticket.signing import TICKET_NAMESPACE
-from hft.changing import Change, ask, carry_out, rolled_out
+from hft.changing import Change, Telling, ask, carry_out, rolled_out
 from hft.errors import Exit, HftError, HostsError
 from hft.locks import SiteLock, site_lock
 from hft.sites import load
@@ -153,7 +153,7 @@ def deploy_locked(
         document={"digest": asked.package.digest},
     )
 
-    def run(told: Told) -> None:
+    def run(told: Telling) -> None:
         told([as_deployed(work) for work in works if not work.pending])
         rolled_out(changing, steps, lock, told)
 

@@ -8,7 +8,9 @@ import json
 import click
 
 from deploys.agent_client.record import RECORD_SCRIPT
+from deploys.slot.program import program
 from deploys.tune.host_state import OBSERVE_SCRIPT
+from deploys.tune.render import standin_program
 from hft.host_status import SCRIPT_WITH_PLAN
 from transport.show import tell
 from tuning.snapshot.files import CAPTURE_SCRIPT
@@ -23,7 +25,15 @@ Example:
 """
 )
 def gate() -> int:
-    """Print /etc/hft/gate.json: the digests of the scripts with which this release only looks at a host."""
+    """Print /etc/hft/gate.json: the digests of what this release runs on a host.
+
+    Of the scripts with which it only looks, and of the programs that an apply or a deploy may bring.
+    """
     digests = sorted(hashlib.sha256(script.encode()).hexdigest() for script in LOOKS)
-    tell(json.dumps({"schema": 1, "scripts": digests}))
+    tell(json.dumps({"schema": 1, "scripts": digests, "programs": programs()}))
     return 0
+
+
+def programs() -> list[str]:
+    """The digests of the engine's stand-in and of the program on an engine's host."""
+    return sorted(hashlib.sha256(one).hexdigest() for one in (standin_program().encode(), program()))

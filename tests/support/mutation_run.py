@@ -1,10 +1,11 @@
 """`make mutants`: a seeded sample of wrong programs against the fast tests; survivors are listed with why.
 
-First the tests run once without a mutant, and which of them runs which function is written down
+First the unit tests run once without a mutant, and which of them runs which function is written down
 (tests/support/mutation_trace.py). Each worker has a copy of the checkout and writes one mutant into it. Then
 run, and stop at the first failure: the quickest tests that run the mutated function, all others that do, and
-the tests of the room that start programs of ours, which no trace sees into. Caught means that a test failed
-or never ended. A test that fails without a mutant is named and left out.
+those of the room that start programs and name the module's package, which no trace sees into. Caught means
+that a test failed or never ended. A test that fails without a mutant is named and left out. Mutants are tried
+in an order drawn by the seed, so that a run which is ended early has tried a sample, too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import ast
 import hashlib
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -137,7 +139,7 @@ def traced(checkout: Path) -> Trace:
 
 def trace(checkout: Path) -> dict[str, object]:
     """Every test with what it ran."""
-    folders = dict.fromkeys(one for groups in ROOMS.values() for group in groups for one in group)
+    folders = dict.fromkeys(one for units, _ in ROOMS.values() for one in units)
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--dist", "loadfile", "-rfE"]
     argv += ["-p", "tests.support.mutation_trace", *folders]
     with tempfile.TemporaryDirectory(prefix="hft-trace-") as folder:
@@ -167,11 +169,13 @@ def places_of(path: str, source: str, line: int) -> tuple[str, ...]:
     return (f"{path}:{max(around)}",) if around else ()
 
 
-def near(checkout: Path, path: str, folders: Iterable[str]) -> list[str]:
-    """The test files that name the module."""
+def near(checkout: Path, path: str, folders: Iterable[str], *, package_counts: bool = False) -> list[str]:
+    """The test files that name the module, or its package."""
     module = path.removesuffix(".py").replace("/", ".")
     package, _, name = module.rpartition(".")
     names = re.compile(rf"\b{re.escape(module)}\b|from {re.escape(package)} import [^\n]*\b{name}\b")
+    if package_counts:
+        names = re.compile(rf"\b{re.escape(package)}\b")
     files = (file for one in folders for file in sorted((checkout / one).rglob("test_*.py")))
     return [str(file.relative_to(checkout)) for file in files if names.search(file.read_text("utf-8"))]
 
@@ -190,7 +194,7 @@ def stages(checkout: Path, mutant: Mutant, source: str, known: Trace) -> Iterato
     yield first
     files = [] if places else near(checkout, mutant.path, units)
     yield [*files, *(one for one in tests if one not in first and not one.startswith(tuple(files or "?")))]
-    yield [one for one in starting if (checkout / one).exists()]
+    yield near(checkout, mutant.path, starting, package_counts=True)
 
 
 def failure(checkout: Path, tests: Sequence[str], left_out: Iterable[str] = ()) -> str:
@@ -276,6 +280,7 @@ def main() -> int:
         asked.count,
         asked.seed,
     )
+    random.Random(asked.seed).shuffle(chosen)
     judged = run(chosen, asked.workers)
     known, survivors = explained(), [one for one in judged if not one.caught]
     share = caught_of([one.caught for one in judged])

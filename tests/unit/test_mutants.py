@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
-from tests.support.mutants import caught_of, mutants, sample
+from tests.support.mutants import Mutant, caught_of, mutants, sample
+from tests.support.mutation_run import Trace, places_of, stages
 
 SOURCE = '''"""Docstring with 3 == 4."""
 LIMIT: int = 3
@@ -53,3 +55,44 @@ def test_a_sample_is_repeated_by_its_seed() -> None:
 
 def test_share_of_none_is_whole() -> None:
     assert (caught_of([]), caught_of([True, False])) == (1.0, 0.5)
+
+
+TRACE = Trace(
+    seconds={"t.py::a": 2.0, "t.py::b": 0.5, "t.py::c": 9.0, "u.py::d": 0.1, "t.py::e": 0.2},
+    ran={
+        "t.py::a": frozenset({"tuning/m.py:5"}),
+        "t.py::b": frozenset({"tuning/m.py:5", "tuning/m.py:9"}),
+        "t.py::c": frozenset({"tuning/m.py:5"}),
+        "u.py::d": frozenset({"tuning/other.py:5"}),
+        "t.py::e": frozenset({"tuning/m.py:5"}),
+    },
+    failing=frozenset({"t.py::e"}),
+)
+
+
+def test_a_mutant_belongs_to_the_innermost_function_around_it() -> None:
+    source = "A = 1\n\n\n@deco\ndef f() -> int:\n    def g() -> int:\n        return 1\n\n    return g()\n"
+    found = [places_of("tuning/m.py", source, line) for line in (1, 4, 5, 7, 9)]
+    assert found == [(), *[(f"tuning/m.py:{first}",) for first in (4, 4, 6, 4)]]
+
+
+def test_the_quickest_tests_that_run_the_function_come_first_and_no_other_test_does(tmp_path: Path) -> None:
+    source = "A = 1\n\n\n\ndef f() -> int:\n    return 1\n"
+    mutant = Mutant(path="tuning/m.py", line=6, kind="number", start=0, end=1, before="1", after="2")
+    first, rest, starting = stages(tmp_path, mutant, source, TRACE)
+    assert (first, rest, starting) == (["t.py::b", "t.py::a"], ["t.py::c"], [])
+
+
+def test_what_is_outside_of_all_functions_is_tried_by_all_that_run_the_module_or_name_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "tests/unit/tuning").mkdir(parents=True)
+    (tmp_path / "tests/integration/tuning").mkdir(parents=True)
+    (tmp_path / "tests/unit/tuning/test_m.py").write_text("from tuning.m import A\n")
+    (tmp_path / "tests/unit/tuning/test_x.py").write_text("from tuning.x import A\n")
+    (tmp_path / "tests/integration/tuning/test_y.py").write_text("import tuning\n")
+    mutant = Mutant(path="tuning/m.py", line=1, kind="number", start=4, end=5, before="1", after="2")
+    first, rest, starting = stages(tmp_path, mutant, "A = 1\n", TRACE)
+    assert first[0] == "t.py::b"
+    assert rest == ["tests/unit/tuning/test_m.py", "t.py::c"]
+    assert starting == ["tests/integration/tuning/test_y.py"]

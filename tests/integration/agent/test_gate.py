@@ -14,9 +14,10 @@ import pytest
 
 from agent.host import HostRoot
 from agent.install.build import build_zipapp
+from agent.narrow import LIST
 from agent.transaction.staleness import topology_digest
 from agent.verbs import gate
-from agent.verbs.gate import AGENT, LIST
+from agent.verbs.gate import AGENT
 from hft.verbs.gate import LOOKS
 from tests.support import kill_harness as small
 from tests.support.sshd import Sshd, running_sshd
@@ -25,6 +26,15 @@ from tests.support.transactions import small_host
 pytestmark = pytest.mark.long
 
 SCRIPT = "printf 'looked %s\\n' \"$1\""
+CONF = "# ours\n\nvm.stat_interval = 120\n"
+CONTENTS = {
+    "/etc/sysctl.d/90-hft.conf": CONF,
+    "/etc/tmpfiles.d/90-hft.conf": "w /sys/kernel/mm/ksm/run - - - - 0\n",
+    "/etc/systemd/system/user.slice.d/90-hft.conf": "[Slice]\nAllowedCPUs=0-1\n",
+    "/etc/hft/engine/a/config.json": "{}\n",
+    "/etc/systemd/system/hft-engine.slice": "[Unit]\nDescription=x\n\n[Slice]\nAllowedCPUs=2\n",
+    "/var/lib/hft/plan.json": "{}\n",
+}
 DIGESTS = [hashlib.sha256(one.encode()).hexdigest() for one in (SCRIPT, *LOOKS)]
 
 
@@ -59,10 +69,37 @@ def test_the_agents_verbs_are_reached_and_a_transaction_is_applied(server: tuple
     running, root = server
     done = ssh(running, *AGENT, "status")
     assert json.loads(done.stdout)["machine_id"] == small.MACHINE_ID, done.stderr
-    document = small.document(topology_digest(small_host_again(root)))
-    done = ssh(running, "sudo", "-n", "--", *AGENT, "apply", stdin=document)
-    assert (done.returncode, json.loads(done.stdout)["result"]) == (0, "applied")
-    assert (root / "etc/sysctl.d/90-hft.conf").read_text() == small.NEW_BIG
+    document = json.loads(small.document(topology_digest(small_host_again(root))))
+    for step in document["steps"]:
+        if step["kind"] == "file" and step["content"] is not None:
+            step["content"] = CONTENTS[step["path"]]
+    data = json.dumps(document).encode()
+    foreseen = json.loads(ssh(running, *AGENT, "preflight", stdin=data).stdout)
+    assert foreseen == {"schema": 1, "refusals": []}
+    done = ssh(running, "sudo", "-n", "--", *AGENT, "apply", stdin=data)
+    assert (done.returncode, json.loads(done.stdout)["result"]) == (0, "applied"), done.stdout
+    assert (root / "etc/sysctl.d/90-hft.conf").read_text() == CONF
+
+
+def test_content_that_no_plan_renders_is_refused_by_what_it_is(server: tuple[Sshd, Path]) -> None:
+    """By the same file, unit and boot that a plan may change: root's own way in would take them."""
+    running, root = server
+    whole = json.loads(small.document("a" * 64)) | {"txn": "20991121T101500-3f2a9c1c"}
+    file = {"kind": "file", "mode": 420, "before": "absent", "why": "w"}
+    unit = "[Service]\nExecStart=+/bin/sh\n"
+    for path, content in (
+        ("/etc/tmpfiles.d/90-hft.conf", "f+ /etc/cron.d/x - - - - x\n"),
+        ("/etc/sysctl.d/90-hft.conf", "kernel.core_pattern = |/bin/sh\n"),
+        ("/etc/systemd/system/hft-engine-a.service", unit),
+        ("/usr/local/lib/hft/ticket.pyz", "import os\n"),
+    ):
+        step = file | {"path": path, "content": content}
+        done = ssh(running, *AGENT, "apply", stdin=json.dumps(whole | {"steps": [step]}).encode())
+        answer = json.loads(done.stdout)
+        assert (done.returncode, answer["code"]) == (2, "bad_document"), answer
+        assert path in answer["message"]
+        assert "reaches the agent alone" in answer["message"]
+    assert not (root / "usr/local/lib/hft/ticket.pyz").exists()
 
 
 def small_host_again(root: Path) -> HostRoot:

@@ -365,8 +365,10 @@ def test_how_a_host_stands_behind_a_step_is_told_before_its_neighbours_have_take
     def tell(ends: Sequence[HostOutcome]) -> None:
         told.extend(one.host for one in ends)
 
+    def hear(one: HostOutcome, name: str) -> None:
+        stood.append((one.host, one.result, name))
+
     with site_lock("loop", "apply") as ours:
-        hear = lambda one, name: stood.append((one.host, one.result, name))  # noqa: E731
         rollout(WAVE, steps, ours, tell, stood=hear)
     assert known[0] == [
         ("e3", "no_change", "drain"), ("e3", "committed", "trial boot"), ("e4", "committed", "trial boot")
