@@ -17,8 +17,9 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from lab.driver import Lab, free_port
+from lab.driver import Lab
 from lab.paths import private_dir
+from lab.ports import free_port
 from stacks.errors import StackError
 
 if TYPE_CHECKING:

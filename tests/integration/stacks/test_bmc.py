@@ -17,7 +17,7 @@ from tests.support.stacks.bare_lab import BareLab, bare_lab
 from transport.errors import HostError, UnreachableError
 from transport.redfish import BmcError, BootFrom, Switch, opened
 
-pytestmark = needs.programs("qemu-img")
+pytestmark = [pytest.mark.engine, needs.programs("qemu-img")]
 NOBODY = "27946b59-9e44-4fa7-8e91-f3527a1ef094"
 
 

@@ -68,6 +68,8 @@ def act(machine: Machine, run: Run, move: Move, installer: Told = DONE) -> Run:
         case Move.START_SYSTEM:
             machine.power_on()
             run = replace(run, system_started=True)
+        case Move.INSTALLED | Move.ADOPTED | Move.DRIFTED | Move.REFUSED:
+            raise AssertionError(f"{move} is the end")
     return run
 
 
