@@ -14,6 +14,7 @@ from hft import options
 from hft.errors import Exit, HftError
 from hft.files import write_tree
 from hft.toml_file import model_of
+from hft.verbs.monitoring_remedy import remedy
 from transport.show import Styled, tell, tell_document
 
 if TYPE_CHECKING:
@@ -207,15 +208,14 @@ def quiet(
     inventory: str | None, limit: str, urls: tuple[str, ...], reason: str, command: tuple[str, ...]
 ) -> int:
     """Run COMMAND while alerts that a deploy may cause on HOSTS are silent."""
+    from hft.json_over_http import checked
     from hft.operators import operator
     from hft.silence import held
     from hft.sites import load
     from inventory.selection import select
     from monitoring.lease import Lease
 
-    for url in urls:
-        if not url.startswith(("http://", "https://")):
-            raise HftError(Exit.BAD_INPUT, f"{url}: not the URL of an Alertmanager; name http://HOST:9093")
+    urls = tuple(checked(url, "an Alertmanager") for url in urls)
     hosts = tuple(one.name for one in select(load(inventory), limit))
     lease = Lease(hosts=hosts, holder=operator(), reason=reason, begun=datetime.now(UTC))
     with held(urls, lease):
@@ -283,6 +283,9 @@ def deploy(  # noqa: PLR0913, PLR0917  # one for each option
         as_json=as_json,
     )
     return tried(request) if dry_run else deployed(request)
+
+
+monitoring.add_command(remedy)
 
 
 def layout_of(site: Site) -> Layout:

@@ -231,6 +231,11 @@ PLANTED = (
         "from deploys.rollout import rollout",
     ),
     Planted(
+        "a remedy reaches what restarts and what kills, nothing that raises risk",
+        "hft/remedies/run.py",
+        "from hft.runbooks import moves",
+    ),
+    Planted(
         "benchmarks drive the rooms that they measure",
         "bench/errors.py",
         "import checks.verdict",

@@ -67,9 +67,11 @@ def test_a_dead_gateways_page_is_dead(watched: Gateway, page: Path) -> None:
     assert not is_alive(HostRoot(), parse_page(page.read_bytes()))
 
 
-def test_a_page_that_cannot_be_made_is_64_and_names_its_path(
-    program: Path, venue: VenuePeer, tmp_path: Path
+@pytest.mark.parametrize(("place", "code"), [("nowhere/metrics", 75), ("folder", 64)])
+def test_a_page_that_cannot_be_made_ends_the_start_and_names_its_path(
+    place: str, code: int, program: Path, venue: VenuePeer, tmp_path: Path
 ) -> None:
-    config = write_config(tmp_path, venue.port, metrics_page=str(tmp_path / "nowhere/metrics"))
-    with pytest.raises(RuntimeError, match=r"exit 64.*nowhere"):
+    (tmp_path / "folder").mkdir()
+    config = write_config(tmp_path, venue.port, metrics_page=str(tmp_path / place))
+    with pytest.raises(RuntimeError, match=rf"exit {code}.*{place.partition('/')[0]}"):
         Gateway(program, config, "--test").start()
