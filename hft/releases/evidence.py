@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.conformance.artifact import Artifact, opened
-from failover.approval import Approval, approved_by
+from failover.approval import PERSONS_NEEDED, Approval, approved_by
 from failover.view import ClusterView
 from hft.errors import Exit, HftError
 from hft.release_file import AHEAD_DAYS
@@ -53,14 +53,14 @@ class Asked:
 
 def evidence(asked: Asked, move: Move, view: ClusterView) -> Evidence:
     """All that MOVE is judged by."""
-    file, found = asked.file, _Approved(asked)
+    file, found = asked.file, Approvals.of(asked.file, asked.cluster)
     compat = asked.releases.candidate.manifest.compat, asked.releases.baseline.manifest.compat
     return Evidence(
         frozen=frozen(file, asked.now),
         today=asked.now.astimezone(file.zone).date().isoformat(),
         certificate=certificate_fault(asked),
-        approved=found.approved,
-        passed_over=tuple(found.passed_over),
+        approved=found.runs,
+        passed_over=found.passed_over,
         writes=compat[0].journal_version_max,
         reads=(compat[1].journal_version_min, compat[1].journal_version_max),
         holder=view.holder,
@@ -150,35 +150,41 @@ def processes_of(view: ClusterView) -> Iterator[Process]:
         )
 
 
-class _Approved:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approvals:
     """Who may run what: of the failover file, and by two persons each of the approvals at hand."""
 
-    def __init__(self, asked: Asked) -> None:
-        self.passed_over: list[str] = []
-        self.approved: dict[tuple[str, Role], tuple[Runs, ...]] = {
+    runs: Mapping[tuple[str, Role], tuple[Runs, ...]]
+    passed_over: tuple[str, ...]
+
+    @classmethod
+    def of(cls, file: RolloutFile, cluster: Cluster) -> Approvals:
+        """All of them; HftError for a file that is no approval."""
+        runs: dict[tuple[str, Role], tuple[Runs, ...]] = {
             (name, "live"): tuple((each.artifact, each.config, each.limits) for each in rows)
-            for name, rows in asked.cluster.approved.items()
-            if name != asked.file.slot
+            for name, rows in cluster.approved.items()
+            if name != file.slot
         }
         by_what: dict[str, list[tuple[SlotApproval, Approval]]] = {}
-        for path in asked.file.approvals:
-            found, approval = _read(path, asked)
+        for path in file.approvals:
+            found, approval = _read(path, cluster)
             by_what.setdefault(found.what, []).append((found, approval))
+        passed_over: list[str] = []
         for what, group in by_what.items():
-            behind = approved_by([approval for _, approval in group], what)
-            one = group[0][0]
+            behind, one = approved_by([approval for _, approval in group], what), group[0][0]
             if not behind.is_enough:
-                count = f"{len(behind.persons)} of 2 persons approved {one.slot} as {one.role}"
-                self.passed_over.append("; ".join([count, *behind.passed_over]))
-            elif one.site == asked.file.site:
+                count = f"{len(behind.persons)} of {PERSONS_NEEDED} persons approved {one.slot} as {one.role}"
+                passed_over.append("; ".join([count, *behind.passed_over]))
+            elif one.site == file.site:
                 key = one.slot, one.role
-                self.approved[key] = (*self.approved.get(key, ()), one.runs)
+                runs[key] = (*runs.get(key, ()), one.runs)
+        return cls(runs=runs, passed_over=tuple(passed_over))
 
 
-def _read(path: Path, asked: Asked) -> tuple[SlotApproval, Approval]:
+def _read(path: Path, cluster: Cluster) -> tuple[SlotApproval, Approval]:
     """One approval, and whether it counts; HftError for a file that is none."""
     found = read_signed(
-        path, "approval", slot_approval_from, asked.cluster.who_may_approve(),
+        path, "approval", slot_approval_from, cluster.who_may_approve(),
         identity=lambda one: one.person, namespace=NAMESPACE,
     )  # fmt: skip
     is_good = found.is_signed and time.time() < found.found.not_after_s

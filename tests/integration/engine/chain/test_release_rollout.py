@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import signal
+import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,8 @@ from release.rollout import Rollout
 from .rollout import SITE, Operator, TwoReleases, in_order
 
 pytestmark = pytest.mark.engine
+SEED = int(os.environ.get("HFT_SEED", "1"))
+ROUNDS = int(os.environ.get("HFT_ROUNDS", "40"))
 
 
 def test_a_release_goes_live_step_by_step_and_a_rollback_brings_the_old_one_back(
@@ -37,13 +42,61 @@ def test_a_release_goes_live_step_by_step_and_a_rollback_brings_the_old_one_back
         canary = traded_as_canary(chain, operator)
         promoted = accepted_and_promoted(chain, operator)
         on_a_later_day(chain, operator)
+        start = time.monotonic()
         back = operator.release(0, "rollback", "--reason", "drill")
         assert back["stage"] == "rolled_back" and {one["verdict"] for one in back["proofs"]} == {"ok"}
         last = operator.told(0, "status")["epoch"]
-        chain.trade_until(last, 2)
+        chain.trade_until(last, 1)
+        print(f"rollback: {back['ms']} ms, first order after {time.monotonic() - start:.2f} s, status asked")
         assert first < canary < promoted < last
         assert in_order(chain.log("accepted")) and chain.account()["ignored"] == 0
         assert operator.release(2, "rollback", "--reason", "again")["error"].count("rolled back already")
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(3600)
+def test_hand_overs_and_rollbacks_that_are_killed_anywhere_are_gone_on_with(
+    native: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance, cut = random.Random(SEED), 0
+    with ExitStack() as stack:
+        chain = TwoReleases(native, stack)
+        chain.standby("a")
+        chain.role("canary", 1)
+        operator = Operator(chain)
+        monkeypatch.setenv("HFT_STATE", str(operator.state))
+        operator.approve("b", "canary", "alice", "bob")
+        operator.moves("failover", "a")
+        operator.step()
+        for number in range(ROUNDS):
+            change(SITE, lambda now: replace(known(now), stage="shadowed", revision=known(now).revision + 1))
+            plan = operator.release(3, "plan")["plan"]
+            cut += killed(chance, operator, "next", "--plan", plan)
+            if kept(operator)["stage"] != "canary":
+                operator.step()
+            chain.trade_until(operator.told(0, "status")["epoch"], 1)
+            cut += killed(chance, operator, "rollback")
+            if kept(operator)["stage"] != "rolled_back":
+                operator.release(0, "rollback", "--reason", "again")
+            assert operator.told(0, "status")["holder"] == "eng-1/a", f"seed {SEED}, round {number}"
+            chain.trade_until(operator.told(0, "status")["epoch"], 1)
+        print(f"seed {SEED}: {ROUNDS} rounds, {cut} commands killed before they ended")
+        assert in_order(chain.log("accepted")) and chain.account()["ignored"] == 0
+
+
+def killed(chance: random.Random, operator: Operator, *words: str) -> bool:
+    """Whether the command was still at it when it was killed, at a random moment."""
+    with operator.start(*words, "--reason", "drill") as child:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(chance.uniform(0.3, 4.0))
+        was_at_it = child.poll() is None
+        child.kill()
+    return was_at_it
+
+
+def known(now: Rollout | None) -> Rollout:
+    assert now is not None
+    return now
 
 
 def shadowed(chain: TwoReleases, operator: Operator, epoch: int) -> None:
@@ -100,11 +153,7 @@ def on_a_later_day(chain: TwoReleases, operator: Operator) -> None:
     """The spare waits for a later day, and the end for the spare."""
     assert operator.unmet() == {"not_same_day"}
 
-    def a_day_before(now: Rollout | None) -> Rollout:
-        assert now is not None
-        return replace(now, promoted_on="2026-01-01", revision=now.revision + 1)
-
-    change(SITE, a_day_before)
+    change(SITE, lambda now: replace(known(now), promoted_on="2026-01-01", revision=known(now).revision + 1))
     assert operator.step()["stage"] == "sparing"
     assert operator.unmet() == {"spares_report"}
     chain.running("c").signal(signal.SIGTERM)
