@@ -6,6 +6,7 @@ import contextlib
 import json
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -146,22 +147,33 @@ def holding(text: str, scratch: Path) -> set[str]:
     return found
 
 
-def test_a_secret_is_in_no_output_state_log_event_plan_history_backup_or_argument(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    class Stdin:
-        def isatty(self) -> bool:
-            return False
+class Stdin:
+    """Gives the canary, as a pipe would."""
 
-        def read(self) -> str:
-            return CANARY + "\n"
+    def isatty(self) -> bool:
+        return False
 
+    def read(self) -> str:
+        return CANARY + "\n"
+
+
+def every_verb_with_a_secret(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[Said]:
+    settings, plan = stage.settings({"name": "host"}), stage.folder / "plan.json"
+    monkeypatch.setattr("sys.stdin", Stdin())
+    return [
+        stage.stack("secret", "token", "--settings", settings),
+        stage.stack("preview", "--save", plan, "--json"),
+        stage.stack("up", "--plan", plan, "--yes"),
+        stage.stack("outputs", "--json"),
+        stage.stack("refresh"),
+    ]
+
+
+@contextlib.contextmanager
+def watched(scratch: Path) -> Iterator[list[str]]:
+    """What held the canary at any moment of the body: a process's arguments, a file in SCRATCH."""
     seen: list[str] = []
     ended = threading.Event()
-    scratch = tmp_path / "scratch"  # where a run's events go, which are gone when it has ended
-    scratch.mkdir()
-    monkeypatch.setenv("TMPDIR", str(scratch))
-    monkeypatch.setattr("tempfile.tempdir", None)
 
     def watch() -> None:
         while not ended.is_set():
@@ -170,25 +182,19 @@ def test_a_secret_is_in_no_output_state_log_event_plan_history_backup_or_argumen
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
-    settings = stage.settings({"name": "host"})
-    monkeypatch.setattr("sys.stdin", Stdin())
-    set_it = stage.stack("secret", "token", "--settings", settings)
-    plan = stage.folder / "plan.json"
-    runs = [
-        set_it,
-        stage.stack("preview", "--save", plan, "--json"),
-        stage.stack("up", "--plan", plan, "--yes"),
-        stage.stack("outputs", "--json"),
-        stage.stack("refresh"),
-        stage.stack("recover", "--yes"),
-    ]
+    yield seen
     ended.set()
     watcher.join()
-    assert [run.code for run in runs] == [0, 3, 0, 0, 0, 0], runs
+
+
+def test_a_secret_is_in_no_output_state_log_plan_history_backup_or_argument(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with watched(tmp_path / "none") as seen:
+        runs = every_verb_with_a_secret(stage, monkeypatch)
+    assert [run.code for run in runs] == [0, 3, 0, 0, 0], runs
     assert json.loads(runs[3].out)["outputs"]["token"] == "[secret]"
     assert seen == []
-    kept = {path.name for path in (tmp_path / "state/stacks/try/backend/.pulumi").iterdir()}
-    assert {"backups", "history", "stacks"} <= kept
     passphrase = (tmp_path / "state/stacks/try/passphrase").read_text()
     for text in (CANARY, passphrase):
         assert not any(text in run.out + run.err for run in runs)
@@ -196,6 +202,22 @@ def test_a_secret_is_in_no_output_state_log_event_plan_history_backup_or_argumen
             path for path in tmp_path.rglob("*") if path.is_file() and text.encode() in path.read_bytes()
         ]
         assert [path.name for path in holds] == (["passphrase"] if text == passphrase else [])
+
+
+@pytest.mark.drill
+def test_a_secret_is_in_no_event_of_a_run(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"  # where a run's events go, which are gone when it has ended
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with watched(scratch) as seen:
+        runs = every_verb_with_a_secret(stage, monkeypatch)
+    assert [run.code for run in runs] == [0, 3, 0, 0, 0], runs
+    assert seen == []
+    kept = {path.name for path in (tmp_path / "state/stacks/try/backend/.pulumi").iterdir()}
+    assert {"backups", "history", "stacks"} <= kept
 
 
 @pytest.mark.parametrize("verb", ["refresh", "destroy", "recover"])
