@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -102,6 +103,8 @@ def _server(lab: Lab, files: BmcFiles, port: int) -> BaseWSGIServer:
         SUSHY_EMULATOR_STATE_DIR=str(private_dir(files.directory / "state")),
         SUSHY_EMULATOR_VMEDIA_DEVICES={"Cd": {"Name": "Virtual CD", "MediaTypes": ["CD", "DVD"]}},
     )
+    # A medium that it fetched goes to where temporary files go, and stays there when nobody ejects it.
+    tempfile.tempdir = str(private_dir(files.directory / "media"))
     guarded = main.RedfishAuthMiddleware(main.Application.wsgi_app.__get__(main.app), str(files.users))
     try:
         return make_server(

@@ -12,6 +12,7 @@ from inventory.load import load_site
 from inventory.model import Identity
 from inventory.power import PowerError, power_of
 from lab import firmware
+from stacks.colo.serve import served
 from tests.support import needs
 from tests.support.stacks.bare_lab import BareLab, bare_lab
 from transport.errors import HostError, UnreachableError
@@ -81,6 +82,24 @@ def test_the_boot_device_is_on_the_next_command_line(rack: BareLab) -> None:
         bmc.switch(Switch.ON)
     assert "bootfile=boot.ipxe" in line and "romfile=,mac=52:54:00:4c:00" not in line
     assert "bootfile" not in argv(rack)
+
+
+def test_a_medium_is_fetched_into_the_labs_own_folder_and_gone_when_it_is_ejected(
+    rack: BareLab, tmp_path: Path
+) -> None:
+    medium = tmp_path / "installer.iso"
+    medium.write_bytes(b"medium" * 1000)
+    with opened(rack.address) as bmc, served(medium, "127.0.0.1") as url:
+        bmc.insert(url)
+        inserted = firmware.read(rack.machine.wiring.firmware)
+        assert inserted and inserted.medium
+        kept = Path(inserted.medium)
+        assert kept.read_bytes() == medium.read_bytes()
+        assert kept.is_relative_to(rack.lab.directory)
+        assert bmc.look().medium is not None
+        bmc.eject()
+        assert bmc.look().medium is None
+    assert not kept.exists()
 
 
 def wrong(rack: BareLab, what: str) -> tuple[type[HostError], str]:
