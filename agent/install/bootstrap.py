@@ -49,17 +49,31 @@ answer = install(HostRoot(root=root), staged)
 print(json.dumps(answer))
 sys.exit(0 if answer["result"] == "installed" else 8 if answer["code"] == "busy" else 2)
 """
-# The same zipapp for one verb that only looks, from memory (memfd_create(2)): the host keeps nothing of it.
+# The same zipapp for one verb that only looks, imported from memory: the host keeps nothing of it.
 IN_MEMORY = """\
-import hashlib, os, sys
+import hashlib, importlib.abc, importlib.util, io, marshal, sys, zipfile
 root, digest, size, verb = sys.argv[1:5]
 data = sys.stdin.buffer.read(int(size))
 if hashlib.sha256(data).hexdigest() != digest:
     sys.exit("the agent arrived truncated; nothing was changed")
-fd = os.memfd_create("agent.pyz")
-with os.fdopen(os.dup(fd), "wb") as stream:
-    stream.write(data)
-sys.path.insert(0, "/proc/self/fd/%d" % fd)
+packed = zipfile.ZipFile(io.BytesIO(data))
+names = frozenset(packed.namelist())
+def place(name):
+    stem = name.replace(".", "/")
+    return next((one for one in (stem + "/__init__.py", stem + ".py") if one in names), None)
+class Packed(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
+    def find_spec(self, name, path=None, target=None):
+        return importlib.util.spec_from_loader(name, self, origin=place(name)) if place(name) else None
+    def is_package(self, name):
+        return place(name).endswith("/__init__.py")
+    def get_source(self, name):
+        return packed.read(place(name)).decode()
+    def get_code(self, name):
+        made = packed.read(place(name) + "c")
+        if made[:4] == importlib.util.MAGIC_NUMBER:
+            return marshal.loads(made[16:])
+        return compile(self.get_source(name), place(name), "exec", dont_inherit=True)
+sys.meta_path.insert(0, Packed())
 from agent.__main__ import main
 sys.exit(main(["--root", root, verb]))
 """
