@@ -58,7 +58,7 @@ def small_lab(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (folder / "tree" / name).mkdir(parents=True)
     monkeypatch.setenv("HFT_LAB_DIR", str(folder / "labs"))
     monkeypatch.setenv("HFT_CACHE_DIR", str(folder / "cache"))
-    monkeypatch.delenv("HFT_ACCEL", raising=False)
+    monkeypatch.setenv("HFT_ACCEL", "tcg")  # nothing here could boot a probe
     directory = folder / "cache" / "images" / image_digest()
     directory.mkdir(mode=0o700, parents=True)
     image = Image(digest=image_digest(), directory=directory)
