@@ -39,13 +39,19 @@ ssh_key = "{key}"
 host_class = "lab-vm"
 role = "engine"
 failure_domain = "a"
+patience = 4
 identity = {{ host_keys = ["{host_key}"], machine_id = "{machine}" }}
 """
-# What the unit would do on a host whose systemd runs: a new collector writes its file.
+# What the unit would do on a host whose systemd runs: a new collector writes its file, again and again.
 SYSTEMCTL = """\
 #!/bin/sh
 echo "$*" >>/run/asked
-[ -e /run/broken ] || { mkdir -p /run/hft-metrics; : >/run/hft-metrics/hft_collector.prom; }
+[ ! -e /run/broken ] || exit 0
+mkdir -p /run/hft-metrics
+: >/run/hft-metrics/hft_collector.prom
+: >/run/turning
+exec </dev/null >/dev/null 2>&1
+(while [ -e /run/turning ]; do touch /run/hft-metrics/hft_collector.prom; sleep 0.2; done) &
 """
 
 
@@ -97,9 +103,10 @@ def mend(
     known = {"port": host.port, "key": host.key, "host_key": host.host_key, "machine": "0" * 32}
     path.write_text(SITE.format(**known))
     member = watched.layout.members[0]
+    for name in ("turning", "asked", "broken"):
+        host.file(f"/run/{name}").unlink(missing_ok=True)
+    time.sleep(1)  # what turned ends
     host.file("/run/hft-metrics/hft_collector.prom").unlink(missing_ok=True)
-    host.file("/run/asked").unlink(missing_ok=True)
-    host.file("/run/broken").unlink(missing_ok=True)
 
     def run(*more: object, prometheus: str = "") -> Any:
         urls = (
