@@ -64,6 +64,7 @@ FILES = (
     "/etc/sysctl.d/90-hft.conf",
     "/etc/tmpfiles.d/90-hft.conf",
     "/etc/systemd/system.conf.d/90-hft.conf",
+    "/etc/systemd/network/98-hft-ens1f0.link",
     *(f"{UNIT_DIR}/{name}" for name in border.OWN_SLICES),
     *(f"{UNIT_DIR}/{name}.d/90-hft.conf" for name in KNOWN_SLICES if name not in border.OWN_SLICES),
     f"{UNIT_DIR}/machine.slice.d/90-hft.conf",
