@@ -5,7 +5,7 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from hft.errors import HftError
 from hft.json_over_http import request
@@ -71,9 +71,10 @@ def evidence(host: Host, remedy: Remedy, prometheus: str) -> Evidence:
 
 def probed(host: Host, remedy: Remedy) -> tuple[bool | None, str]:
     """What the host says, read now over SSH, and why it could not be asked."""
+    probe = remedy.probe
     try:
         ssh = Ssh.of(host)
-        match remedy.probe:
+        match probe:
             case Probe.UNIT_IS_DOWN:
                 words = ["systemctl", "show", "--property=ActiveState", "--value", remedy.unit]
                 done = ssh.run(ssh.as_root(words), timeout_s=DEADLINE_S, login_s=DEADLINE_S)
@@ -81,9 +82,11 @@ def probed(host: Host, remedy: Remedy) -> tuple[bool | None, str]:
                 done = ssh.run_script(_TEXTFILE, timeout_s=DEADLINE_S, login_s=DEADLINE_S)
             case Probe.MEMORY_WAS_LOST:
                 done = ssh.run_script(_MEMORY, timeout_s=DEADLINE_S, login_s=DEADLINE_S)
+            case _:
+                assert_never(probe)
     except HostError as error:
         return None, str(error)
-    return answer_of(remedy.probe, done), done.last_words if done.returncode else ""
+    return answer_of(probe, done), done.last_words if done.returncode else ""
 
 
 def answer_of(probe: Probe, done: Completed) -> bool | None:

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import assert_never
 
 from hft.errors import Exit, HftError
 from hft.json_over_http import request
@@ -110,7 +111,8 @@ def _one(wanted: Wanted, case: Case, remedy: Remedy, host: Host, cases: tuple[Ca
         attempts=attempts,
     )
     decision = decide(look)
-    match decision.verdict:
+    verdict = decision.verdict
+    match verdict:
         case Verdict.ACT:
             done = _acted(wanted, look, host, decision)
         case Verdict.WOULD_ACT:
@@ -118,6 +120,8 @@ def _one(wanted: Wanted, case: Case, remedy: Remedy, host: Host, cases: tuple[Ca
             _note(wanted, look, done, attempts)
         case Verdict.HOLD | Verdict.PAGE:
             done = Done(case=case, decision=decision)
+        case _:
+            assert_never(verdict)
     if done.needs_somebody:
         _page(wanted, done)
     return done

@@ -249,15 +249,15 @@ def run(chosen: list[Mutant], workers: int) -> list[Judged]:
         copies = [copy_of_checkout(Path(folder) / str(number)) for number in range(workers)]
         known = traced(copies[0])
         free: Queue[Path] = Queue()
-        for one in copies:
-            free.put(one)
+        for checkout in copies:
+            free.put(checkout)
 
         def one(mutant: Mutant) -> Judged:
-            checkout = free.get()
+            mine = free.get()
             try:
-                found = judge(checkout, mutant, known)
+                found = judge(mine, mutant, known)
             finally:
-                free.put(checkout)
+                free.put(mine)
             word = "caught  " if found.caught else "SURVIVED"
             print(f"{word} {found.seconds:5.1f} s  {mutant.path}:{mutant.line}  {mutant.key}", flush=True)
             return found

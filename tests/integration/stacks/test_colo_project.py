@@ -60,6 +60,13 @@ def drift(adopted: Adopted) -> None:
     firmware.write(path, replace(kept, settings=on, in_force=on))
 
 
+def outs(answer: Any) -> dict[str, Any]:
+    """What a provider answered; it always has some."""
+    assert answer.outs is not None
+    found: dict[str, Any] = answer.outs
+    return found
+
+
 def test_an_enrolled_host_is_adopted_its_drift_shown_and_set_right_only_with_the_approval(
     adopted: Adopted,
 ) -> None:
@@ -67,24 +74,24 @@ def test_an_enrolled_host_is_adopted_its_drift_shown_and_set_right_only_with_the
 
     provider, machine = MachineProvider(), adopted.rack.machine
     made = provider.create(adopted.props)
-    assert (made.id, made.outs["boots"]) == ("colo-1", "0")
-    assert not provider.diff("colo-1", made.outs, adopted.props).changes
+    assert (made.id, outs(made)["boots"]) == ("colo-1", "0")
+    assert not provider.diff("colo-1", outs(made), adopted.props).changes
 
     drift(adopted)
-    seen = provider.read("colo-1", made.outs)
-    assert json.loads(seen.outs["in_force"])["HyperThreading"] == "Enabled"
-    shown = provider.diff("colo-1", seen.outs, adopted.props)
+    seen = provider.read("colo-1", outs(made))
+    assert json.loads(outs(seen)["in_force"])["HyperThreading"] == "Enabled"
+    shown = provider.diff("colo-1", outs(seen), adopted.props)
     assert (shown.changes, shown.replaces) == (True, [])
 
     with pytest.raises(
         StackError, match=r"HyperThreading is Enabled, ordered Disabled; .*approval of colo-1"
     ):
-        provider.update("colo-1", seen.outs, adopted.props)
+        provider.update("colo-1", outs(seen), adopted.props)
     assert machine.boots() == 1
 
-    righted = provider.update("colo-1", seen.outs, adopted.with_approval())
-    assert (righted.outs["boots"], machine.boots()) == ("1", 2)
-    assert not provider.diff("colo-1", righted.outs, adopted.props).changes
+    righted = provider.update("colo-1", outs(seen), adopted.with_approval())
+    assert (outs(righted)["boots"], machine.boots()) == ("1", 2)
+    assert not provider.diff("colo-1", outs(righted), adopted.props).changes
 
 
 def test_another_machine_in_the_order_is_another_resource(adopted: Adopted) -> None:
@@ -93,5 +100,5 @@ def test_another_machine_in_the_order_is_another_resource(adopted: Adopted) -> N
     provider = MachineProvider()
     made = provider.create(adopted.props)
     other = {**json.loads(adopted.props["order"]), "serial": "colo-2"}
-    shown = provider.diff("colo-1", made.outs, {**adopted.props, "order": json.dumps(other)})
+    shown = provider.diff("colo-1", outs(made), {**adopted.props, "order": json.dumps(other)})
     assert shown.replaces == ["order"]
