@@ -104,14 +104,15 @@ def table() -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = []
     for verb in verbs():
         rest = tuple("e1" for one in verb.arguments if one.required)
-        lines.append((*verb.words, *rest, "--no-such-option"))
+        if not any(one.nargs == -1 and one.type is click.UNPROCESSED for one in verb.arguments):
+            lines.append((*verb.words, *rest, "--no-such-option"))
         if all(one.nargs == 1 for one in verb.arguments):
             lines.append((*verb.words, *("e1" for _ in verb.arguments), "one-too-many"))
         if rest:
             lines.append(verb.words)
         for option in verb.options:
             name = option.opts[-1]
-            if option.is_flag:
+            if not takes_a_value(option):
                 lines.append((*verb.words, *rest, f"{name}=yes"))
                 continue
             lines.append((*verb.words, *rest, name))
@@ -119,6 +120,26 @@ def table() -> list[tuple[str, ...]]:
             if kind in PARSED:  # what is wrong there is wrong before anything is done
                 lines += [(*verb.words, *rest, name, bad) for bad in BAD[kind] if _is_wrong(option, bad)]
     return lines
+
+
+def takes_a_value(option: click.Option) -> bool:
+    """Neither a flag nor one that is counted."""
+    return not (option.is_flag or option.count)
+
+
+def is_refused_unread(line: tuple[str, ...]) -> bool:
+    """Whether the command line alone is refused: nothing of the verb has run."""
+    command: click.Command = cli
+    context, words = click.Context(command, info_name="hft"), list(line)
+    try:
+        while isinstance(command, click.Group):
+            found = command.get_command(context, words.pop(0))
+            assert found is not None
+            command = found
+        command.make_context(line[-1], words, parent=context)
+    except click.ClickException:
+        return True
+    return False
 
 
 def _is_wrong(option: click.Option, value: str) -> bool:
@@ -141,7 +162,7 @@ def sibling(dice: random.Random, inventory: str) -> list[str]:
         if name in NO_FLAG or name == "--inventory":
             continue
         words.append(name)
-        if not option.is_flag:
+        if takes_a_value(option):
             words.append(dice.choice((*BAD.get(option.type.name, ()), *TEXTS, "1", "e1", inventory)))
     has_inventory = any("--inventory" in option.opts for option in verb.options)
     return [*words, *(("--inventory", dice.choice((inventory, *TEXTS))) if has_inventory else ())]

@@ -11,7 +11,7 @@ import pytest
 
 from hft.errors import Exit
 from tests.support.hft_here import Said, hft_here, own_state
-from tests.support.wrong_lines import sibling, table, verbs
+from tests.support.wrong_lines import is_refused_unread, sibling, table, verbs
 
 SEED = int(os.environ.get("HFT_SEED", "20261201"))
 TABLE = table()
@@ -32,6 +32,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_the_table_is_of_every_verb_and_long_enough() -> None:
     assert len(TABLE) == len(set(TABLE)) >= 250
     assert {line[0] for line in TABLE} == {verb.words[0] for verb in verbs()}
+    assert [line for line in TABLE if not is_refused_unread(line)] == []
 
 
 def test_each_line_of_the_table_is_one_sentence_and_bad_input(
