@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,9 @@ if TYPE_CHECKING:
     from stacks.runner.seen import Change
 
 
-def _site(_: click.Context, __: click.Parameter, named: str | None) -> str:
-    return name_here(named)
-
-
 PROJECT = click.argument("project")
-SITE = click.option(
+_SITE = click.option(
     "--site",
-    callback=_site,
     metavar="NAME",
     help="Whose state (default: that of the configured site, see `hft site show`; else the lab's).",
 )
@@ -38,6 +34,16 @@ SETTINGS = click.option(
     help="The stack's settings from now on, as Pulumi.SITE.yaml has them.",
 )
 REFRESH = click.option("--refresh", is_flag=True, help="First look at what is really there, then decide.")
+
+
+def at_site(verb: Callable[..., int | None]) -> Callable[..., int | None]:
+    """With `--site`; which one that is is found, and told, once the whole command line was understood."""
+
+    @wraps(verb)
+    def with_site(*args: Any, site: str | None, **given: Any) -> int | None:
+        return verb(*args, site=name_here(site), **given)
+
+    return _SITE(with_site)
 
 
 @contextmanager

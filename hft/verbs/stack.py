@@ -20,7 +20,7 @@ from hft.stack_runs import (
     PROJECT,
     REFRESH,
     SETTINGS,
-    SITE,
+    at_site,
     lost_by,
     opened,
     room,
@@ -50,7 +50,7 @@ def stack() -> None:
 
 @stack.command()
 @PROJECT
-@SITE
+@at_site
 @SETTINGS
 @REFRESH
 @click.option(
@@ -85,7 +85,7 @@ def preview(  # noqa: PLR0913, PLR0917  # one for each option
 
 @stack.command()
 @PROJECT
-@SITE
+@at_site
 @SETTINGS
 @REFRESH
 @click.option(
@@ -151,7 +151,7 @@ def up(  # noqa: PLR0913, PLR0917  # one for each option
 
 @stack.command()
 @PROJECT
-@SITE
+@at_site
 @options.DRY_RUN
 @options.REASON
 @options.JSON
@@ -176,7 +176,7 @@ def refresh(project: str, site: str, dry_run: bool, reason: str, as_json: bool) 
 
 @stack.command()
 @PROJECT
-@SITE
+@at_site
 @options.YES
 @options.REASON
 @options.TAKEOVER
@@ -209,7 +209,7 @@ def destroy(  # noqa: PLR0913, PLR0917  # one for each option
 @stack.command()
 @PROJECT
 @click.argument("key")
-@SITE
+@at_site
 @SETTINGS
 def secret(project: str, key: str, site: str, settings: Path | None) -> int:
     """Keep a setting of the stack encrypted; its value is read from standard input, or asked for.
@@ -231,7 +231,7 @@ def secret(project: str, key: str, site: str, settings: Path | None) -> int:
 
 @stack.command()
 @PROJECT
-@SITE
+@at_site
 @options.JSON
 def outputs(project: str, site: str, as_json: bool) -> int:
     """Print the outputs of the last good run, secrets hidden; refused after a run that did not end well.
@@ -254,7 +254,7 @@ def outputs(project: str, site: str, as_json: bool) -> int:
 
 @stack.command()
 @PROJECT
-@SITE
+@at_site
 @options.YES
 @options.REASON
 @options.JSON

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from hft import options
 from hft.errors import Exit, HftError
-from hft.stack_runs import PROJECT, SITE, room
+from hft.stack_runs import PROJECT, at_site, room
 from hft.verbs.inventory import SignRequest, show_signed, sign_site
 from inventory.artifact import DAYS_MOST, is_signed_name
 from inventory.bounded import read_bounded
@@ -28,7 +28,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.command()
 @PROJECT
-@SITE
+@at_site
 @click.option(
     "--key", required=True, type=_PATH, help="The private key; of a public one an agent has the rest."
 )
