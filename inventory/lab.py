@@ -24,7 +24,8 @@ from lab.paths import lab_dir, lab_name
 from lab.speed import speed_of
 from lab.state import read_json
 
-TUNED = ("engine", "standby")  # roles whose hosts run engines
+# Roles whose hosts run engines. (A list or a tuple here would be a group of hosts to pyinfra.)
+TUNED = frozenset({"engine", "standby"})
 
 
 def state_file() -> Path:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 from pathlib import Path
 
 import pytest
 
+from inventory import lab
 from inventory.errors import InventoryError
 from inventory.load import load_site
 from tests.support.lab_state import KEYS, write_state
@@ -76,3 +78,14 @@ def test_lab_name_cannot_leave_its_directory(state: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("HFT_LAB", name)
     with pytest.raises(InventoryError, match="HFT_LAB: name"):
         load_site()
+
+
+def test_no_constant_of_the_module_is_a_group_of_hosts_to_pyinfra() -> None:
+    tree = ast.parse(Path(lab.__file__).read_text())
+    names = [
+        getattr(target, "id", "")
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.List | ast.Tuple)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    ]
+    assert names == []
