@@ -171,7 +171,7 @@ for name in hft-irqs.service systemd-sysctl.service systemd-tmpfiles-setup.servi
     done
 done
 section nics # what the drivers of the plan's ports say: a program of its own, which asks by ioctl
-devices=$([ -r "$plan" ] && grep -oE '"device":"[A-Za-z0-9_.:@+-]+","key":"nic\.' "$plan" | cut -d'"' -f4 | sort -u)
+devices=$([ -f "$plan" ] && [ -r "$plan" ] && grep -oE '"device":"[A-Za-z0-9_.:@+-]+","key":"nic\.' "$plan" | cut -d'"' -f4 | sort -u)
 # shellcheck disable=SC2086 # one device a word, and no word of another kind
 [ "$devices" ] && python3 -I -S - $devices 2>/dev/null <<'END_OF_PROGRAM'
 @nic_on_host.py@
