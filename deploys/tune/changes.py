@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, assert_never, get_args
 
 from deploys.paths import OWNED
 from deploys.tune.host_state import HostState
@@ -40,9 +40,7 @@ Step = dict[str, Any]
 _OWNED = re.compile("|".join(re.escape(one).replace(r"\*", "[^/]*").replace(r"\?", "[^/]") for one in OWNED))
 STANDINS = "hft-standin@"
 ENGINES = "hft-engine-"
-CONCERNS: tuple[Concern, ...] = (
-    *("boot", "sysctl", "sysfs", "nic", "irq", "slices", "services", "irqbalance", "engine", "record"),
-)
+CONCERNS: tuple[Concern, ...] = get_args(Concern)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

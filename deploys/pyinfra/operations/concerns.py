@@ -48,6 +48,12 @@ def sysfs(key: str | None = None) -> Commands:
 
 
 @operation()
+def nic(key: str | None = None) -> Commands:
+    """Queues, rings, coalescing, pause frames and EEE of the named ports."""
+    yield from _converge("nic", key)
+
+
+@operation()
 def irq(key: str | None = None) -> Commands:
     """Interrupts and kernel threads, moved to housekeeping CPUs."""
     yield from _converge("irq", key)
@@ -87,6 +93,7 @@ OPERATIONS: dict[Concern, Callable[..., object]] = {
     "boot": boot,
     "sysctl": sysctl,
     "sysfs": sysfs,
+    "nic": nic,
     "irq": irq,
     "slices": slices,
     "services": services,
