@@ -20,6 +20,7 @@ from agent.document import Boot, Document, FileStep
 from agent.errors import RefusedError
 from agent.host import HostRoot
 from tuning import strict_json
+from tuning.nic_table import KNOBS
 from tuning.strict_json import ShapeError, Table
 from tuning.sysctl_table import SYSCTL_NAMES
 from tuning.units import UNIT_DIR
@@ -217,7 +218,20 @@ ENGINE_UNIT = Ini(
     ),
 )
 # By the path, as border.FILES names it; the first that fits.
+PORT_LINK = Ini(
+    sections={
+        "Match": {"Path": r"pci-[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"},
+        "Link": {
+            "NamePolicy": "keep kernel database onboard slot path",
+            "AlternativeNamesPolicy": "database onboard slot path",
+            "MACAddressPolicy": "persistent",
+            **{knob.link: "[0-9]{1,9}(?:us)?|yes|no" for knob in KNOBS.values() if knob.link},
+        },
+    },
+    needed=frozenset({"MACAddressPolicy=persistent", "NamePolicy=keep kernel database onboard slot path"}),
+)
 INIS: tuple[tuple[str, Ini], ...] = (
+    (rf"/etc/systemd/network/98-hft-{border.NIC}\.link", PORT_LINK),
     (re.escape("/etc/systemd/system.conf.d/90-hft.conf"), MANAGER),
     *((re.escape(f"{UNIT_DIR}/{name}"), OWN_SLICE) for name in border.OWN_SLICES),
     (rf"{UNIT_DIR}/[^/]+\.slice\.d/90-hft\.conf", drop_in("Slice")),

@@ -28,9 +28,10 @@ from inventory.envelope import (
 )
 from inventory.errors import InventoryError
 from inventory.generation import Used, last_used, refuse_older, use
-from inventory.model import Name, Site
+from inventory.model import Site
 from inventory.sshsig import signature_of, signer_of, verify
 from inventory.validation_message import explain
+from inventory.words import Name
 
 DAYS_MOST = 366
 _NAME = TypeAdapter[str](Name)

@@ -17,7 +17,8 @@ from pydantic import FailFast
 from typing_extensions import override
 
 from inventory.errors import InventoryError
-from inventory.model import Host, HostKey, Identity, Site
+from inventory.model import Host, Identity, Site
+from inventory.words import HostKey
 
 MACHINE_ID = Path("/etc/machine-id")
 ALONE = "this-machine"  # the name of a site of one host

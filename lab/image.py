@@ -16,6 +16,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,7 @@ GUEST = Path(__file__).parent / "guest"
 DISK_MIB = 3072
 BUILD_TIMEOUT_S = 1200
 Progress = Callable[[str], None]
+_PARSING = threading.Lock()
 
 
 class Kernel(StrEnum):
@@ -76,7 +78,16 @@ class Image:
 
 def image_digest() -> str:
     """The hash of everything in this room that shapes the image; of programs the syntax tree, not the
-    layout."""
+    layout.
+
+    One thread at a time: CPython 3.11 counts the depth of a tree in one place for all (SystemError: AST
+    constructor recursion depth mismatch), and hosts are added to a lab side by side.
+    """
+    with _PARSING:
+        return _digest()
+
+
+def _digest() -> str:
     digest = hashlib.sha256()
     here = Path(__file__).parent
     for path in sorted(path for path in GUEST.rglob("*") if path.is_file()):

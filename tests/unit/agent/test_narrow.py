@@ -21,9 +21,9 @@ from deploys.slot.config import PolledPort
 from deploys.slot.files import slot_files
 from deploys.slot.unit import ticket_unit
 from hft.verbs.gate import programs
+from tests.support.border_steps import SIGNED, steps_of_deploys, steps_of_plans
 from tests.support.engine.units import UNITS, unit
 from tests.unit.agent import boot_tree
-from tests.unit.agent.test_border import SIGNED, steps_of_deploys, steps_of_plans
 from tuning.plan.taken_back import TABLE
 from tuning.plan.validity import VALID
 

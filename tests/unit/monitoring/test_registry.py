@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from engine.contract.states import NUMBER, State
-from inventory.model import HostClass, HostRole
+from inventory.words import HostClass, HostRole
 from monitoring import alertmanager, alerts_page
 from monitoring.alert import KEEP_FIRING_S, Alert, Severity
 from monitoring.alerts import ALERTS, CONDITIONS, rendered, waiting
