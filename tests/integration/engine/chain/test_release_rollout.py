@@ -61,7 +61,8 @@ def test_hand_overs_and_rollbacks_that_are_killed_anywhere_are_gone_on_with(
     chance, cut = random.Random(SEED), 0
     with ExitStack() as stack:
         chain = TwoReleases(native, stack)
-        chain.standby("a")
+        for slot in "ac":
+            chain.standby(slot)
         chain.role("canary", 1)
         operator = Operator(chain)
         monkeypatch.setenv("HFT_STATE", str(operator.state))
