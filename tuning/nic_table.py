@@ -43,7 +43,6 @@ class Knob:
 
 
 NIC_VALUE_MAX = 1 << 20
-NIC_VALUE_MAX = 1 << 20
 RINGS, CHANNELS, COALESCE, PAUSE, EEE = 15, 17, 19, 21, 23
 KNOBS: Mapping[str, Knob] = {
     "channels.combined": Knob(get=CHANNELS, at=9, most=5, link="CombinedChannels"),

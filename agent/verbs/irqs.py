@@ -13,20 +13,19 @@ its CPUs, and interrupt threads come and go with their drivers.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Collection, Sequence
 
 from agent.border import rules_of_value
 from agent.errors import AgentError
 from agent.host import HostRoot
-from agent.paths import PLAN_FILE
 from agent.transaction.step_irqs import held_note, place
 from agent.transaction.step_kthreads import affinity, movable, move
 from agent.transaction.step_priorities import schedule, threads_of
 from agent.transaction.step_value import write_value
 from agent.verbs.irq_events import IrqEvents
 from agent.verbs.nics import set_parameters
+from agent.verbs.planned import settings_of
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
 from tuning.kernel_threads import FIFO, Threads
@@ -39,11 +38,10 @@ def placements(host: HostRoot, kind: str) -> tuple[tuple[CpuSet, str | None], ..
 
     The general placement comes first, since a device's own narrows it.
     """
-    text = host.read(PLAN_FILE)
     try:
-        settings = json.loads(text)["settings"] if text else []
-        chosen = [one for one in settings if one["kind"] == kind]
-        found = [(CpuSet.parse_list(one["cpus"]), one.get("device") or None) for one in chosen]
+        found = [
+            (CpuSet.parse_list(one["cpus"]), one.get("device") or None) for one in settings_of(host, kind)
+        ]
     except (ValueError, KeyError, TypeError, AttributeError, CpuListError):
         return ()
     return tuple(sorted(found, key=lambda one: one[1] or ""))
@@ -78,10 +76,8 @@ def set_devices(host: HostRoot) -> str:
 
 def device_values(host: HostRoot) -> tuple[tuple[str, str], ...]:
     """Paths below /sys/class/net and their values in the committed plan."""
-    text = host.read(PLAN_FILE)
     try:
-        settings = json.loads(text)["settings"] if text else []
-        values = [(str(one["path"]), str(one["value"])) for one in settings if one["kind"] == "sysfs_value"]
+        values = [(str(one["path"]), str(one["value"])) for one in settings_of(host, "sysfs_value")]
     except (ValueError, KeyError, TypeError, AttributeError):
         return ()
     allowed = [(path, value) for path, value in values if any(rules_of_value(path))]
@@ -136,10 +132,8 @@ def set_priorities(host: HostRoot) -> str:
 
 def priorities(host: HostRoot) -> tuple[tuple[Threads, str | None, int], ...]:
     """What the committed plan gives kernel threads: kind, network device, priority."""
-    text = host.read(PLAN_FILE)
+    chosen = settings_of(host, "kthread_priority")
     try:
-        settings = json.loads(text)["settings"] if text else []
-        chosen = [one for one in settings if one["kind"] == "kthread_priority"]
         return tuple((one["threads"], one.get("device") or None, int(one["priority"])) for one in chosen)
     except (ValueError, KeyError, TypeError, AttributeError):
         return ()

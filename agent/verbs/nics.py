@@ -8,12 +8,11 @@ once is not tried again by this process, or every try would be the next change t
 from __future__ import annotations
 
 import errno
-import json
 
 from agent.ethtool import Ethtool, name_of
 from agent.host import HostRoot
-from agent.paths import PLAN_FILE
 from agent.transaction.step_nic import default_route, remember
+from agent.verbs.planned import settings_of
 from tuning.nic_table import KNOBS
 from tuning.seen_nics import LACKS, Answer
 from tuning.units import ENGINE_SLICE, cgroup_of, is_populated
@@ -23,10 +22,8 @@ _not_taken: set[tuple[str, str, int]] = set()
 
 def parameters(host: HostRoot) -> tuple[tuple[str, str, int], ...]:
     """Device, parameter and value of the committed plan."""
-    text = host.read(PLAN_FILE)
     try:
-        settings = json.loads(text)["settings"] if text else []
-        chosen = [one for one in settings if one["kind"] == "nic_parameter" and one["knob"] in KNOBS]
+        chosen = [one for one in settings_of(host, "nic_parameter") if one["knob"] in KNOBS]
         return tuple((str(one["device"]), one["knob"], int(one["value"])) for one in chosen)
     except (ValueError, KeyError, TypeError, AttributeError):
         return ()
