@@ -92,12 +92,19 @@ class ReleaseFile:
             found.extend(_windows(rule, days))
         return tuple(found)
 
-    def freeze(self, at: datetime, action: Action) -> Freeze:
-        """Whether it freezes ACTION at a moment (aware), and until when."""
+    def freeze(self, at: datetime, action: Action, *, needs_allow: bool = False) -> Freeze:
+        """Whether it freezes ACTION at a moment (aware), and until when.
+
+        NEEDS_ALLOW: outside of allow rules it is frozen even where the site has none.
+        """
         at_s = int(at.timestamp())
         reaches_s = at_s + AHEAD_DAYS * 86_400
         return freeze_at(
-            at_s, self.windows(at), reaches_s=reaches_s, needs_allow=self.needs_allow, action=action
+            at_s,
+            self.windows(at),
+            reaches_s=reaches_s,
+            needs_allow=needs_allow or self.needs_allow,
+            action=action,
         )
 
 

@@ -17,7 +17,6 @@ from engine.conformance.artifact import Artifact, opened
 from failover.approval import PERSONS_NEEDED, Approval, approved_by
 from failover.view import ClusterView
 from hft.errors import Exit, HftError
-from hft.release_file import AHEAD_DAYS
 from hft.releases.certificates import refusal_of
 from hft.releases.file import RolloutFile
 from hft.releases.replays import compared
@@ -25,7 +24,6 @@ from hft.runbooks.cluster import Cluster
 from hft.signed_document import read_signed
 from inventory.errors import InventoryError
 from inventory.sshsig import signer_of
-from release.freeze import freeze_at
 from release.preconditions import Evidence, Outcome, Process
 from release.rollout import Move, Role, Runs
 from release.slot_approval import SlotApproval, slot_approval_from
@@ -113,14 +111,7 @@ def judged(canary: Mapping[str, Path], baseline: str, candidate: str) -> tuple[O
 
 def frozen(file: RolloutFile, moment: datetime) -> str:
     """Why a rollout may not move now; empty when it may."""
-    at_s = int(moment.timestamp())
-    found = freeze_at(
-        at_s,
-        file.freezes.windows(moment),
-        reaches_s=at_s + AHEAD_DAYS * 86_400,
-        needs_allow=file.freezes.needs_allow,
-        action="rollout",
-    )
+    found = file.freezes.freeze(moment, "rollout")
     return found.reason if found.is_frozen else ""
 
 

@@ -10,13 +10,13 @@ import random
 import statistics
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hft import options
 from hft.errors import Exit, HftError
-from hft.verbs.failover_move import CLUSTER, DEADLINE, TO, VERDICTS, WHY, command_of
+from hft.verbs.failover_move import CLUSTER, DEADLINE, TO, VERDICTS, WHY, command_of, said_why, teller
 from hft.verbs.failover_resume import refuse_unmet
 from transport.show import tell, tell_document
 
@@ -67,8 +67,7 @@ def drill(  # noqa: PLR0913  # the command line, by name
     from hft.runbooks.look import look
     from hft.views.failover import SCHEMA
 
-    if not reason.strip():
-        raise HftError(Exit.BAD_INPUT, "--reason: say why, it is what the record is read for")
+    said_why(reason)
     cluster = load_cluster(path, inventory)
     chance, took, code = random.Random(seed), list[float](), Exit.OK  # noqa: S311  # repeatable, no secret
     with site_lock(cluster.site, reason):
@@ -109,10 +108,7 @@ def once(cluster: Cluster, to: str, deadline: float) -> tuple[float, Exit]:
     command = command_of(cluster, view, "switchover", to)
     refuse_unmet(view, command)
 
-    def told(decision: Any) -> None:
-        tell(f"{decision.action:<8}{decision.reason}", err=True)
-
-    moved = carry_out(cluster, command, view, deadline_s=deadline, told=told)
+    moved = carry_out(cluster, command, view, deadline_s=deadline, told=teller(as_json=True))
     after, links = look(cluster, deadline, dark=moved.view.dark)
     ms = moved.ms.get("fence", 0.0) + moved.ms.get("promote", 0.0)
     return ms, VERDICTS[worst(proofs(after, links, to, command.epoch))]
@@ -122,15 +118,11 @@ def refuse_closed(window: Path, site: str) -> None:
     """HftError unless an allow rule of the file opens this moment, for this site."""
     from datetime import UTC, datetime
 
-    from hft.release_file import AHEAD_DAYS, load_release_file
-    from release.freeze import freeze_at
+    from hft.release_file import load_release_file
 
     file, now = load_release_file(window), datetime.now(UTC)
     if file.site != site:
         raise HftError(Exit.BAD_INPUT, f"{window}: is of site {file.site}, not {site}")
-    at_s = int(now.timestamp())
-    found = freeze_at(
-        at_s, file.windows(now), reaches_s=at_s + AHEAD_DAYS * 86_400, needs_allow=True, action="rollout"
-    )
+    found = file.freeze(now, "rollout", needs_allow=True)
     if found.is_frozen:
         raise HftError(Exit.BAD_INPUT, f"{window}: no window for a drill now: {found.reason}")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from failover.view import ClusterView
     from hft.runbooks.cluster import Cluster
     from hft.runbooks.kill import Killed
+    from hft.runbooks.moves import Told
 
 VERDICTS = {"ok": Exit.OK, "unverified": Exit.UNVERIFIABLE, "violated": Exit.VIOLATED}
 CLUSTER = click.option(
@@ -111,8 +112,7 @@ def move(  # noqa: PLR0913  # the command line, by name
     from hft.runbooks.cluster import load_cluster
     from hft.runbooks.look import look
 
-    if not reason.strip():
-        raise HftError(Exit.BAD_INPUT, "--reason: say why, it is what the record is read for")
+    said_why(reason)
     named = read_plan_id(plan)
     if not isinstance(named, PlanId):
         raise HftError(Exit.BAD_INPUT, f"--plan: {named.sentence}")
@@ -128,6 +128,21 @@ def move(  # noqa: PLR0913  # the command line, by name
             return carried_out(cluster, command, view, deadline, run, as_json=as_json)
 
 
+def said_why(reason: str) -> None:
+    """HftError for a reason that says nothing."""
+    if not reason.strip():
+        raise HftError(Exit.BAD_INPUT, "--reason: say why, it is what the record is read for")
+
+
+def teller(*, as_json: bool) -> Told:
+    """Says each move before it is made."""
+
+    def told(decision: Decision) -> None:
+        tell(Styled(f"{decision.action:<8}", "bold"), decision.reason, err=as_json)
+
+    return told
+
+
 def carried_out(  # noqa: PLR0913  # each by name
     cluster: Cluster, command: Command, before: ClusterView, deadline: float, run: Any, *, as_json: bool
 ) -> int:
@@ -137,11 +152,8 @@ def carried_out(  # noqa: PLR0913  # each by name
     from hft.runbooks.moves import carry_out
     from hft.views.failover import SCHEMA, show_proofs, shown_ms
 
-    def told(decision: Decision) -> None:
-        tell(Styled(f"{decision.action:<8}", "bold"), decision.reason, err=as_json)
-
     run.host(command.to, result="begun", epoch=command.epoch, epoch_seen=command.epoch_seen)
-    moved = carry_out(cluster, command, before, deadline_s=deadline, told=told)
+    moved = carry_out(cluster, command, before, deadline_s=deadline, told=teller(as_json=as_json))
     facts = {
         "epoch": command.epoch,
         "was": before.holder or "nobody",

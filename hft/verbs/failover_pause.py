@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from hft import options
-from hft.errors import Exit, HftError
-from hft.verbs.failover_move import CLUSTER, DEADLINE, WHY
+from hft.errors import Exit
+from hft.verbs.failover_move import CLUSTER, DEADLINE, WHY, said_why
 from transport.show import tell, tell_document
 
 _SPAN = re.compile(r"([1-9]\d{0,5})([smh])")
@@ -105,8 +105,7 @@ def _told(  # noqa: PLR0913  # each by name
     from hft.runbooks.look import ask_all
     from hft.views.failover import SCHEMA
 
-    if not reason.strip():
-        raise HftError(Exit.BAD_INPUT, "--reason: say why, it is what the record is read for")
+    said_why(reason)
     cluster = load_cluster(path, inventory)
     words = {**request, "operator": operator(), "reason": reason.strip()}
     verb = f"failover {request['verb']}"

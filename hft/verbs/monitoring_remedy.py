@@ -108,18 +108,6 @@ def is_frozen(path: Path | None) -> bool:
     """
     from datetime import UTC, datetime
 
-    from hft.release_file import AHEAD_DAYS, load_release_file
-    from release.freeze import freeze_at
+    from hft.release_file import load_release_file
 
-    if path is None:
-        return True
-    moment = datetime.now(UTC)
-    file, at_s = load_release_file(path), int(moment.timestamp())
-    found = freeze_at(
-        at_s,
-        file.windows(moment),
-        reaches_s=at_s + AHEAD_DAYS * 86_400,
-        needs_allow=file.needs_allow,
-        action="rollout",
-    )
-    return found.is_frozen
+    return path is None or load_release_file(path).freeze(datetime.now(UTC), "rollout").is_frozen

@@ -16,15 +16,13 @@ import click
 
 from hft import options
 from hft.errors import Exit, HftError
-from hft.verbs.failover_move import DEADLINE, WHY
+from hft.verbs.failover_move import DEADLINE, WHY, said_why, teller
 from transport.show import Styled, tell, tell_document
 
 if TYPE_CHECKING:
-    from failover.decide import Decision
     from hft.releases.evidence import Asked
     from hft.releases.steps import Made, Planned
     from hft.runbooks.cluster import Cluster
-    from hft.runbooks.moves import Told
 
 FILE = click.option(
     "--file", "path", envvar="HFT_RELEASE", type=click.Path(path_type=Path), metavar="PATH",
@@ -265,21 +263,6 @@ def cluster_of(path: Path, inventory: str | None, site: str) -> Cluster:
     if cluster.site != site:
         raise HftError(Exit.BAD_INPUT, f"{path}: is of site {cluster.site}, and the release file of {site}")
     return cluster
-
-
-def said_why(reason: str) -> None:
-    """HftError for a reason that says nothing."""
-    if not reason.strip():
-        raise HftError(Exit.BAD_INPUT, "--reason: say why, it is what the record is read for")
-
-
-def teller(*, as_json: bool) -> Told:
-    """Says each move before it is made."""
-
-    def told(decision: Decision) -> None:
-        tell(Styled(f"{decision.action:<8}", "bold"), decision.reason, err=as_json)
-
-    return told
 
 
 def told_end(made: Made, run: Any, *, as_json: bool) -> int:
