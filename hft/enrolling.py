@@ -18,7 +18,7 @@ from inventory.bounded import read_bounded, reason_of
 from inventory.certificates import Certificate, read_certificate
 from inventory.enrolment import Enrolled, check_enrolled, write_all_enrolled
 from inventory.errors import IdentityError, InventoryError
-from inventory.identity import READ_SCRIPT, differences, fingerprint, parse_identity
+from inventory.identity import READ_SCRIPT, differences, fingerprint, of_keys_alone, parse_identity
 from inventory.model import Host, Identity, Site
 from transport.at_once import at_once
 from transport.child import TooMuchOutputError, run_bounded
@@ -30,7 +30,6 @@ from transport.ssh import Ssh
 _KEYSCAN_S = 30  # three handshakes at once, on a host that may be busy
 _KEY_TYPES = "ed25519,ecdsa,rsa"  # each type asked for is one more handshake with the host
 _READ_S = 30.0
-_UNREAD = "0" * 32  # stands for the machine-id while only the host key is known
 _LINE_MAX = 64 << 10
 _TOOL_S = 10.0
 
@@ -123,7 +122,7 @@ def _identified(target: Host, vouch: Vouch) -> Identity | Exception:
     """The identity over a connection that accepts exactly the keys that are vouched for, or why not."""
     try:
         keys = vouch(target)
-        pinned = target.model_copy(update={"identity": Identity(host_keys=keys, machine_id=_UNREAD)})
+        pinned = target.model_copy(update={"identity": of_keys_alone(keys)})
         answer = Ssh.of(pinned).run(["sh", "-s"], stdin=READ_SCRIPT.encode(), timeout_s=_READ_S)
         return parse_identity(answer.stdout, keys, target.name)
     except (IdentityError, HostError) as error:

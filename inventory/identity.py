@@ -34,6 +34,11 @@ echo end identity
 """
 
 
+def of_keys_alone(host_keys: tuple[str, ...]) -> Identity:
+    """For the first login, which these keys are vouched for: of the machine behind them nothing is known."""
+    return Identity(host_keys=host_keys, machine_id="0" * 32)
+
+
 def parse_identity(text: str, host_keys: tuple[str, ...], name: str) -> Identity:
     """What READ_SCRIPT printed, as a typed value: a host's output is validated like any other input."""
     words = [line.partition(" ")[::2] for line in text.splitlines()]

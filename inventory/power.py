@@ -22,14 +22,12 @@ from lab.driver import Lab
 from lab.errors import LabError
 from lab.machine import Machine
 from lab.paths import lab_name
-from lab.retry import wait_until
 from transport.errors import HostError
 
 if TYPE_CHECKING:
     from transport.redfish import Bmc, BmcAddress
 
 CONSOLE_CHARS_MAX = 400_000
-SWITCH_TIMEOUT_S = 120.0  # some BMCs take a minute to see that the power is off
 
 
 class PowerError(InventoryError):
@@ -205,8 +203,11 @@ class RedfishPower:
             self._until(bmc, is_on=True)
 
     def _until(self, bmc: Bmc, *, is_on: bool) -> None:
-        what = f"{self.address.host}: power {'on' if is_on else 'off'}, asked of {self.describe()}"
-        wait_until(lambda: bmc.is_on() is is_on, what=what, timeout_s=SWITCH_TIMEOUT_S, interval_s=1.0)
+        from transport.redfish import SWITCH_TIMEOUT_S
+
+        if not bmc.becomes(is_on=is_on, within_s=SWITCH_TIMEOUT_S):
+            what = f"{self.address.host}: power {'on' if is_on else 'off'}, asked of {self.describe()}"
+            raise PowerError(f"{what}: not seen within {SWITCH_TIMEOUT_S:.0f} s")
 
     def _console_text(self) -> str | None:
         try:
@@ -221,7 +222,7 @@ class RedfishPower:
         try:
             with opened(self.address) as bmc:
                 yield bmc
-        except (HostError, LabError) as error:
+        except HostError as error:
             raise PowerError(str(error)) from error
 
 

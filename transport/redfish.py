@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,11 +22,14 @@ import sushy
 from requests.adapters import HTTPAdapter
 from sushy import auth, connector, exceptions
 
+from transport.child import pause
 from transport.errors import HostError, UnreachableError
 from transport.ours import is_ours
 from transport.sanitize import printable
 
 CONNECT_S, ANSWER_S = 5.0, 60.0  # a BMC takes its time over a power switch
+POLL_S = 0.5
+SWITCH_TIMEOUT_S = 120.0  # some take a minute to see that the power is off
 MEDIUM_S = 900.0  # some fetch all of a medium before they answer
 CREDENTIAL_MAX = 1024
 WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -107,8 +111,17 @@ class Bmc:
             self._system.refresh(force=True)
             return _is_on(self._system)
 
+    def becomes(self, *, is_on: bool, within_s: float) -> bool:
+        """Whether it has power, or has none, by then; a switch comes after its answer, so look until then."""
+        until_s = time.monotonic() + within_s
+        while self.is_on() is not is_on:
+            if time.monotonic() > until_s:
+                return False
+            pause(POLL_S)
+        return True
+
     def switch(self, how: Switch) -> None:
-        """Switch its power. The change comes after the answer: look until it is there."""
+        """Switch its power; the change comes after the answer (`becomes`)."""
         with _told(self._address):
             self._system.reset_system(sushy.ResetType(how.value))
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from inventory.enrolment import Enrolled, check_enrolled, write_enrolled
-from inventory.identity import READ_SCRIPT, parse_identity
+from inventory.identity import READ_SCRIPT, of_keys_alone, parse_identity
 from inventory.model import Host, Identity, Site
 from stacks.colo.order import Order
 from stacks.errors import StackError
@@ -17,12 +17,11 @@ from transport.ssh import Ssh
 
 READ_S, POLL_S = 30.0, 5.0
 START_TIMEOUT_S = 1200.0  # a server's firmware alone may take minutes
-_UNREAD = "0" * 32  # stands for the machine-id while only the host key is known
 
 
 def meet(host: Host, order: Order, host_key: str) -> Identity:
     """The identity behind HOST_KEY, once the host answers; StackError when it never does or is another."""
-    pinned = host.model_copy(update={"identity": Identity(host_keys=(host_key,), machine_id=_UNREAD)})
+    pinned = host.model_copy(update={"identity": of_keys_alone((host_key,))})
     until_s = time.monotonic() + START_TIMEOUT_S
     while True:
         try:

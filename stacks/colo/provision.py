@@ -16,10 +16,9 @@ from stacks.colo.flow import ENDS, Decision, Move, Run, next_move
 from stacks.colo.order import Order
 from stacks.errors import StackError
 from transport.child import pause
-from transport.redfish import Bmc, BootFrom, Switch
+from transport.redfish import SWITCH_TIMEOUT_S, Bmc, BootFrom, Switch
 
 POLL_S = 2.0
-SWITCH_TIMEOUT_S = 120.0
 INSTALL_TIMEOUT_S = 3600.0
 CONSOLE_MAX = 16 << 20
 POWER_ONS = frozenset({Move.START_INSTALLER, Move.START_SYSTEM})
@@ -90,13 +89,10 @@ def _after(run: Run, move: Move) -> Run:
 def _switch(bmc: Bmc, order: Order, how: Switch) -> None:
     """Switch power and wait until the BMC sees it: its answer comes before the change."""
     bmc.switch(how)
-    until_s = time.monotonic() + SWITCH_TIMEOUT_S
-    while bmc.is_on() is not (how is Switch.ON):
-        if time.monotonic() > until_s:
-            raise StackError(
-                f"{order.name}: {how} was asked of its BMC {SWITCH_TIMEOUT_S:.0f} s ago, and it is not"
-            )
-        pause(0.5)
+    if not bmc.becomes(is_on=how is Switch.ON, within_s=SWITCH_TIMEOUT_S):
+        raise StackError(
+            f"{order.name}: {how} was asked of its BMC {SWITCH_TIMEOUT_S:.0f} s ago, and it is not"
+        )
 
 
 def _size(path: Path) -> int:
