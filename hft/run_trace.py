@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import mkstemp
 
 from hft.errors import Exit
 from transport.places import OURS, state_home
@@ -78,13 +79,14 @@ class Log:
             with suppress(OSError):  # somebody else's run took it away
                 old.unlink()
         verb = next((word for word in self.words if word.isalpha()), "hft")
-        path = place / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{verb[:20]}.log"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        # A name of its own whatever began in the same second: names in order of time, the rest is chance.
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{os.getpid()}-{verb[:20]}-"
+        descriptor, path = mkstemp(prefix=name, suffix=".log", dir=place)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             self.size = file.write(
                 f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {shlex.join(['hft', *self.words])}\n"
             )
-        return path
+        return Path(path)
 
 
 _LOG: list[Log] = []
