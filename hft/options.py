@@ -39,12 +39,20 @@ def _lab(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     """Kept for hft/sites.py; a verb need not know how its site was named."""
     if wanted:
         context.meta[LAB] = True
+        _one_site(context)
 
 
 def _here(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     """As of --lab."""
     if wanted:
         context.meta[HERE] = True
+        _one_site(context)
+
+
+def _one_site(context: click.Context) -> None:
+    """Before anything is looked at, whatever the verb would have looked at first."""
+    if context.meta.get(LAB) and context.meta.get(HERE):
+        raise click.UsageError("--lab and --local name two sites; leave one of them out", context)
 
 
 _INVENTORY = click.option(

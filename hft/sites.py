@@ -24,8 +24,6 @@ def chosen(given: str | None) -> Choice:
     """The inventory of this command line; every later hint names it."""
     context = click.get_current_context(silent=True)
     lab = bool(context and context.meta.get(LAB))
-    if lab and is_here():
-        raise HftError(Exit.BAD_INPUT, "--lab and --local name two sites; leave one of them out")
     if lab and given is not None:
         raise HftError(Exit.BAD_INPUT, "--lab and --inventory name two sites; leave one of them out")
     choice = choose(given, lab=lab)

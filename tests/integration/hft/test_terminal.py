@@ -52,7 +52,9 @@ def started_on_pty(*words: object) -> tuple[int, str]:
     child = subprocess.Popen(argv, cwd=ROOT, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     screen = screen_of(ours)
-    return child.wait(timeout=30), screen
+    code = child.wait(timeout=30)
+    os.close(ours)
+    return code, screen
 
 
 def on_pty(*words: object) -> tuple[int, str]:
@@ -61,7 +63,9 @@ def on_pty(*words: object) -> tuple[int, str]:
     if pid == 0:
         _hft_of_a_child([str(word) for word in words])
     screen = screen_of(ours)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), screen
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(ours)  # not before it has ended: who leads a session gets SIGHUP when its terminal goes
+    return code, screen
 
 
 def _hft_of_a_child(words: list[str]) -> NoReturn:
@@ -86,7 +90,6 @@ def screen_of(ours: int) -> str:
         if not chunk:
             break
         seen += chunk
-    os.close(ours)
     return seen.decode(errors="surrogateescape").replace("\r\n", "\n")
 
 

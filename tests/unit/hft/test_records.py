@@ -248,6 +248,10 @@ def test_last_verdict_of_a_host_is_the_newest_closed_run_that_names_it() -> None
     assert run_log.read("rack").last_of_host("e3", "check") is None
 
 
-def test_state_root_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("HFT_STATE")
-    assert run_log.state_root() == Path("~/.local/state/hft").expanduser()
+def test_state_root_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HFT_STATE", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))  # an account that has kept nothing yet, whatever this one has
+    assert run_log.state_root() == tmp_path / ".local/state/hft"
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+    assert run_log.state_root() == tmp_path / "xdg/hft"
