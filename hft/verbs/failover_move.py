@@ -10,7 +10,9 @@ trades, 7 the gateway in charge did not answer, 8 another operator holds the sit
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ from transport.show import Styled, tell, tell_document
 if TYPE_CHECKING:
     from failover.decide import Decision
     from failover.gates import Command, Kind
+    from failover.plan_id import PlanId
     from failover.view import ClusterView
     from hft.runbooks.cluster import Cluster
     from hft.runbooks.kill import Killed
@@ -106,8 +109,50 @@ def move(  # noqa: PLR0913  # the command line, by name
     as_json: bool,
 ) -> int:
     """One command from its plan to its post-checks; the exit code."""
-    from failover.plan_id import PlanId, fault_of, read_plan_id
     from hft import run_log
+
+    with planned(
+        kind, to=to, plan=plan, reason=reason, path=path, inventory=inventory, deadline=deadline
+    ) as ready:
+        site, verb, hashes = ready.cluster.site, f"failover {kind}", {to: ready.name.hash}
+        with run_log.recorded(site, verb, hosts=[to], reason=reason, plan_hashes=hashes) as run:
+            return carried_out(ready.cluster, ready.command, ready.view, deadline, run, as_json=as_json)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A command that may be begun: its site is locked, its plan is that of this look."""
+
+    cluster: Cluster
+    view: ClusterView
+    command: Command
+    name: PlanId
+    persons: tuple[str, ...]
+
+
+def _nobody(_: Cluster, __: str) -> tuple[str, ...]:
+    return ()
+
+
+@contextmanager
+def planned(  # noqa: PLR0913  # the command line, by name
+    kind: Kind,
+    *,
+    to: str = "",
+    gateway: str = "",
+    plan: str,
+    reason: str,
+    path: Path | None,
+    inventory: str | None,
+    deadline: float,
+    behind: Callable[[Cluster, str], tuple[str, ...]] = _nobody,
+) -> Iterator[Ready]:
+    """A command under the site's lock, after a new look that is what its plan was made from.
+
+    BEHIND is asked before the lock who stands behind the plan of that name. Raises: HftError for a
+    reason that says nothing, for a plan that is no name, is too old, or was made from something else.
+    """
+    from failover.plan_id import PlanId, fault_of, read_plan_id
     from hft.locks import site_lock
     from hft.runbooks.cluster import load_cluster
     from hft.runbooks.look import look
@@ -117,15 +162,14 @@ def move(  # noqa: PLR0913  # the command line, by name
     if not isinstance(named, PlanId):
         raise HftError(Exit.BAD_INPUT, f"--plan: {named.sentence}")
     cluster = load_cluster(path, inventory)
+    persons = behind(cluster, str(named))
     with site_lock(cluster.site, reason):
         view, _ = look(cluster, deadline)
-        command = command_of(cluster, view, kind, to)
+        command = command_of(cluster, view, kind, to, gateway)
         fault = fault_of(named, view, command, int(time.time()))
         if fault is not None:
             raise HftError(Exit.BAD_INPUT, fault.sentence)
-        verb, hashes = f"failover {kind}", {to: named.hash}
-        with run_log.recorded(cluster.site, verb, hosts=[to], reason=reason, plan_hashes=hashes) as run:
-            return carried_out(cluster, command, view, deadline, run, as_json=as_json)
+        yield Ready(cluster=cluster, view=view, command=command, name=named, persons=persons)
 
 
 def said_why(reason: str) -> None:

@@ -7,7 +7,6 @@ Clearing a latch promotes nobody: it is what `failover` or `switchover` needs be
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ import click
 from hft import options
 from hft.errors import Exit, HftError
 from hft.signed_document import SIGNATURE_MAX, signed
-from hft.verbs.failover_move import CLUSTER, DEADLINE, PLAN, WHY, command_of
+from hft.verbs.failover_move import CLUSTER, DEADLINE, PLAN, WHY, planned
 from transport.show import tell, tell_document
 
 if TYPE_CHECKING:
@@ -89,37 +88,25 @@ def resume(  # noqa: PLR0913  # each by name
     as_json: bool,
 ) -> int:
     """Clear the kill latches of gateways and engines; two persons have to stand behind the plan."""
-    from failover.plan_id import PlanId, fault_of, read_plan_id
     from hft import run_log
-    from hft.locks import site_lock
-    from hft.runbooks.cluster import load_cluster
     from hft.runbooks.look import look
 
-    named = read_plan_id(plan)
-    if not isinstance(named, PlanId) or not reason.strip():
-        said = named.sentence if not isinstance(named, PlanId) else "--reason: say why"
-        raise HftError(Exit.BAD_INPUT, said)
-    cluster = load_cluster(path, inventory)
-    behind = persons_behind(cluster, approvals, str(named))
-    with site_lock(cluster.site, reason):
-        view, _ = look(cluster, deadline)
-        command = command_of(cluster, view, "resume", "")
-        fault = fault_of(named, view, command, int(time.time()))
-        if fault is not None:
-            raise HftError(Exit.BAD_INPUT, fault.sentence)
-        refuse_unmet(view, command)
-        who = " and ".join(behind.persons)
-        hashes = {"resume": named.hash}
-        with run_log.recorded(
-            cluster.site, "failover resume", hosts=[], reason=reason, plan_hashes=hashes
-        ) as run:
-            clear(cluster, view, who, reason, deadline)
-            after, _ = look(cluster, deadline)
+    def approved(cluster: Cluster, name: str) -> tuple[str, ...]:
+        return persons_behind(cluster, approvals, name).persons
+
+    with planned(
+        "resume", plan=plan, reason=reason, path=path, inventory=inventory, deadline=deadline, behind=approved
+    ) as ready:
+        refuse_unmet(ready.view, ready.command)
+        site, who, hashes = ready.cluster.site, " and ".join(ready.persons), {"resume": ready.name.hash}
+        with run_log.recorded(site, "failover resume", hosts=[], reason=reason, plan_hashes=hashes) as run:
+            clear(ready.cluster, ready.view, who, reason, deadline)
+            after, _ = look(ready.cluster, deadline)
             left, code = left_behind(after)
             run.exit_code = code
-            run.host(cluster.site, approved_by=who, left="; ".join(left))
+            run.host(site, approved_by=who, left="; ".join(left))
     if as_json:
-        tell_document({"schema": SCHEMA, "approved_by": list(behind.persons), "left": left})
+        tell_document({"schema": SCHEMA, "approved_by": list(ready.persons), "left": left})
     else:
         tell(f"approved by {who}; {'; '.join(left) or 'no latch is left, and nobody was promoted'}")
     return int(run.exit_code)

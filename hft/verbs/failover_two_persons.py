@@ -15,7 +15,7 @@ import click
 
 from hft import options
 from hft.errors import Exit, HftError
-from hft.verbs.failover_move import CLUSTER, DEADLINE, PLAN, TO, WHY, carried_out, command_of
+from hft.verbs.failover_move import CLUSTER, DEADLINE, PLAN, TO, WHY, carried_out, planned
 from hft.verbs.failover_resume import APPROVALS, persons_behind, refuse_unmet
 
 if TYPE_CHECKING:
@@ -103,31 +103,25 @@ def approved_move(  # noqa: PLR0913  # the command line, by name
     venue_kill: str = "",
 ) -> int:
     """One command that two persons approved, from its plan to its post-checks; the exit code."""
-    from failover.plan_id import PlanId, fault_of, read_plan_id
     from hft import run_log
-    from hft.locks import site_lock
-    from hft.runbooks.cluster import load_cluster
     from hft.runbooks.look import look
 
-    named = read_plan_id(plan)
-    if not isinstance(named, PlanId) or not reason.strip():
-        said = named.sentence if not isinstance(named, PlanId) else "--reason: say why"
-        raise HftError(Exit.BAD_INPUT, said)
-    cluster = load_cluster(path, inventory)
-    if kind == "promote-site" and typed != cluster.site:
-        raise HftError(Exit.BAD_INPUT, f"--site: {typed!r} is not the site of {cluster.path}, {cluster.site}")
-    behind = persons_behind(cluster, approvals, str(named))
-    with site_lock(cluster.site, reason):
-        view, _ = look(cluster, deadline)
-        command = command_of(cluster, view, kind, to, gateway)
-        fault = fault_of(named, view, command, int(time.time()))
-        if fault is not None:
-            raise HftError(Exit.BAD_INPUT, fault.sentence)
+    def approved(cluster: Cluster, name: str) -> tuple[str, ...]:
+        if kind == "promote-site" and typed != cluster.site:
+            said = f"--site: {typed!r} is not the site of {cluster.path}, {cluster.site}"
+            raise HftError(Exit.BAD_INPUT, said)
+        return persons_behind(cluster, approvals, name).persons
+
+    with planned(
+        kind, to=to, gateway=gateway, plan=plan, reason=reason, path=path, inventory=inventory,
+        deadline=deadline, behind=approved,
+    ) as ready:  # fmt: skip
+        cluster, view, command = ready.cluster, ready.view, ready.command
         refuse_unmet(view, command)
-        verb, hashes = f"failover {kind}", {to: named.hash}
+        verb, hashes = f"failover {kind}", {to: ready.name.hash}
         with run_log.recorded(cluster.site, verb, hosts=[to], reason=reason, plan_hashes=hashes) as run:
             more = {"venue_kill": venue_kill} if venue_kill else {}
-            run.host(to, approved_by=" and ".join(behind.persons), **more)
+            run.host(to, approved_by=" and ".join(ready.persons), **more)
             if kind == "promote-site":
                 view, command = logged_in(cluster, command, deadline, lambda: look(cluster, deadline)[0])
             return carried_out(cluster, command, view, deadline, run, as_json=as_json)
