@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup setup-dev setup-engine setup-stacks setup-wall demo test engine bench drill drill-engine fuzz lint mutants clean
+.PHONY: help setup setup-dev setup-engine setup-stacks setup-wall demo test docs engine bench drill drill-engine fuzz lint mutants clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ engine: setup-engine  ## the native engine, gateway and venue, release build, an
 bench: setup-engine  ## ratios side by side: hft, pyinfra, ansible-core; the planner on 1,024 CPUs; the engine beside a relay
 	@$(PY) -m bench
 	@$(PY) -m bench.engine
+
+docs: setup-dev  ## the documents as a site in build/docs, with every command's page: nothing in it is fetched from elsewhere
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet && echo "open $(CURDIR)/build/docs/index.html; its search needs: python3 -m http.server -d build/docs"
 
 mutants: setup-dev  ## a seeded sample of wrong programs of tuning, checks, agent and rollout against the fast tests (SEED=1 COUNT=160)
 	@$(PY) -m tests.support.mutation_run --seed $(or $(SEED),1) --count $(or $(COUNT),160)

@@ -24,7 +24,7 @@ from packaging.requirements import Requirement
 from checks import meter
 from monitoring.boards import wall
 from tests.support.checkout import ROOT, tracked
-from tests.tidy import test_tidy, test_tidy_native
+from tests.tidy import test_tidy, test_tidy_native, test_tidy_pages
 
 Read = Callable[[Path], str]  # what is wrong with the file; nothing is ''
 BIN = Path(sys.executable).parent
@@ -241,9 +241,12 @@ GATES = (
     Gate(files=("*.toml",), read=toml_document),
     Gate(files=("requirements*.lock", "stacks/cli/go.lock", "monitoring/boards/wall/node.lock"), read=locked),
     Gate(files=("stacks/cli/go.mod", "stacks/cli/go.sum"), read=used_by("scripts/setup.sh")),
-    Gate(files=("stacks/*/Pulumi*.yaml", "tests/cases/stacks/*.yaml", "roles/*.yml"), read=yaml_document),
+    Gate(
+        files=("stacks/*/Pulumi*.yaml", "tests/cases/stacks/*.yaml", "roles/*.yml", "mkdocs.yml"),
+        read=yaml_document,
+    ),
     Gate(files=("stacks/*/requirements.txt",), read=requirements),
-    Gate(files=("*.md",), elsewhere=(test_tidy.test_links_in_documents_lead_somewhere,)),
+    Gate(files=("*.md",), elsewhere=(test_tidy_pages.test_links_and_anchors_lead_somewhere,)),
     Gate(files=("*.j2",), read=template),
     Gate(files=("*.service", "*.network", "roles/*/files/*.conf"), read=unit),
     Gate(files=("*/packages*.txt",), read=packages),

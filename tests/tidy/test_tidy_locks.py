@@ -111,5 +111,5 @@ def test_setup_installs_the_runtime_lock_unless_development_is_asked_for() -> No
     assert given["test"] == ["setup-engine", "setup-stacks"]
     for target in ("engine", "bench", "drill-engine", "fuzz"):
         assert given[target] == ["setup-engine"]
-    for target in ("drill", "lint"):
+    for target in ("docs", "drill", "lint"):
         assert given[target] == ["setup-dev"]

@@ -18,6 +18,7 @@ WITHOUT_IMPORT = {
     "ansible-core": "ansible-playbook, which ansible-runner starts (deploys/ansible.py)",
     "clang-format": "run by tests/tidy/test_tidy_native.py",
     "editables": "hatchling needs it for the editable install of scripts/setup.sh",
+    "mkdocs-material": "theme of mkdocs.yml; brings mkdocs",
     "mypy": "run by tests/tidy/test_tidy.py",
     "pip-tools": "pip-compile writes requirements.lock",
     "pytest-timeout": "plugin: `timeout` in pyproject.toml",
