@@ -164,5 +164,6 @@ def _ports(layout: Layout, nodes: set[int]) -> tuple[Port, ...]:
 
 def _port(one: Device) -> Port:
     served = frozenset[int]().union(*one.interrupts.values())
-    line = f"{len(one.interrupts)} interrupts on CPUs {list_of(served)}" if served else "no interrupt now"
+    what = "1 interrupt" if len(one.interrupts) == 1 else f"{len(one.interrupts)} interrupts"
+    line = f"{what} on CPUs {list_of(served)}" if served else "no interrupt now"
     return Port(name=one.name, state=one.state or "link not known", line=line)

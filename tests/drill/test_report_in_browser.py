@@ -81,11 +81,14 @@ def test_nothing_sticks_out_of_a_page_of_any_width(tmp_path: Path) -> None:
         f'<iframe width={width} height=900 srcdoc="{html.escape(report())}"></iframe>' for width in WIDTHS
     )
     script = """onload = () => { const seen = [...document.querySelectorAll('iframe')].map(
-      (one) => [one.clientWidth, one.contentDocument.documentElement.scrollWidth]); DONE }"""
+      (one) => [one.clientWidth, one.contentDocument.documentElement.scrollWidth,
+        [...one.contentDocument.querySelectorAll('.findings')].filter(
+          (table) => table.parentElement.scrollWidth > table.parentElement.clientWidth).length]); DONE }"""
     outer = f"<!doctype html><html><body>{frames}</body></html>"
     found = seen(outer, script, tmp_path, SCHEMES["light"])
-    assert [width for width, _ in found] == [*WIDTHS]
-    assert [(width, wide) for width, wide in found if wide > width] == []
+    assert [width for width, _, _ in found] == [*WIDTHS]
+    assert [one for one in found if one[1] > one[0]] == []
+    assert [one for one in found if one[2]] == [], "a finding is cut off at that width"
 
 
 @pytest.mark.skipif(not Path(AXE or "-").is_file(), reason="HFT_AXE names no axe.min.js of axe-core")
