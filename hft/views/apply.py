@@ -11,6 +11,7 @@ from deploys.tune.changes import Change
 from deploys.tune.host_changes import HostChanges
 from hft.errors import Exit, line_of
 from hft.views.names import fold, fold_in_order
+from hft.views.table import show_wrapped
 from inventory.model import Host
 from inventory.selection import waves
 from transport.errors import HostError
@@ -58,9 +59,10 @@ def show_pending(
         tell(Styled("in the way", "red"), f": {line_of(host, error)}")
     rebooting = reboot_order(works)
     if rebooting:
-        tell(
+        told = (
             f"reboots, in this order, each a trial boot that comes back by itself: {fold_in_order(rebooting)}"
         )
+        show_wrapped(told, indent=2)
     hosts = {*(work.host.name for work in works), *(one.host for one in dark), *(host for host, _ in wrong)}
     if (every := len(hosts)) > 1:
         tell(f"{every} hosts: {_sum(works, dark, wrong)}")
@@ -83,7 +85,7 @@ def _show_group(alike: Sequence[HostChanges]) -> None:
     tell(f"{fold([one.host.name for one in alike])}: {_head(work)}")
     for item, key in folded(work.now):
         tell(f"  {item.concern:<10} {item.sentence.replace(item.key, key, 1)}")
-        tell(Styled(f"             {item.why}", "dim"))
+        show_wrapped(Styled(item.why, "dim"), head=" " * 13)
     for item, key in folded(work.waiting):
         said = item.sentence.replace(item.key, key, 1)
         tell(f"  {item.concern:<10} {said}  (waits: {work.waits_for})")
@@ -130,7 +132,7 @@ def _show_fleet(groups: Sequence[Sequence[HostChanges]]) -> None:
             by_concern.setdefault(item.concern, []).append(key)
         for concern, keys in by_concern.items() if room > len(by_concern) else ():
             count = sum(item.concern == concern for item in work.pending)
-            tell(f"  {concern:<10} {count:>3}  {', '.join(keys)}")
+            show_wrapped(", ".join(keys), head=f"  {concern:<10} {count:>3}  ")
         for item in work.refused if room > len(by_concern) else ():
             tell(f"  {item.concern:<10}      {item.key}  (refused: {item.refused})")
         room -= 1 + len(by_concern) + len(work.refused)

@@ -22,12 +22,12 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[Part]], *, right: Se
         tell(*line)
 
 
-def show_wrapped(text: Part, *, indent: int = 0) -> None:
-    """Print a sentence, broken at blanks where it is wider than the terminal."""
+def show_wrapped(text: Part, *, head: str = "", indent: int = 0) -> None:
+    """Print a sentence behind HEAD, broken at blanks where it is wider than the terminal."""
     style = text.style if isinstance(text, Styled) else ""
-    room = width()
+    room, indent = width(), indent or len(head)
     for number, piece in enumerate(_broken(text_of(text), None if room is None else room - indent)):
-        tell(" " * (indent if number else 0), Styled(piece, style))
+        tell(" " * indent if number else head, Styled(piece, style))
 
 
 def table_lines(

@@ -137,6 +137,18 @@ def test_a_dry_run_of_120_hosts_fits_one_screen(run: Callable[..., Said]) -> Non
     assert "77 hosts, engine-[001-002,004-005," in said.out
 
 
+def test_on_a_terminal_what_does_not_fit_goes_on_below_itself(
+    run: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
+    assert rows(run("apply", "--dry-run").out) <= LINES
+    monkeypatch.setenv("COLUMNS", "80")
+    wide = [line for line in run("apply", "--dry-run").out.splitlines() if len(line) > 80]
+    assert not [line for line in wide if line.startswith("   ")], "names and commands alone stay whole"
+    whole = run("apply", "--dry-run", "--limit", "engine-001").out.splitlines()
+    assert {len(line) > 80 for line in whole if line.startswith(" " * 13)} == {False}
+
+
 def test_one_number_for_pending_everywhere(run: Callable[..., Said]) -> None:
     document = json.loads(run("apply", "--dry-run", "--json").out)
     counts = {len(host["pending"]) for host in document["hosts"]}
