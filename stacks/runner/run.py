@@ -37,6 +37,9 @@ from stacks.runner.tools import Tools, environment
 from stacks.runner.versions import moved, unlike
 from stacks.runner.world import World
 
+TRACEBACK = "Traceback (most recent call last)"
+SAID_MAX = 600
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackRun:
@@ -273,13 +276,17 @@ class StackRun:
 def _said(error: CommandError, errors: list[str]) -> str:
     """The sentence of a failed command: its own diagnostics, else what it printed."""
     if errors:
-        return "; ".join(dict.fromkeys(_without_traceback(one) for one in errors))[:600]
-    text = _without_traceback(str(error))
-    lines = [line.strip() for line in text.splitlines() if line.strip().startswith("error:")]
-    return " ".join(lines or [" ".join(text.split())])[:600].removeprefix("error:").strip()
+        return "; ".join(dict.fromkeys(_without_traceback(one) for one in errors))[:SAID_MAX]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip().startswith("error:")]
+    said = _without_traceback(" ".join(lines) or str(error))
+    return said.removeprefix("error:").strip()[:SAID_MAX]
 
 
 def _without_traceback(text: str) -> str:
-    """What is said before a traceback of Python; of one with nothing before it, its last words."""
-    before, mark, after = text.partition("Traceback (most recent call last)")
-    return before.strip(" :\n") or after.strip().rpartition("\n")[2] if mark else text
+    """What is said before a traceback of Python; of one with nothing before it, its exception's own words."""
+    before, mark, _ = text.partition(TRACEBACK)
+    if mark and not before.strip(" :\n"):
+        _, *frames = text.rpartition(TRACEBACK)[2].splitlines()
+        said = [line for line in frames if not line.startswith(" ")]  # a frame is indented
+        before = "\n".join(said).partition(": ")[2] or "\n".join(said)  # after its type
+    return " ".join(before.split()).strip(" :")

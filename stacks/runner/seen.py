@@ -49,7 +49,7 @@ class Seen:
         elif event.res_op_failed_event:
             self.failed.append(_change(event.res_op_failed_event.metadata))
         elif event.diagnostic_event and event.diagnostic_event.severity == "error":
-            self.errors.append(" ".join(event.diagnostic_event.message.split()))
+            self.errors.append(event.diagnostic_event.message)
 
 
 def _change(metadata: Any) -> Change:
