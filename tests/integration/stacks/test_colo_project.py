@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from inventory.enrolment import Enrolled, write_enrolled
 from inventory.model import Identity
@@ -16,7 +17,9 @@ from lab import firmware
 from stacks.colo.order import Order
 from stacks.errors import StackError
 from tests.support import needs
+from tests.support.hft_here import Said, hft_here
 from tests.support.stacks.bare_lab import BareLab, bare_lab
+from tests.support.stacks.canary import files_with, watched
 
 pytestmark = [pytest.mark.engine, needs.stacks(), needs.programs("qemu-img")]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPYyCqUD3JSbrVpQwV0Y9bLhHoRr2VvHbXGZuFJ3QmZk"
@@ -102,3 +105,41 @@ def test_another_machine_in_the_order_is_another_resource(adopted: Adopted) -> N
     other = {**json.loads(adopted.props["order"]), "serial": "colo-2"}
     shown = provider.diff("colo-1", outs(made), {**adopted.props, "order": json.dumps(other)})
     assert shown.replaces == ["order"]
+
+
+@needs.stack_engine()
+def test_a_bmcs_password_is_nowhere_but_in_its_file_when_the_engine_adopts_finds_drift_and_rights_it(
+    adopted: Adopted,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("HFT_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+    credential = adopted.rack.files.credential
+    password = credential.read_text().strip().partition(":")[2]
+    settings = tmp_path / "settings.yaml"
+
+    def stack(verb: str, *words: object, approve: str = "") -> Said:
+        given = {"inventory": adopted.props["inventory"], "kernel": "generic", "approve": approve}
+        given["orders"] = f"[{adopted.props['order']}]"
+        settings.write_text(
+            yaml.safe_dump({"config": {f"colo:{key}": value for key, value in given.items()}})
+        )
+        fresh = ("--settings", settings) if verb in {"preview", "up"} else ()
+        return hft_here(capsys, "stack", verb, "colo", "--site", "rack", *fresh, *words)
+
+    with watched(password, tmp_path / "state") as seen:
+        runs = [stack("preview", "--json"), stack("up", "--yes")]
+        drift(adopted)
+        runs += [stack("refresh", "--dry-run"), stack("up", "--refresh", "--yes")]
+        boots = adopted.rack.machine.boots()
+        runs += [stack("recover", "--yes"), stack("up", "--refresh", "--yes", approve="colo-1")]
+        runs += [stack("outputs", "--json"), stack("destroy", "--yes")]
+    assert [run.code for run in runs] == [3, 0, 3, 10, 0, 0, 0, 2], runs
+    assert "HyperThreading is Enabled, ordered Disabled" in runs[3].err  # named, and left
+    assert "colo-1 is protected, so nothing was deleted" in runs[7].err
+    assert (boots, adopted.rack.machine.boots()) == (1, 2)
+    assert seen == set()
+    assert not any(password in run.out + run.err for run in runs)
+    assert files_with(password, tmp_path) == [credential]

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +16,7 @@ pytestmark = [pytest.mark.engine, needs.stacks(), needs.stack_engine(), pytest.m
 pytest.importorskip("pulumi")
 
 from stacks.rehearsal import objects  # noqa: E402
+from tests.support.stacks.canary import files_with, watched  # noqa: E402
 
 CANARY = "c4n4ry-9f3b7a1e55d0"
 SITE = ("--site", "try")
@@ -137,16 +134,6 @@ def test_a_failed_run_tells_where_and_leaves_no_outputs_to_believe(stage: Stage)
     assert stage.stack("outputs").code == 0
 
 
-def holding(text: str, scratch: Path) -> set[str]:
-    """The arguments of any process, and the files in SCRATCH, that hold a text at this moment."""
-    places = [*Path("/proc").glob("[0-9]*/cmdline"), *(one for one in scratch.rglob("*") if one.is_file())]
-    found = set()
-    for path in places:
-        with contextlib.suppress(OSError):
-            found |= {str(path)} if text.encode() in path.read_bytes() else set()
-    return found
-
-
 class Stdin:
     """Gives the canary, as a pipe would."""
 
@@ -169,39 +156,19 @@ def every_verb_with_a_secret(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> l
     ]
 
 
-@contextlib.contextmanager
-def watched(scratch: Path) -> Iterator[list[str]]:
-    """What held the canary at any moment of the body: a process's arguments, a file in SCRATCH."""
-    seen: list[str] = []
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.is_set():
-            seen.extend(holding(CANARY, scratch))
-            time.sleep(0.005)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    yield seen
-    ended.set()
-    watcher.join()
-
-
 def test_a_secret_is_in_no_output_state_log_plan_history_backup_or_argument(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with watched(tmp_path / "none") as seen:
+    with watched(CANARY, tmp_path / "none") as seen:
         runs = every_verb_with_a_secret(stage, monkeypatch)
     assert [run.code for run in runs] == [0, 3, 0, 0, 0], runs
     assert json.loads(runs[3].out)["outputs"]["token"] == "[secret]"
-    assert seen == []
+    assert seen == set()
     passphrase = (tmp_path / "state/stacks/try/passphrase").read_text()
     for text in (CANARY, passphrase):
         assert not any(text in run.out + run.err for run in runs)
-        holds = [
-            path for path in tmp_path.rglob("*") if path.is_file() and text.encode() in path.read_bytes()
-        ]
-        assert [path.name for path in holds] == (["passphrase"] if text == passphrase else [])
+        names = [path.name for path in files_with(text, tmp_path)]
+        assert names == (["passphrase"] if text == passphrase else [])
 
 
 @pytest.mark.drill
@@ -212,10 +179,10 @@ def test_a_secret_is_in_no_event_of_a_run(
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))
     monkeypatch.setattr("tempfile.tempdir", None)
-    with watched(scratch) as seen:
+    with watched(CANARY, scratch) as seen:
         runs = every_verb_with_a_secret(stage, monkeypatch)
     assert [run.code for run in runs] == [0, 3, 0, 0, 0], runs
-    assert seen == []
+    assert seen == set()
     kept = {path.name for path in (tmp_path / "state/stacks/try/backend/.pulumi").iterdir()}
     assert {"backups", "history", "stacks"} <= kept
 

@@ -1,0 +1,44 @@
+"""Where a secret is seen while something runs, and where it lies afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def files_with(text: str, folder: Path) -> list[Path]:
+    """The files below FOLDER that hold a text."""
+    found = []
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # gone by now, or a socket
+            found += [path] if path.is_file() and text.encode() in path.read_bytes() else []
+    return found
+
+
+def _arguments_with(text: str) -> list[Path]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found += [path] if text.encode() in path.read_bytes() else []
+    return found
+
+
+@contextlib.contextmanager
+def watched(text: str, scratch: Path) -> Iterator[set[str]]:
+    """What held TEXT at any moment of the body: a process's arguments, a file in SCRATCH."""
+    seen: set[str] = set()
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.is_set():
+            seen.update(map(str, (*_arguments_with(text), *files_with(text, scratch))))
+            time.sleep(0.005)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    yield seen
+    ended.set()
+    watcher.join()
