@@ -16,6 +16,7 @@ try:
 except ValueError as error:
     raise pulumi.RunError(f"colo:orders: {error}") from error
 common = {key: config.require(key) for key in ("inventory", "kernel", "serve")}
+common["network"] = config.get("network") or ""
 machines = {
     order.name: Machine(
         order.name,

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from stacks.colo.order import Order
 
-DISK, MEDIUM = "Hdd", "Cd"  # Redfish's words
+DISK, MEDIUM, NETWORK = "Hdd", "Cd", "Pxe"  # Redfish's words
 
 
 class Move(StrEnum):
@@ -25,6 +25,7 @@ class Move(StrEnum):
     SHUT_DOWN = "shut down"
     INSERT = "insert the installer"
     BOOT_MEDIUM = "boot from the medium once"
+    BOOT_NETWORK = "boot from the network once"
     START_INSTALLER = "power on: the installer"
     CLEAR_BOOT = "boot from the disk from now on"
     SET_BIOS = "set the BIOS"
@@ -83,13 +84,14 @@ class Run:
     """What is known apart from the look: is the host enrolled, what this run has done, what it may do.
 
     APPROVED is the serial number that the operator named, if any; REINSTALL writes also to a disk that is not
-    blank. IMAGE_SHA256 is of what is to be written.
+    blank. IMAGE_SHA256 is of what is to be written. FROM_NETWORK: the installer comes by TFTP, on no medium.
     """
 
     enrolled: bool
     approved: str
     reinstall: bool = False
     image_sha256: str = ""
+    from_network: bool = False
     installer_started: bool = False
     bios_set: bool = False
     system_started: bool = False
@@ -162,6 +164,8 @@ def _before(order: Order, seen: Seen, run: Run, *, may_restart: bool) -> Decisio
         (anew, Move.REFUSED, f"to install it anew, name its serial number {order.serial} as the approval"),
         (seen.is_on and not may_restart, Move.REFUSED, somebodys),
         (seen.is_on, Move.POWER_OFF, f"it is on, and {order.serial} was named"),
+        (run.from_network and seen.boot != NETWORK, Move.BOOT_NETWORK, f"it would start from {seen.boot}"),
+        (run.from_network, Move.START_INSTALLER, "the installer is where it finds it"),
         (seen.medium is None, Move.INSERT, "it is off, and its virtual drive is empty"),
         (seen.boot != MEDIUM, Move.BOOT_MEDIUM, f"it would start from {seen.boot}"),
     ) or Decision(move=Move.START_INSTALLER, reason="the installer is in the drive")
@@ -179,7 +183,7 @@ def _installing(order: Order, seen: Seen, run: Run) -> Decision:
         (is_another, Move.REFUSED, another),
         (seen.is_on, Move.WAIT, "the installer is at work"),
         (not told.is_done, Move.REFUSED, "it went off before the installer said that it was done"),
-        (seen.medium is not None, Move.EJECT, "written, read back, and off"),
+        (seen.medium is not None and not run.from_network, Move.EJECT, "written, read back, and off"),
     ) or Decision(move=Move.START_SYSTEM, reason="the disk holds the image")
 
 

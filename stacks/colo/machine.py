@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import getpass
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +18,11 @@ from inventory.load import load_site
 from inventory.model import Host, Site
 from inventory.power import bmc_of
 from inventory.selection import select_one
-from lab.image import Kernel, ensure_image
+from lab.image import Image, Kernel, ensure_image
 from stacks.colo.flow import ENDS, Decision, Move, Run, next_move
 from stacks.colo.media import make_medium
 from stacks.colo.meet import enrol, meet
+from stacks.colo.netboot import published
 from stacks.colo.order import Order
 from stacks.colo.provision import Ended, Progress, provision
 from stacks.colo.serve import served
@@ -31,13 +34,15 @@ from transport.redfish import MEDIUM_S, Bmc, BmcAddress, MachineSeen, opened
 class Rack:
     """Where the machines are, and what a run may do.
 
-    KERNEL is of the image; SERVE_AT is an address of this machine that BMCs reach; APPROVED is the serial
-    number of the one machine that may be restarted, or installed although it is somebody's.
+    KERNEL is of the image; SERVE_AT is an address of this machine that BMCs reach; NETWORK the folder of the
+    TFTP server that machines start from (None: virtual media); APPROVED is the serial number of
+    the one machine that may be restarted, or installed although it is somebody's.
     """
 
     inventory: Path
     kernel: Kernel = Kernel.GENERIC
     serve_at: str = "127.0.0.1"
+    network: Path | None = None
     approved: str = ""
 
 
@@ -81,15 +86,27 @@ def bring(rack: Rack, order: Order, progress: Progress, *, reinstall: bool = Fal
 def _installed(  # noqa: PLR0913, PLR0917  # one run
     rack: Rack, order: Order, host: Host, bmc: Bmc, run: Run, progress: Progress
 ) -> Ended:
-    console, files = _console(host), _own_files(host)
-    image = ensure_image(progress)
+    console, files, image = _console(host), _own_files(host), ensure_image(progress)
+    progress(f"{order.name}: making its installer from image {image.digest}")
+    with _installer(rack, order, files, image, reinstall=run.reinstall) as (sha256, url):
+        known = replace(run, image_sha256=sha256, from_network=rack.network is not None)
+        return provision(order, known, bmc=bmc, console_file=console, medium=url, progress=progress)
+
+
+@contextmanager
+def _installer(
+    rack: Rack, order: Order, files: Mapping[str, str], image: Image, *, reinstall: bool
+) -> Iterator[tuple[str, str]]:
+    """The installer where the machine finds it: the digest of what it writes, and a medium's address."""
+    if rack.network is not None:
+        with published(rack.network, image, rack.kernel, order, files, reinstall=reinstall) as made:
+            yield made.sha256, ""
+        return
     with tempfile.TemporaryDirectory(prefix="hft-installer-") as folder:
         path = Path(folder) / f"{order.name}.iso"
-        progress(f"{order.name}: making its installer from image {image.digest}")
-        made = make_medium(image, rack.kernel, order, files, path, reinstall=run.reinstall)
+        made = make_medium(image, rack.kernel, order, files, path, reinstall=reinstall)
         with served(path, rack.serve_at) as url:
-            known = replace(run, image_sha256=made.sha256)
-            return provision(order, known, bmc=bmc, console_file=console, medium=url, progress=progress)
+            yield made.sha256, url
 
 
 def _outcome(order: Order, ended: Ended, host_key: str) -> Outcome:

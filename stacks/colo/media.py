@@ -33,6 +33,7 @@ ISOLINUX = (Path("/usr/lib/ISOLINUX/isolinux.bin"), Path("/usr/lib/syslinux/modu
 DRIVERS = (
     *("virtio_pci", "virtio_blk", "nvme", "ahci", "sd_mod", "sr_mod"),
     *("ehci_pci", "xhci_pci", "usb_storage", "isofs", "crc32c_generic", "ext4"),
+    *("virtio_net", "e1000e", "igb", "ixgbe", "i40e", "tg3"),  # of whoever started from the network
 )
 # The console is where the installer reports. no_timer_check: an emulated CPU that waits for its turn misses
 # the ticks by which the kernel judges the timer's wiring (seen: a panic); an installer measures nothing.
@@ -48,15 +49,17 @@ class Carried:
 
 
 def parts_of(raw: Path) -> tuple[tuple[int, int], ...]:
-    """The parts of RAW that are not holes, in whole MiB: a file system's zeros are not carried."""
+    """The parts of RAW with anything but zeros in them, in whole MiB.
+
+    By content: where a file has holes is told differently before and after it was flushed.
+    """
     found: list[tuple[int, int]] = []
     with raw.open("rb") as file:
-        for start, end in _data(file.fileno()):
-            first, last = start // MIB, -(-end // MIB)
-            if found and first <= sum(found[-1]):
-                before, _ = found.pop()
-                first = before
-            found.append((first, last - first))
+        for number in dict.fromkeys(_data(file.fileno())):
+            if not any(os.pread(file.fileno(), MIB, number * MIB)):
+                continue
+            first, count = found.pop() if found and sum(found[-1]) == number else (number, 0)
+            found.append((first, count + 1))
     return tuple(found)
 
 
@@ -82,17 +85,7 @@ def make_medium(  # noqa: PLR0913  # one medium, each by name
     shutil.rmtree(tree, ignore_errors=True)
     (tree / "isolinux").mkdir(parents=True)
     try:
-        carried = carry(image.disk(kernel), tree / "image")
-        end = -(-image.disk(kernel).stat().st_size // MIB)
-        rows = (*carried.parts, (end, 0))
-        (tree / "table").write_text("".join(f"{first} {count}\n" for first, count in rows))
-        (tree / "sha256").write_text(carried.sha256 + "\n")
-        (tree / "order.sh").write_text(
-            f"uuid={order.uuid}\ndisk={order.disk}\nreinstall={'yes' if reinstall else 'no'}\n"
-        )
-        (tree / "host.tar").write_bytes(host_tar(files))
-        shutil.copyfile(image.vmlinuz(kernel), tree / "vmlinuz")
-        (tree / "initrd").write_bytes(initramfs(image.disk(kernel)))
+        carried = fill(tree, image, kernel, order, files, reinstall=reinstall)
         _make_bootable(tree)
         _tool(
             [
@@ -103,6 +96,24 @@ def make_medium(  # noqa: PLR0913  # one medium, each by name
         )
     finally:
         shutil.rmtree(tree, ignore_errors=True)
+    return carried
+
+
+def fill(  # noqa: PLR0913  # one tree, each by name
+    tree: Path, image: Image, kernel: Kernel, order: Order, files: Mapping[str, str], *, reinstall: bool
+) -> Carried:
+    """Put into TREE what an installer for the machine of ORDER is made of, however it is brought there."""
+    raw = image.disk(kernel)
+    carried = carry(raw, tree / "image")
+    rows = (*carried.parts, (-(-raw.stat().st_size // MIB), 0))
+    (tree / "table").write_text("".join(f"{first} {count}\n" for first, count in rows))
+    (tree / "sha256").write_text(carried.sha256 + "\n")
+    (tree / "order.sh").write_text(
+        f"uuid={order.uuid}\ndisk={order.disk}\nreinstall={'yes' if reinstall else 'no'}\n"
+    )
+    (tree / "host.tar").write_bytes(host_tar(files))
+    shutil.copyfile(image.vmlinuz(kernel), tree / "vmlinuz")
+    (tree / "initrd").write_bytes(initramfs(raw))
     return carried
 
 
@@ -201,7 +212,8 @@ def _make_bootable(tree: Path) -> None:
     )
 
 
-def _data(descriptor: int) -> Iterator[tuple[int, int]]:
+def _data(descriptor: int) -> Iterator[int]:
+    """The MiB that are not wholly holes, in order; the last of one stretch may be the first of the next."""
     size, offset = os.fstat(descriptor).st_size, 0
     while offset < size:
         try:
@@ -209,7 +221,7 @@ def _data(descriptor: int) -> Iterator[tuple[int, int]]:
         except OSError:  # ENXIO: only a hole from here on
             return
         offset = os.lseek(descriptor, start, os.SEEK_HOLE)
-        yield start, offset
+        yield from range(start // MIB, -(-offset // MIB))
 
 
 def _tool(argv: list[str], env: Mapping[str, str] | None = None) -> bytes:

@@ -20,7 +20,7 @@ from stacks.colo.flow import Move
 from stacks.colo.order import Order, order_of
 from stacks.errors import StackError
 
-INPUTS = ("inventory", "order", "kernel", "serve", "approve")
+INPUTS = ("inventory", "order", "kernel", "serve", "network", "approve")
 
 
 class MachineProvider(ResourceProvider):
@@ -58,6 +58,7 @@ def _rack(props: dict[str, Any]) -> machine.Rack:
         inventory=Path(props["inventory"]),
         kernel=Kernel(props["kernel"]),
         serve_at=props["serve"],
+        network=Path(props["network"]) if props.get("network") else None,
         approved=props.get("approve") or "",
     )
 

@@ -38,7 +38,8 @@ class Ended:
 def provision(  # noqa: PLR0913  # each by name
     order: Order, run: Run, *, bmc: Bmc, console_file: Path, medium: str, progress: Progress
 ) -> Ended:
-    """Bring the machine of ORDER to where RUN may take it; MEDIUM is the installer's address.
+    """Bring the machine of ORDER to where RUN may take it; MEDIUM is the installer's address; empty: it has
+    none and comes by the network.
 
     StackError when it takes longer than INSTALL_TIMEOUT_S.
     """
@@ -66,6 +67,7 @@ def _act(move: Move, order: Order, bmc: Bmc, medium: str) -> None:
         Move.SHUT_DOWN: lambda: _switch(bmc, order, Switch.SHUT_DOWN),
         Move.INSERT: lambda: bmc.insert(medium),
         Move.BOOT_MEDIUM: lambda: bmc.boot_from(BootFrom.MEDIUM, once=True),
+        Move.BOOT_NETWORK: lambda: bmc.boot_from(BootFrom.NETWORK, once=True),
         Move.START_INSTALLER: lambda: _switch(bmc, order, Switch.ON),
         Move.CLEAR_BOOT: lambda: bmc.boot_from(BootFrom.DISK, once=False),
         Move.SET_BIOS: lambda: bmc.set_bios(order.bios),

@@ -10,7 +10,9 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -61,25 +63,18 @@ class Installed:
     said: tuple[str, ...]
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
-    """One installation for all; HFT_LAB_DIR stays short, because a monitor's socket has a short name."""
+@contextmanager
+def installation(folder: Path, name: str, *, from_network: bool) -> Iterator[Installed]:
+    """A blank machine brought up; HFT_LAB_DIR stays short, because a monitor's socket has a short name."""
     said: list[str] = []
-    folder = tmp_path_factory.mktemp("c")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HFT_LAB_DIR", str(folder / "l"))
-        lab = Lab.named("colo")
+        lab = Lab.named(name)
         try:
             machine = rack(lab, SPEC, said.append, disk_mib=4096)
             with bmc_process(lab) as url:
-                inventory = inventory_of(
-                    folder,
-                    machine,
-                    files_of(lab),
-                    url,
-                    {"ssh_key": str(lab.key), "host_class": "lab-vm"},
-                    patience=4,
-                )
+                own = {"ssh_key": str(lab.key), "host_class": "lab-vm"}
+                inventory = inventory_of(folder, machine, files_of(lab), url, own, patience=4)
                 order = Order(
                     name=SPEC.name,
                     uuid=machine.wiring.uuid,
@@ -87,12 +82,28 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
                     macs=macs(machine),
                     bios={"HyperThreading": "Enabled"},
                 )
-                where = Rack(inventory=inventory)
+                where = Rack(inventory=inventory, network=machine.wiring.tftp if from_network else None)
                 outcome = bring(where, order, said.append)
                 yield Installed(machine=machine, order=order, rack=where, outcome=outcome, said=tuple(said))
         finally:
             print(*said, sep="\n")
             lab.down(print)
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """One installation for all."""
+    with installation(tmp_path_factory.mktemp("c"), "colo", from_network=False) as made:
+        yield made
+
+
+def image_sha256() -> str:
+    """Of the parts of the image that are no holes, computed here."""
+    raw, digest = ensure_image(print).disk(Kernel.GENERIC), hashlib.sha256()
+    with raw.open("rb") as image:
+        for first, count in parts_of(raw):
+            digest.update(os.pread(image.fileno(), count * MIB, first * MIB).ljust(count * MIB, b"\0"))
+    return digest.hexdigest()
 
 
 def in_guest(made: Installed, *argv: str) -> str:
@@ -121,16 +132,15 @@ def test_what_the_disk_holds_is_the_image_but_for_the_hosts_own_files(installed:
     kept = installed.machine.wiring.disk.with_suffix(".raw")
     argv = ["qemu-img", "convert", "-U", "-f", "qcow2", "-O", "raw"]
     subprocess.run([*argv, str(installed.machine.wiring.disk), str(kept)], check=True, timeout=600)
-    digest, other, all_mib = hashlib.sha256(), 0, 0
+    other, all_mib = 0, 0
     with raw.open("rb") as image, kept.open("rb") as disk:
         for first, count in parts_of(raw):
             for number in range(first, first + count):
                 wanted = os.pread(image.fileno(), MIB, number * MIB).ljust(MIB, b"\0")
-                digest.update(wanted)
                 other += wanted != os.pread(disk.fileno(), MIB, number * MIB)
                 all_mib += 1
     kept.unlink()
-    assert installed.outcome.sha256 == digest.hexdigest()
+    assert installed.outcome.sha256 == image_sha256()
     assert other <= OWN_MIB_MAX < all_mib // 4
 
 
@@ -157,3 +167,17 @@ def test_the_deadman_reaches_it_through_its_bmc(installed: Installed) -> None:
         what="another boot",
         timeout_s=900,
     )
+
+
+def test_a_machine_that_starts_from_the_network_is_installed_with_two_power_ons_and_no_medium(
+    tmp_path: Path,
+) -> None:
+    with installation(tmp_path, "net", from_network=True) as made:
+        assert made.outcome.decision.move is Move.INSTALLED
+        assert (made.outcome.boots, made.machine.boots()) == (2, 2)
+        assert made.outcome.sha256 == image_sha256()
+        assert in_guest(made, "hostname").strip() == SPEC.name
+        kept = firmware.read(made.machine.wiring.firmware)
+        assert kept is not None
+        assert (kept.medium, kept.boot) == (None, firmware.BootDevice.DISK)
+        assert [path.name for path in made.machine.wiring.tftp.iterdir()] == ["boot.ipxe"]

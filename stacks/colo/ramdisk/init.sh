@@ -1,6 +1,6 @@
 #!/bin/sh
 # The first process of the installer: sh and busybox out of the image's own initramfs, nothing else.
-# It writes the medium's image onto the machine's disk, reads it back, gives the host its key and says on the
+# It writes the image, from its medium or over TFTP, onto the machine's disk, reads it back, gives the host its key and says on the
 # console what it did; then the machine is off. It never asks and never goes on after an error.
 set -u
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -26,11 +26,27 @@ mount -t devtmpfs devtmpfs /dev
 exec </dev/console >/dev/console 2>&1
 while read -r module; do insmod "/hft/$module" || say note "module $module was not loaded"; done </hft/modules
 
-wait_for /dev/sr0
-mount -t iso9660 -o ro /dev/sr0 /medium || fail "the medium cannot be mounted"
+# handed NAME: what iPXE handed on (stacks/colo/netboot.py); nothing, where the machine started from a medium.
+handed() { tr ' ' '\n' </proc/cmdline | sed -n "s/^hft\.$1=//p"; }
+seen=$(tr '[:upper:]' '[:lower:]' </sys/class/dmi/id/product_uuid)
+server=$(handed server)
+fetch() { tftp -g -b 1428 -r "$seen/$1" -l - "$server" || fail "TFTP server $server does not give $seen/$1"; }
+if [ -n "$server" ]; then
+  card=$(grep -lix "$(handed card)" /sys/class/net/*/address)
+  [ -n "$card" ] || fail "no driver for the card $(handed card)"
+  card=${card%/address}
+  ifconfig "${card##*/}" "$(handed address)" netmask "$(handed mask)" up || fail "no address for ${card##*/}"
+  for name in order.sh host.tar table sha256 pieces; do fetch "$name" >"/medium/$name"; done
+else
+  wait_for /dev/sr0
+  mount -t iso9660 -o ro /dev/sr0 /medium || fail "the medium cannot be mounted"
+fi
+image() {
+  [ -n "$server" ] || exec cat /medium/image
+  while read -r piece; do fetch "$piece" | gunzip || fail "$piece is torn"; done </medium/pieces
+}
 # shellcheck disable=SC1091 # written beside the image: uuid, disk, reinstall (stacks/colo/media.py)
 . /medium/order.sh
-seen=$(tr '[:upper:]' '[:lower:]' </sys/class/dmi/id/product_uuid)
 # shellcheck disable=SC2154
 [ "$seen" = "$uuid" ] || fail "this is machine $seen, the medium is for $uuid"
 say smt "$(cat /sys/devices/system/cpu/smt/active 2>/dev/null || echo 0)"
@@ -45,16 +61,17 @@ blank=$(dd if="$disk" bs=1M count=4 2>/dev/null | tr -d '\000' | wc -c)
 # Each line of the table: first MiB on the disk, how many of them. What lies between is written as zeros; the last
 # line is the image's end.
 say note "writing $disk"
-at=0 from=0
-while read -r first count; do
-  if [ "$first" -gt "$at" ]; then
-    dd if=/dev/zero of="$disk" bs=1M seek="$at" count=$((first - at)) conv=notrunc 2>/dev/null || fail "cannot write $disk"
-  fi
-  [ "$count" != 0 ] || continue
-  dd if=/medium/image of="$disk" bs=1M skip="$from" seek="$first" count="$count" conv=notrunc 2>/dev/null ||
-    fail "cannot write $disk"
-  from=$((from + count)) at=$((first + count))
-done </medium/table
+image | {
+  at=0
+  while read -r first count <&3; do
+    if [ "$first" -gt "$at" ]; then
+      dd if=/dev/zero of="$disk" bs=1M seek="$at" count=$((first - at)) conv=notrunc 2>/dev/null || fail "cannot write $disk"
+    fi
+    [ "$count" != 0 ] || continue
+    dd of="$disk" bs=1M iflag=fullblock seek="$first" count="$count" conv=notrunc 2>/dev/null || fail "cannot write $disk"
+    at=$((first + count))
+  done
+} 3</medium/table
 sync
 echo 3 >/proc/sys/vm/drop_caches
 

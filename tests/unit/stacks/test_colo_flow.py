@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from stacks.colo.flow import DISK, ENDS, MEDIUM, Decision, Move, Run, Told, next_move
+from stacks.colo.flow import DISK, ENDS, MEDIUM, NETWORK, Decision, Move, Run, Told, next_move
 from stacks.colo.order import Order
 
 UUID = "5ffe178c-3d5b-4e7a-9fe6-f27a911e08d6"
@@ -52,6 +52,8 @@ def act(machine: Machine, run: Run, move: Move, installer: Told = DONE) -> Run:
             machine.medium = "installer"
         case Move.BOOT_MEDIUM:
             machine.boot = MEDIUM
+        case Move.BOOT_NETWORK:
+            machine.boot = NETWORK
         case Move.START_INSTALLER:
             machine.power_on()
             run = replace(run, installer_started=True)
@@ -93,6 +95,17 @@ def test_a_blank_machine_becomes_a_host_with_two_power_ons_and_its_bios_in_force
         *(Move.EJECT, Move.START_SYSTEM),
     ]
     assert (machine.power_ons, machine.power_offs, machine.bios) == (2, 0, SMT_ON)
+
+
+def test_a_machine_that_starts_from_the_network_needs_no_medium_and_keeps_the_one_it_has() -> None:
+    machine = Machine(medium="somebody's")
+    moves, end, _ = walk(machine, replace(NEW, from_network=True))
+    assert end.move is Move.INSTALLED
+    assert moves == [
+        *(Move.BOOT_NETWORK, Move.START_INSTALLER, Move.CLEAR_BOOT, Move.SET_BIOS, Move.WAIT),
+        Move.START_SYSTEM,
+    ]
+    assert (machine.power_ons, machine.boot, machine.medium) == (2, DISK, "somebody's")
 
 
 def test_a_boot_override_that_stays_never_starts_the_installer_twice() -> None:

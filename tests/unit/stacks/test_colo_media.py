@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -14,6 +15,7 @@ import pytest
 from stacks.colo.console import MARK, told
 from stacks.colo.flow import Told
 from stacks.colo.media import MIB, carry, cpio, host_tar, needed, parts_of
+from stacks.colo.netboot import PIECE_BYTES, cut
 from stacks.colo.order import orders_of
 
 SHA = "a" * 64
@@ -50,6 +52,21 @@ def test_an_image_is_carried_without_its_holes_and_put_together_it_is_the_image(
     assert bytes(disk) == raw.read_bytes()
 
 
+def test_over_the_network_an_image_comes_in_pieces_each_short_enough_for_16_bits_of_blocks(
+    tmp_path: Path,
+) -> None:
+    image = tmp_path / "image"
+    with image.open("wb") as file:
+        file.write(os.urandom(MIB))
+        file.truncate(PIECE_BYTES + MIB)
+    digest = hashlib.sha256(image.read_bytes()).hexdigest()
+    names = cut(image)
+    assert (names, image.exists()) == (("image.0.gz", "image.1.gz"), False)
+    together = b"".join(gzip.decompress((tmp_path / name).read_bytes()) for name in names)
+    assert hashlib.sha256(together).hexdigest() == digest
+    assert PIECE_BYTES + MIB < 65536 * 1428  # a piece of noise is a little longer when it is compressed
+
+
 def test_parts_that_touch_are_one_and_none_is_there_twice(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     with raw.open("wb") as file:
@@ -57,6 +74,15 @@ def test_parts_that_touch_are_one_and_none_is_there_twice(tmp_path: Path) -> Non
             file.seek(offset)
             file.write(b"x" * 4096)
     assert parts_of(raw) == ((0, 3),)
+
+
+def test_zeros_that_were_written_are_no_part_as_if_they_were_a_hole(tmp_path: Path) -> None:
+    raw = sparse(tmp_path / "raw")
+    before = parts_of(raw)
+    with raw.open("r+b") as file:
+        file.seek(5 * MIB)
+        file.write(bytes(MIB))
+    assert parts_of(raw) == before
 
 
 def test_an_archive_for_the_kernel_has_its_folders_first_and_whole_words() -> None:
