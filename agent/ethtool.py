@@ -1,7 +1,8 @@
 """A network port's parameters, asked of and given to its driver by generic netlink (tuning/nic_table.py).
 
-Reading needs no privilege, setting CAP_NET_ADMIN. A driver answers EOPNOTSUPP to what it does not have, and
-leaves an attribute out that it has no value for; both are said as an errno, never as a number.
+Reading needs no privilege (wake-on-LAN excepted), setting CAP_NET_ADMIN. A driver answers EOPNOTSUPP to what
+it does not have, and leaves an attribute out that it has no value for; both are said as an errno, never as a
+number. A feature is one named bit of four sets: what may be changed, is wanted, is on, never changes.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from typing import Self
+from collections.abc import Callable
+from typing import NamedTuple, Self
 
 from agent.netlink import (
     ANSWER_S,
@@ -19,14 +21,26 @@ from agent.netlink import (
     RECV_BYTES,
     ask_family,
     attribute,
+    attributes,
     attributes_of,
     family_number,
     request,
 )
 from tuning.nic_table import KNOBS, Knob
 
-_HEADER, _DEVICE_NAME = 1, 2
+_HEADER, _DEVICE_NAME, _FLAGS = 1, 2, 3
+_OMIT_REPLY = 2  # ETHTOOL_FLAG_OMIT_REPLY: what a SET of features changed is read by a GET
 _FORMATS = {1: "=B", 4: "=I"}
+_HW, _WANTED, _ACTIVE, _NOCHANGE = 2, 3, 4, 5  # ETHTOOL_A_FEATURES_*
+_NOMASK, _BITS, _BIT, _INDEX, _NAME, _VALUE = 1, 3, 1, 1, 2, 3  # ETHTOOL_A_BITSET_*, _BITS_*, _BIT_*
+
+
+class Reading(NamedTuple):
+    """A parameter's value; the driver's maximum where it has one; whether nothing can change it."""
+
+    value: int
+    most: int | None = None
+    is_fixed: bool = False
 
 
 class Ethtool:
@@ -53,20 +67,29 @@ class Ethtool:
         """Close the socket."""
         self._socket.close()
 
-    def get(self, device: str, knob: str) -> tuple[int, int | None]:
-        """The value of a parameter, and the driver's maximum of it where it has one; OSError without it."""
+    def get(self, device: str, knob: str) -> Reading:
+        """The value of a parameter; OSError without it."""
         row = KNOBS[knob]
         answer = self._ask(row.get, 0, _header(device))
+        if row.feature:
+            return _feature(answer, row.feature, device)
         other = answer.get(row.unless, b"") if row.unless is not None else b""
         if row.at not in answer or any(other):
             raise OSError(errno.ENODATA, f"the driver of {device} shows no {knob}")
         most = answer.get(row.most) if row.most is not None else None
-        return _number(answer[row.at], row), None if most is None else int(struct.unpack("=I", most)[0])
+        value = _mask(answer[row.at]) if row.is_mask else _number(answer[row.at], row)
+        return Reading(value, None if most is None else int(struct.unpack("=I", most)[0]))
 
     def set(self, device: str, knob: str, value: int) -> None:
         """Set one parameter; OSError with the kernel's errno."""
         row = KNOBS[knob]
+        if row.feature:
+            bits = _bitset({row.feature: bool(value)})
+            self._ask(row.set, NLM_F_ACK, _header(device, _OMIT_REPLY), attribute(_WANTED | NESTED, bits))
+            return
         payload = attribute(row.at, struct.pack(_FORMATS[row.bytes], value))
+        if row.is_mask:
+            payload = attribute(row.at | NESTED, attribute(_NOMASK, b"") + _bits_of(value))
         self._ask(row.set, NLM_F_ACK, _header(device), payload)
 
     def _ask(self, command: int, flags: int, *payload: bytes) -> dict[int, bytes]:
@@ -75,8 +98,60 @@ class Ethtool:
         return attributes_of(self._socket.recv(RECV_BYTES))
 
 
-def _header(device: str) -> bytes:
-    return attribute(_HEADER | NESTED, attribute(_DEVICE_NAME, device.encode() + b"\0"))
+def _header(device: str, flags: int = 0) -> bytes:
+    said = attribute(_FLAGS, struct.pack("=I", flags)) if flags else b""
+    return attribute(_HEADER | NESTED, attribute(_DEVICE_NAME, device.encode() + b"\0") + said)
+
+
+def _feature(answer: dict[int, bytes], name: str, device: str) -> Reading:
+    """One feature, whether it is on; fixed where the driver offers it to nobody."""
+    known = _names(answer.get(_HW, b""), lambda _: True)
+    if name not in known:
+        raise OSError(errno.ENODATA, f"this kernel knows no feature {name} of {device}")
+    offered = name in _names(answer.get(_HW, b"")) - _names(answer.get(_NOCHANGE, b""))
+    return Reading(int(name in _names(answer.get(_ACTIVE, b""))), is_fixed=not offered)
+
+
+def _bits(bitset: bytes) -> list[dict[int, bytes]]:
+    """The bits of a set that is told by names: each with its attributes. A set without a mask lists those
+    that are set; one with a mask lists all of the mask, and VALUE stands with those that are set."""
+    fields = dict(attributes(bitset))
+    listed = [dict(attributes(bit)) for kind, bit in attributes(fields.get(_BITS, b"")) if kind == _BIT]
+    return [{**one, _VALUE: b""} for one in listed] if _NOMASK in fields else listed
+
+
+def _is_set(bit: dict[int, bytes]) -> bool:
+    return _VALUE in bit
+
+
+def _names(bitset: bytes, fits: Callable[[dict[int, bytes]], bool] = _is_set) -> set[str]:
+    found = (bit.get(_NAME, b"") for bit in _bits(bitset) if fits(bit))
+    return {name.rstrip(b"\0").decode("ascii", "replace") for name in found}
+
+
+def _mask(bitset: bytes) -> int:
+    """The bits that are set, as a number; OSError where it is no set of named bits."""
+    found = [bit.get(_INDEX, b"") for bit in _bits(bitset) if _is_set(bit)]
+    if any(len(index) != 4 for index in found):
+        raise OSError(errno.ENODATA, "the kernel's answer is no set of bits")
+    return sum(1 << min(struct.unpack("=I", index)[0], 63) for index in found)
+
+
+def _bitset(wanted: dict[str, bool]) -> bytes:
+    """Only these bits, each on or off."""
+    bits = (
+        attribute(_NAME, name.encode() + b"\0") + (attribute(_VALUE, b"") if is_on else b"")
+        for name, is_on in wanted.items()
+    )
+    return attribute(_BITS | NESTED, b"".join(attribute(_BIT | NESTED, bit) for bit in bits))
+
+
+def _bits_of(mask: int) -> bytes:
+    bits = (struct.pack("=I", index) for index in range(mask.bit_length()) if mask >> index & 1)
+    listed = b"".join(
+        attribute(_BIT | NESTED, attribute(_INDEX, index) + attribute(_VALUE, b"")) for index in bits
+    )
+    return attribute(_BITS | NESTED, listed)
 
 
 def _number(payload: bytes, row: Knob) -> int:

@@ -225,7 +225,7 @@ PORT_LINK = Ini(
             "NamePolicy": "keep kernel database onboard slot path",
             "AlternativeNamesPolicy": "database onboard slot path",
             "MACAddressPolicy": "persistent",
-            **{knob.link: "[0-9]{1,9}(?:us)?|yes|no" for knob in KNOBS.values() if knob.link},
+            **{knob.link: "[0-9]{1,9}(?:us)?|yes|no|off" for knob in KNOBS.values() if knob.link},
         },
     },
     needed=frozenset({"MACAddressPolicy=persistent", "NamePolicy=keep kernel database onboard slot path"}),

@@ -74,7 +74,7 @@ class Facts:
     unit_files: Mapping[str, str] | None = (
         None  # path -> target of the link, "" for a file; an empty one masks
     )
-    nics: Mapping[tuple[str, str], str] = field(default_factory=dict)  # port, parameter -> number or errno
+    nics: Mapping[tuple[str, str], str] = field(default_factory=dict)  # port, parameter -> answer
     latency_us: int | None = None  # what the holders of /dev/cpu_dma_latency ask for together
     boot: frozenset[str] = frozenset()
     log: tuple[str, ...] | None = None
@@ -269,9 +269,9 @@ def _listed(lines: Iterable[str]) -> int:
 
 
 def _nics(lines: Iterable[str]) -> dict[tuple[str, str], str]:
-    """`DEVICE PARAMETER ANSWER`; a line of another form is none."""
+    """`DEVICE PARAMETER ANSWER`, an answer of one or two words; a line of another form is none."""
     words = (line.split() for line in lines)
-    return {(one[0], one[1]): one[2] for one in words if len(one) == 3}
+    return {(one[0], one[1]): " ".join(one[2:]) for one in words if len(one) in (3, 4)}
 
 
 def _number(lines: Iterable[str]) -> int | None:

@@ -167,6 +167,11 @@ def nic_parameter(setting: NicParameter, facts: Facts) -> Finding:
         return unverifiable(check, "not_read", said, **sets)
     if seen in LACKS:
         return not_applicable(check, "driver_lacks", f"the driver has no {what} ({seen})", why=setting.why)
+    number, _, fixed = seen.partition(" ")
+    if fixed and number != setting.value:
+        said = f"the driver lets nobody change {what}, which is {number}"
+        return not_applicable(check, "driver_lacks", said, why=setting.why)
+    seen = number
     if not seen.isdecimal():
         return unverifiable(check, "not_readable", f"{what}: {seen}", **sets)
     if seen != setting.value:

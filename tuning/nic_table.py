@@ -20,7 +20,9 @@ Resets = Literal["safe", "disruptive"]
 class Knob:
     """One parameter: GET and SET are messages, AT its attribute there, BYTES its size, MOST the attribute
     that holds the driver's maximum; UNLESS an attribute whose number says that the driver has another one
-    instead; LINK its key in a .link file, with the UNIT that follows a number."""
+    instead; LINK its key in a .link file, with the UNIT that follows a number and the words of a switch.
+    FEATURE is the kernel's name of a bit in sets of features; IS_MASK: AT holds a set of bits, by its number.
+    """
 
     get: int
     at: int
@@ -30,6 +32,9 @@ class Knob:
     mode: Resets = "disruptive"
     link: str = ""
     unit: str = ""
+    words: tuple[str, str] = ("no", "yes")
+    feature: str = ""
+    is_mask: bool = False
 
     @property
     def set(self) -> int:
@@ -41,9 +46,19 @@ class Knob:
         """Whether it is on or off, not an amount."""
         return self.bytes == 1
 
+    def link_value(self, value: int) -> str:
+        """The value as a .link file has it."""
+        return self.words[value] if self.is_switch or self.is_mask else f"{value}{self.unit}"
+
 
 NIC_VALUE_MAX = 1 << 20
-RINGS, CHANNELS, COALESCE, PAUSE, EEE = 15, 17, 19, 21, 23
+WOL, FEATURES, RINGS, CHANNELS, COALESCE, PAUSE, EEE = 9, 11, 15, 17, 19, 21, 23
+
+
+def _feature(name: str, link: str, mode: Resets = "safe") -> Knob:
+    return Knob(get=FEATURES, at=0, bytes=1, feature=name, link=link, mode=mode)
+
+
 KNOBS: Mapping[str, Knob] = {
     "channels.combined": Knob(get=CHANNELS, at=9, most=5, link="CombinedChannels"),
     # Queues of one direction, of drivers that have no combined ones. No .link file: udev sets all three at
@@ -57,4 +72,11 @@ KNOBS: Mapping[str, Knob] = {
     "pause.rx": Knob(get=PAUSE, at=3, bytes=1, link="RxFlowControl"),
     "pause.tx": Knob(get=PAUSE, at=4, bytes=1, link="TxFlowControl"),
     "eee.enabled": Knob(get=EEE, at=5, bytes=1),
+    "wol.modes": Knob(get=WOL, at=2, is_mask=True, mode="safe", link="WakeOnLan", words=("off", "magic")),
+    # Names: net/ethtool/common.c. A driver that merges frames in hardware is reset when it starts or stops.
+    "features.gro": _feature("rx-gro", "GenericReceiveOffload"),
+    "features.lro": _feature("rx-lro", "LargeReceiveOffload", "disruptive"),
+    "features.gso": _feature("tx-generic-segmentation", "GenericSegmentationOffload"),
+    "features.tso": _feature("tx-tcp-segmentation", "TCPSegmentationOffload"),
+    "features.tso6": _feature("tx-tcp6-segmentation", "TCP6SegmentationOffload"),
 }

@@ -1,4 +1,4 @@
-"""One parameter of a network port: channels, rings, coalescing, pause frames, EEE (agent/ethtool.py).
+"""One parameter of a network port: channels, rings, coalescing, pause, EEE, offloads (agent/ethtool.py).
 
 A parameter that the driver does not have is no failure: the record says so (tuning/seen_nics.py), and no
 later apply tries again in this boot. A number above the driver's maximum is refused before anything is
@@ -45,9 +45,11 @@ class NicActor(Plainly):
             raise RefusedError("preflight", f"{device} carries the default route: it is never changed")
         try:
             with Ethtool() as ethtool:
-                value, most = ethtool.get(device, knob)
+                value, most, is_fixed = ethtool.get(device, knob)
         except OSError as error:
             return self._lacking(error)
+        if is_fixed and value != self.step.value:
+            return self._lacking(OSError(errno.EOPNOTSUPP, "nothing changes it"))
         if most is not None and self.step.value > most:
             sentence = f"{knob} of {device} is {most} at most, and {self.step.value} is asked for"
             raise RefusedError("preflight", sentence)
@@ -68,7 +70,7 @@ class NicActor(Plainly):
         try:
             with Ethtool() as ethtool:
                 ethtool.set(device, knob, wanted)
-                seen, _ = ethtool.get(device, knob)
+                seen = ethtool.get(device, knob).value
         except OSError as error:
             name = name_of(error)
             if name in LACKS:
@@ -88,7 +90,7 @@ class NicActor(Plainly):
             return ""
         try:
             with Ethtool() as ethtool:
-                if ethtool.get(self.step.device, self.step.knob)[0] != old:
+                if ethtool.get(self.step.device, self.step.knob).value != old:
                     ethtool.set(self.step.device, self.step.knob, old)
         except OSError as error:
             if error.errno == errno.ENODEV:

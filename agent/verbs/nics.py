@@ -57,14 +57,16 @@ def set_parameters(host: HostRoot) -> str:
 def set_one(ethtool: Ethtool, wish: tuple[str, str, int], *, is_trading: bool) -> tuple[str, Answer]:
     """One parameter: what was done, in words, and what it is now; OSError with the kernel's errno."""
     device, knob, value = wish
-    seen, _ = ethtool.get(device, knob)
+    seen, _, is_fixed = ethtool.get(device, knob)
+    if is_fixed and seen != value:
+        raise OSError(errno.EOPNOTSUPP, "nothing changes it")
     if seen == value or wish in _not_taken:
         return "", seen
     if is_trading and KNOBS[knob].mode == "disruptive":
         return f"{knob} of {device} is {seen} and stays so while an engine runs", seen
     _not_taken.add(wish)
     ethtool.set(device, knob, value)
-    seen, _ = ethtool.get(device, knob)
+    seen = ethtool.get(device, knob).value
     if seen == value:
         _not_taken.discard(wish)
     return f"{knob} of {device} set to {value}" + ("" if seen == value else f", it is {seen}"), seen

@@ -127,8 +127,7 @@ def _links(plan: Plan) -> list[RenderedFile]:
 
 def _link_line(setting: NicParameter) -> dict[str, str]:
     knob = KNOBS[setting.knob]
-    value = {"0": "no", "1": "yes"}[setting.value] if knob.is_switch else f"{setting.value}{knob.unit}"
-    return {"key": knob.link, "value": value, "why": setting.why}
+    return {"key": knob.link, "value": knob.link_value(int(setting.value)), "why": setting.why}
 
 
 def slice_file(name: str) -> str:

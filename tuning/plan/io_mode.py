@@ -33,6 +33,7 @@ class ModeRow:
 
     `napi_defer` and `gro_flush_ns` None: the kernel does not drive the port, or another stack sets them.
     `rx_usecs`: how long the device waits with an interrupt; None where no driver of the kernel is asked.
+    `is_merged`: frames of one flow are handed over as one, received and sent; None: nobody asks the kernel.
     """
 
     iommu: Iommu
@@ -41,6 +42,7 @@ class ModeRow:
     napi_defer: int | None = None
     gro_flush_ns: int | None = None
     rx_usecs: int | None = None
+    is_merged: bool | None = None
     is_jitted: bool = False
     why: str
 
@@ -52,6 +54,7 @@ MODES: Mapping[IoMode, ModeRow] = {
         napi_defer=0,
         gro_flush_ns=0,
         rx_usecs=0,
+        is_merged=True,
         why="sockets, woken by the device's interrupt",
     ),
     "kernel_busy_poll": ModeRow(
@@ -61,6 +64,7 @@ MODES: Mapping[IoMode, ModeRow] = {
         napi_defer=2,
         gro_flush_ns=200_000,
         rx_usecs=0,
+        is_merged=False,
         why="sockets, whose readers poll the device before they sleep",
     ),
     "af_xdp": ModeRow(
@@ -70,6 +74,7 @@ MODES: Mapping[IoMode, ModeRow] = {
         napi_defer=2,
         gro_flush_ns=200_000,
         rx_usecs=0,
+        is_merged=False,
         why="an XDP program hands frames of one queue to a ring in user space",
     ),
     "dpdk": ModeRow(

@@ -9,7 +9,14 @@ again.
 A driver's own parameters (tuning/nic_table.py) follow the same mode: no adaptive wait with interrupts, no
 sleep of the link (EEE). Queues, rings and pause frames are what a person asks for: how many queues depends on
 the flows, how deep a ring on the bursts, and pause frames on the switch.
-Source: Documentation/networking/napi.rst, Documentation/networking/af_xdp.rst.
+
+Merging: a thread that sleeps is woken once for what came together, so GRO, GSO and TSO are on; where a thread
+polls, deferred interrupts would keep a merged frame until their timer fires, and a burst of one flow would
+stand before an order as one frame of 64 KiB, so they are off. LRO is always off: the card cannot tell where a
+message ends, and a port with it takes no XDP program. Checksums and scatter-gather stay as the driver has
+them, on: without them a CPU does the card's work.
+Source: Documentation/networking/napi.rst, Documentation/networking/af_xdp.rst,
+Documentation/networking/segmentation-offloads.rst.
 """
 
 from __future__ import annotations
@@ -19,6 +26,7 @@ import re
 from tuning.nic_table import KNOBS
 from tuning.plan.builder import PlanBuilder
 from tuning.plan.io_mode import MODES, mode_of
+from tuning.plan.profile import IoMode
 from tuning.plan.refusal import Code
 from tuning.plan.setting import NicParameter, SysfsValue
 from tuning.topology.topology import Nic
@@ -26,6 +34,7 @@ from tuning.topology.topology import Nic
 NAPI = "Documentation/networking/napi.rst"
 ETHTOOL = "ethtool(8); Documentation/networking/ethtool-netlink.rst"
 RESET = "the port is reset, and its frames of about a second are lost, when it changes"
+MORE = "a bulk transfer over a port that polls costs a CPU more time for each frame"
 # Parameter -> the key of a named port that asks for it.
 ASKED = {
     "channels.combined": "queues",
@@ -51,7 +60,15 @@ WHYS = {
     "pause.rx": ("whether the switch may stop {} from sending, as a person said", RESET),
     "pause.tx": ("whether {} may stop the switch, and what else comes through it, as a person said", RESET),
     "eee.enabled": ("the link of {} does not sleep: waking up takes it microseconds", RESET),
+    "wol.modes": ("no frame on a trading LAN starts this host again through {}", "no wake-up by this port"),
+    "features.lro": ("the card of {} does not join frames: it cannot tell where a message ends", RESET),
+    "features.gro": ("what {} receives is joined where its readers sleep, and not where they poll", MORE),
+    "features.gso": ("what {} sends is cut late where its writers sleep, and not where they poll", MORE),
+    "features.tso": ("the card of {} cuts TCP where its writers sleep, and not where they poll", MORE),
+    "features.tso6": ("the card of {} cuts TCP over IPv6 where its writers sleep, not where they poll", MORE),
 }
+OFF = {"features.lro": 0, "wol.modes": 0, "eee.enabled": 0, "coalesce.adaptive_rx": 0}
+MERGING = ("features.gro", "features.gso", "features.tso", "features.tso6")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@+-]+")
 
 
@@ -81,7 +98,7 @@ def _parameters(builder: PlanBuilder, nic: Nic) -> None:
         for knob in KNOBS:
             builder.refuse(f"nic.{knob}.{nic.name}", Code.NOT_APPLICABLE_PROFILE, reason)
         return
-    wanted: dict[str, int] = {"coalesce.adaptive_rx": 0, "coalesce.rx_usecs": usecs, "eee.enabled": 0}
+    wanted = OFF | {"coalesce.rx_usecs": usecs} | _merging(builder, nic, mode)
     for knob, wish in ASKED.items():
         if wish in wishes:
             wanted[knob] = {"on": 1, "off": 0}[str(wishes[wish])] if wish == "pause" else int(wishes[wish])
@@ -103,6 +120,17 @@ def _parameters(builder: PlanBuilder, nic: Nic) -> None:
                 source=ETHTOOL,
             )
         )
+
+
+def _merging(builder: PlanBuilder, nic: Nic, mode: IoMode) -> dict[str, int]:
+    """GRO, GSO and TSO by the mode; refused by name where the kernel's stack carries nothing that counts."""
+    is_merged = MODES[mode].is_merged
+    if is_merged is not None:
+        return dict.fromkeys(MERGING, int(is_merged))
+    reason = f"with I/O mode {mode} the kernel's stack does not carry what {nic.name} trades"
+    for knob in MERGING:
+        builder.refuse(f"nic.{knob}.{nic.name}", Code.NOT_APPLICABLE_PROFILE, reason)
+    return {}
 
 
 def _deferred(builder: PlanBuilder, nic: Nic) -> None:

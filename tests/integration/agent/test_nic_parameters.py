@@ -40,7 +40,7 @@ def actor(knob, value):
 
 def driver():
     text = run(sys.executable, "-I", "-S", "checks/nic_on_host.py", "v0")
-    return {line.split()[1]: line.split()[2] for line in text.splitlines()}
+    return {line.split()[1]: " ".join(line.split()[2:]) for line in text.splitlines()}
 
 def record():
     return json.loads(Path(SEEN_NICS_FILE).read_text())["ports"]["v0"]
@@ -61,6 +61,14 @@ said["undone"] = two.undo(first) + driver()["channels.rx"]
 lacking = actor("rings.rx", 512).observe()
 said |= {"lacking": lacking.note, "lacking_wanted": lacking.wanted, "record": record()}
 said["too_many"] = refusal(actor("channels.rx", 5000).observe)
+gro, lro = actor("features.gro", 1), actor("features.lro", 1)
+was = gro.observe()
+said["gro"] = [was.image, gro.act(), driver()["features.gro"], gro.observe().wanted]
+said["gro"] += [gro.undo(was), driver()["features.gro"]]
+for knob in ("features.gso", "features.tso", "features.tso6"):
+    said[knob] = [actor(knob, 0).act(), driver()[knob]]
+said["fixed"] = [lro.observe().note, driver()["features.lro"], actor("features.lro", 0).observe().wanted]
+said["wol"] = [actor("wol.modes", 0).observe().note, driver()["wol.modes"]]
 Path("/var/lib/hft").mkdir()
 plan = {"settings": [{"kind": "nic_parameter", "device": "v0", "knob": "channels.rx", "value": "3"}]}
 Path("/var/lib/hft/plan.json").write_text(json.dumps(plan))
@@ -133,6 +141,17 @@ def test_what_the_driver_lacks_is_recorded_and_is_no_failure(said: dict[str, Any
     assert said["before"]["channels.combined"] == "ENODATA", "this driver has queues of one direction"
 
 
+def test_an_offload_is_set_alone_and_set_back(said: dict[str, Any]) -> None:
+    assert said["gro"] == [{"value": 0}, "", "1", True, "", "0"]
+    assert said["before"]["features.gso"] == "1"
+    assert [said[f"features.{one}"] for one in ("gso", "tso", "tso6")] == [["", "0"]] * 3
+
+
+def test_what_nobody_can_change_is_no_failure(said: dict[str, Any]) -> None:
+    assert said["fixed"] == ["the driver has no features.lro (EOPNOTSUPP)", "0 fixed", True]
+    assert said["wol"] == ["the driver has no wol.modes (EOPNOTSUPP)", "EOPNOTSUPP"]
+
+
 def test_more_than_the_driver_has_is_refused_before_anything_is_written(said: dict[str, Any]) -> None:
     assert said["too_many"] == "preflight: channels.rx of v0 is 4 at most, and 5000 is asked for"
 
@@ -154,8 +173,9 @@ def test_the_facts_of_a_check_hold_what_the_driver_says(said: dict[str, Any]) ->
 
 
 def test_both_ways_of_asking_know_the_same_parameters() -> None:
-    from checks.nic_on_host import PARAMETERS
+    from checks.nic_on_host import FEATURES, PARAMETERS
     from tuning.nic_table import KNOBS
 
-    assert set(PARAMETERS) == set(KNOBS)
+    assert set(PARAMETERS) | set(FEATURES) == set(KNOBS)
+    assert {knob: row.feature for knob, row in KNOBS.items() if row.feature} == FEATURES
     assert Path(ROOT / "checks" / "nic_on_host.py").read_text().isascii()

@@ -36,7 +36,11 @@ def told(planned: Plan) -> dict[str, str]:
 
 
 def test_a_named_port_is_told_what_its_mode_wants_and_what_a_person_asks() -> None:
-    assert told(made(ORDERS)) == {"coalesce.adaptive_rx": "0", "coalesce.rx_usecs": "0", "eee.enabled": "0"}
+    off = ("coalesce.adaptive_rx", "coalesce.rx_usecs", "eee.enabled", "features.lro", "wol.modes")
+    merging = dict.fromkeys(("features.gro", "features.gso", "features.tso", "features.tso6"), "1")
+    assert told(made(ORDERS)) == dict.fromkeys(off, "0") | merging
+    assert set(told(made(ORDERS, mode="af_xdp")).values()) == {"0"}, "a merged frame would wait for a timer"
+    assert not set(merging) & set(told(made(ORDERS, mode="onload")))
     assert told(made(ORDERS, mode="onload"))["coalesce.rx_usecs"] == "60", "an interrupt is a last resort"
     assert told(made(ORDERS, mode="dpdk")) == {}, "no driver of the kernel is there to be told"
     assert told(made()) == {}, "a guess changes no port"
@@ -67,9 +71,12 @@ def test_two_wishes_for_one_port_are_refused() -> None:
 
 def test_what_resets_a_port_waits_for_a_drained_host() -> None:
     modes = {one.knob: one.mode for one in made(ASKING).settings if isinstance(one, NicParameter)}
-    assert {knob for knob, mode in modes.items() if mode == "safe"} == {
-        "coalesce.adaptive_rx",
-        "coalesce.rx_usecs",
+    resets = {knob for knob, mode in modes.items() if mode == "disruptive"}
+    assert resets == {
+        *(f"{kind}.{way}" for kind in ("rings", "pause", "channels") for way in ("rx", "tx")),
+        "channels.combined",
+        "eee.enabled",
+        "features.lro",
     }
 
 
@@ -80,6 +87,7 @@ def test_the_next_boot_has_them_before_the_port_is_up_and_keeps_its_name() -> No
     assert lines[:2] == ["[Match]", "Path=pci-0000:86:00.0"]
     assert "NamePolicy=keep kernel database onboard slot path" in lines
     assert {"CombinedChannels=4", "RxBufferSize=2048", "RxCoalesceSec=0us", "RxFlowControl=no"} <= set(lines)
+    assert {"WakeOnLan=off", "LargeReceiveOffload=no", "GenericReceiveOffload=yes"} <= set(lines)
     assert not [line for line in lines if line.startswith(("RxChannels", "TxChannels"))]
     unknown = plan(read_topology(BARE), ENGINE, Ports(ports=(ASKING,)))
     assert not [one.path for one in render(unknown, standins=False) if one.path.endswith(".link")]
