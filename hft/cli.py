@@ -45,6 +45,11 @@ VERBS: dict[str, tuple[str, str, str]] = {
         "What was counted before tuning, after it, and what was accepted.",
     ),
     "check": ("hft.verbs.check", "check", "Prove by effect that hosts meet their plan."),
+    "clock": (
+        "hft.verbs.clock",
+        "clock",
+        "Where a host's time comes from: its daemons, whether it is right, and the evidence.",
+    ),
     "completion": ("hft.verbs.completion", "completion", "Complete verbs, options and hosts in a shell."),
     "demo": ("hft.verbs.demo", "demo", "The whole loop on the lab: untuned, tuned, proven, poisoned, back."),
     "diff": ("hft.verbs.past", "diff", "How two runs, or two hosts, differ."),

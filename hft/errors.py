@@ -60,6 +60,7 @@ def line_of(host: str, error: Exception) -> str:
 # Fully qualified class name -> exit code. By name, so that a light command never imports a heavy room.
 EXIT_BY_CLASS: dict[str, Exit] = {
     "tuning.errors.CpuListError": Exit.BAD_INPUT,
+    "tuning.errors.ClockError": Exit.BAD_INPUT,
     "tuning.errors.PlanError": Exit.BAD_INPUT,
     "tuning.errors.SnapshotError": Exit.BAD_INPUT,
     "tuning.errors.ProfileError": Exit.BAD_INPUT,

@@ -172,9 +172,12 @@ def _close(run: Run) -> None:
     run.write(closed | {"exit_code": int(run.exit_code), "message": run.message, "hosts": run.hosts})
 
 
-def append(site: str, event: Mapping[str, Any]) -> str:
-    """Add one line durably and return its hash; raises HftError when it cannot be written."""
-    path = records_path(site)
+def append(site: str, event: Mapping[str, Any], path: Path | None = None) -> str:
+    """Add one line durably and return its hash; raises HftError when it cannot be written.
+
+    PATH: another record with such lines than the site's own.
+    """
+    path = path or records_path(site)
     try:
         descriptor = open_shared(path, os.O_RDWR | os.O_APPEND)
         try:
@@ -316,9 +319,9 @@ def _is_alive(opened: Mapping[str, Any]) -> bool:
     return not here or Path("/proc", str(opened.get("pid"))).exists()
 
 
-def read(site: str) -> History:
-    """The record of a site; an empty one when nothing ran yet."""
-    path = records_path(site)
+def read(site: str, path: Path | None = None) -> History:
+    """The record of a site, or the one at PATH; an empty one when nothing ran yet."""
+    path = path or records_path(site)
     try:
         data = read_plain(path, RECORD_MAX)
     except FileNotFoundError:

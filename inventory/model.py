@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Self, TypeVar
 
 from pydantic import (
@@ -30,6 +30,7 @@ from inventory.suggest import nearest
 from inventory.words import (
     Address,
     BmcUrl,
+    ClockIdentity,
     Deadline,
     Dmi,
     HostClass,
@@ -48,6 +49,8 @@ from inventory.words import (
     Sha256,
     User,
 )
+from tuning.clock.wish import ClockRole, ClockWish, Delay, Stamps, Transport, check_wish
+from tuning.errors import ClockError
 from tuning.plan.profile import PROFILES, IoMode, Pause, Port, PortKey, Ports, Profile, Use
 
 T = TypeVar("T")
@@ -167,9 +170,51 @@ class PortEntry(_Written):
 
 
 class PtpEntry(_Written):
-    """Where the host's time comes from: the port whose hardware clock is kept."""
+    """Where the host's time comes from: the port whose hardware clock is kept; with `role` all of it."""
 
     port: PortName
+    role: ClockRole | None = None
+    serves: Annotated[tuple[PortName, ...], FailFast()] = ()
+    domain: Annotated[int, Field(strict=True, ge=0, le=127)] = 0  # IEEE 1588-2019, 7.1: of standard profiles
+    transport: Transport = "udp4"
+    delay: Delay = "e2e"
+    stamps: Stamps = "hardware"
+    sources: Annotated[tuple[Address, ...], FailFast()] = ()
+    watch: Annotated[tuple[Address, ...], FailFast()] = ()
+    grandmasters: Annotated[tuple[ClockIdentity, ...], FailFast()] = ()
+    utc_error_us_max: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 100
+    watch_us_max: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = None
+    holdover_s_max: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 60
+
+    @model_validator(mode="after")
+    def _all_of_it_or_the_port_alone(self) -> Self:
+        if self.role is None:
+            said_of = ((name, one.default) for name, one in type(self).model_fields.items() if name != "port")
+            others = [name for name, default in said_of if getattr(self, name) != default]
+            if others:
+                said = f"{others[0]} says how a clock is kept, and nobody said which part this host has"
+                raise sentence(f"{said}: add role = one of grandmaster, boundary, client")
+            return self
+        try:
+            check_wish(self.wish(self.port, self.serves))
+        except ClockError as error:
+            raise sentence(str(error)) from error
+        return self
+
+    def wish(self, port: str, serves: Sequence[str]) -> ClockWish:
+        """The clock as it is planned; PORT and SERVES are the network devices that the words name."""
+        assert self.role is not None, "a port alone is no clock"
+        return ClockWish(
+            role=self.role,
+            port=port,
+            serves=tuple(serves),
+            domain=self.domain,
+            transport=self.transport,
+            delay=self.delay,
+            stamps=self.stamps,
+            sources=self.sources,
+            watch=self.watch,
+        )
 
 
 class Jump(_Written):

@@ -102,6 +102,13 @@ MacAddress: TypeAlias = Annotated[
     StringConstraints(strict=True),
     _matching(r"([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}", "a MAC address such as 52:54:00:12:34:56"),
 ]
+ClockIdentity: TypeAlias = Annotated[
+    str,
+    StringConstraints(strict=True),
+    _matching(
+        r"[0-9a-f]{6}\.[0-9a-f]{4}\.[0-9a-f]{6}", "a clock's identity as pmc(8) shows it: 001b21.fffe.3a4b5c"
+    ),
+]
 BmcUrl: TypeAlias = Annotated[
     str,
     StringConstraints(strict=True),

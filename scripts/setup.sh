@@ -12,8 +12,14 @@ cd "$(dirname "$0")/.."
 
 kind=${1:-}
 lists=(scripts/packages.txt lab/packages.txt)
+# Whether a package other than ours keeps this machine's time: installing chrony would take it away (Conflicts: time-daemon).
+keeps_time() {
+  dpkg-query --show --showformat='${db:Status-Status} ${Package} ${Provides}\n' 2>/dev/null |
+    grep -E '^installed [^ ]+ .*time-daemon' | grep -qvE '^installed chrony '
+}
 is_ops() { [[ $kind = "" || $kind = stacks || $kind = wall ]]; }
 is_ops || lists+=(scripts/packages-monitoring.txt)
+is_ops || keeps_time || lists+=(scripts/packages-clock.txt)
 [ "$kind" != engine ] || lists+=(scripts/packages-engine.txt)
 locks=(requirements.lock)
 case $kind in
@@ -35,14 +41,22 @@ missing_packages() {
 # Programs that tests start themselves: their packages' services must not run on this machine. A unit that
 # somebody has here already is left as it is.
 mask_services() {
-  local unit
-  for unit in prometheus prometheus-alertmanager prometheus-node-exporter; do
-    if [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$unit" 2>/dev/null)" != installed ] &&
+  local unit package
+  while read -r unit package; do
+    if [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null)" != installed ] &&
       [ ! -e "/etc/systemd/system/$unit.service" ]; then
       mkdir -p /etc/systemd/system
       ln -s /dev/null "/etc/systemd/system/$unit.service"
     fi
-  done
+  done <<'END'
+prometheus prometheus
+prometheus-alertmanager prometheus-alertmanager
+prometheus-node-exporter prometheus-node-exporter
+ptp4l@ linuxptp
+phc2sys@ linuxptp
+timemaster linuxptp
+chrony chrony
+END
 }
 
 install_packages() {

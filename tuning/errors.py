@@ -23,3 +23,7 @@ class PlanError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class ClockError(Exception):
+    """A clock that cannot be planned: what was asked for contradicts itself."""

@@ -269,7 +269,7 @@ def _look(
         said = f"not {' and '.join(given)} together" if given else "none was given"
         raise click.UsageError(f"say where to look: a host, --tree, --snapshot or --local; {said}")
     if host is not None:
-        return _look_at_host(host, inventory, profile)
+        return look_at_host(host, inventory, profile)
     if options.is_here():
         return _look_here(inventory, profile)
     source = click.get_current_context().get_parameter_source("inventory")
@@ -279,11 +279,15 @@ def _look(
     if tree is not None:
         return Look(name=tree, snapshot=_capture_tree(tree), profile=wanted, is_live=False)
     file = str(snapshot_file)
+    return Look(name=file, snapshot=snapshot_of(file), profile=wanted, is_live=False)
+
+
+def snapshot_of(file: str) -> Snapshot:
+    """A snapshot that was saved; HftError and SnapshotError name the file."""
     try:
-        seen = Snapshot.from_json(_read(file))
+        return Snapshot.from_json(_read(file))
     except SnapshotError as error:
         raise SnapshotError(f"{file}: {error}") from error
-    return Look(name=file, snapshot=seen, profile=wanted, is_live=False)
 
 
 def _given(host: str | None, tree: str | None, snapshot_file: str | None) -> tuple[tuple[str, bool], ...]:
@@ -300,7 +304,7 @@ def _look_here(inventory: str | None, profile: str | None) -> Look:
     from inventory.here import machine_id
 
     if os.geteuid() == 0 and machine_id() is not None:
-        return _look_at_host(None, inventory, profile)
+        return look_at_host(None, inventory, profile)
     if inventory is not None:
         raise click.UsageError("--local finds itself in an --inventory as root only, and by its machine-id")
     name = "this machine"
@@ -308,7 +312,7 @@ def _look_here(inventory: str | None, profile: str | None) -> Look:
     return Look(name=name, snapshot=capture_local(name), profile=wanted, is_live=True)
 
 
-def _look_at_host(name: str | None, inventory: str | None, profile: str | None) -> Look:
+def look_at_host(name: str | None, inventory: str | None, profile: str | None) -> Look:
     """Ask a host of the inventory, as `hft apply` does; only here are inventory and deploys loaded."""
     from deploys.tune.host_changes import check_identity
     from deploys.tune.observe import look_at

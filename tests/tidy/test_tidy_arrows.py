@@ -61,6 +61,16 @@ PLANTED = (
         "import tuning.snapshot.files",
     ),
     Planted(
+        "a clock is decided from what a person said and the CPUs that it gets",
+        "tuning/clock/wish.py",
+        "from tuning.plan.profile import Ports",
+    ),
+    Planted(
+        "a host's clock is decided without an engine, a trial or pyinfra",
+        "deploys/clock/files.py",
+        "from deploys.trial import states",
+    ),
+    Planted(
         "THE WAY: the SSH client stands on nothing",
         "transport/options.py",
         "from inventory.model import Host",
@@ -279,7 +289,7 @@ IMPURE = ("subprocess", "socket", "threading", "gevent", "paramiko", "pyinfra", 
 # Modules held pure; a package holds all that is in it. Whatever calls itself "Pure" has to be here.
 PURE = (
     *("agent.boot.states", "agent.record"),
-    "checks.verdict",
+    *("checks.clock", "checks.verdict", "deploys.clock"),
     *("deploys.agent_client.record", "deploys.trial.states"),
     *(
         f"deploys.tune.{name}"

@@ -267,8 +267,8 @@ _DEVICES = (
 _TIME = (
     _effect("clock.source", "clock source", _GAP),
     _read_back("clock.daemon.*", "clock daemons on their core", "what they do shows in the clock's offset"),
-    _advice("ptp4l, phc2sys, chrony", "which grandmaster, which profile: the site's own"),
-    _advice("RTS 25: offset history and traceability", "kept by monitoring, which asks the daemons"),
+    _advice("ptp4l, phc2sys, chrony", "`hft clock plan` decides them from the inventory's `ptp`"),
+    _advice("RTS 25: offset history and traceability", "kept by `hft clock check`; see time.md"),
 )
 _FIRMWARE = (
     _advice(

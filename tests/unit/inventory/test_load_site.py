@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from inventory.errors import InventoryError
 from inventory.load import DEFAULT, load_site
 from inventory.model import TRIALS, Host, Trial
+from tuning.clock.wish import ClockWish
 from tuning.plan.profile import ENGINE, Port, Ports, Profile
 
 COLO = DEFAULT.with_name("colo.py")
@@ -153,6 +154,49 @@ def test_a_port_that_no_host_can_have_is_refused(ports: object, said: str) -> No
 def test_a_clock_that_no_host_can_have_is_refused(ptp: object) -> None:
     with pytest.raises(ValueError, match="ptp"):
         Host.model_validate({**HOST, "ptp": ptp})
+
+
+CLOCK = {"port": "e0", "role": "client", "watch": ["192.0.2.9"]}
+
+
+@pytest.mark.parametrize(
+    ("ptp", "said"),
+    [
+        ({"domain": 24}, "role = one of grandmaster, boundary, client"),
+        ({"domian": 24}, "domain"),
+        ({"role": "slave"}, "grandmaster"),
+        ({**CLOCK, "domain": 128}, "domain"),
+        ({**CLOCK, "transport": "udp"}, "udp4"),
+        ({**CLOCK, "delay": "E2E"}, "e2e"),
+        ({**CLOCK, "stamps": "soft"}, "software"),
+        ({**CLOCK, "utc_error_us_max": 0}, "utc_error_us_max"),
+        ({**CLOCK, "grandmasters": ["00-1b-21"]}, "001b21.fffe.3a4b5c"),
+        ({**CLOCK, "watch": []}, "nothing watches the clock"),
+        ({**CLOCK, "watch": ["-x"]}, "IP address or a DNS name"),
+        ({**CLOCK, "sources": ["192.0.2.1"]}, "of a grandmaster, and of nobody else"),
+        ({**CLOCK, "serves": ["e1"]}, "goes with role boundary"),
+        ({**CLOCK, "role": "boundary"}, "serves no port"),
+        ({**CLOCK, "role": "boundary", "serves": ["E0"]}, "named twice"),
+        ({**CLOCK, "role": "grandmaster"}, "with 0 sources"),
+        ({**CLOCK, "role": "grandmaster", "sources": ["192.0.2.9"]}, "steers the clock and watches it"),
+    ],
+)
+def test_a_part_in_ptp_that_contradicts_itself_is_refused(
+    good: dict[str, Any], written: Callable[[object], Path], ptp: dict[str, object], said: str
+) -> None:
+    good["hosts"][0]["ptp"] = {"port": "e0", **ptp}
+    with pytest.raises(InventoryError, match=said):
+        load_site(written(good))
+
+
+def test_a_clock_comes_back_as_it_was_written_down() -> None:
+    host = Host.model_validate({**HOST, "ptp": {**CLOCK, "transport": "l2", "delay": "p2p", "domain": 24}})
+    assert Host.model_validate(host.model_dump()) == host
+    bare = Host.model_validate({**HOST, "ptp": {"port": "e0"}})
+    assert Host.model_validate(bare.model_dump()) == bare
+    assert host.ptp is not None and host.ptp.wish("ens1f0", ()) == ClockWish(
+        role="client", port="ens1f0", domain=24, transport="l2", delay="p2p", watch=("192.0.2.9",)
+    )
 
 
 def test_ports_reach_the_planner_as_they_were_named() -> None:

@@ -1,0 +1,1 @@
+"""A host's clock, brought to it: the files of its daemons and their units."""

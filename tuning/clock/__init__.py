@@ -1,0 +1,1 @@
+"""Where a host's time comes from: what a person asked for, and the daemons and files that follow. Pure."""
