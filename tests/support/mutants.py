@@ -11,6 +11,7 @@ import ast
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Eq: "!=",
@@ -45,11 +46,13 @@ class Mutant:
     end: int
     before: str
     after: str
+    text: str = ""  # the line where it begins
 
     @property
     def key(self) -> str:
-        """A name that outlives edits elsewhere in the module: path, kind, and what became what."""
-        return f"{self.path} [{self.kind}] {' '.join(self.before.split())} -> {' '.join(self.after.split())}"
+        """A name that outlives edits elsewhere in the module: path, line, kind, and what became what."""
+        changed = f"{' '.join(self.before.split())} -> {' '.join(self.after.split())}"
+        return f"{self.path}: {self.text} [{self.kind}] {changed}"
 
     def of(self, source: str) -> str:
         """The whole mutated source."""
@@ -131,6 +134,11 @@ def _of_node(text: _Text, node: ast.AST) -> Iterator[tuple[str, int, int, str]]:
 
 def mutants(path: str, source: str) -> list[Mutant]:
     """Every mutant of one module in the order of its source, all of them programs."""
+    return [one for one in _candidates(path, source) if is_another_program(one, source)]
+
+
+def _candidates(path: str, source: str) -> list[Mutant]:
+    """Every change of one module in the order of its source, whether it is a program or not."""
     tree, text = ast.parse(source), _Text(source)
     left_alone = _spoken(tree)
     found: dict[tuple[int, int, str], Mutant] = {}
@@ -138,32 +146,34 @@ def mutants(path: str, source: str) -> list[Mutant]:
         if node in left_alone:
             continue
         for kind, start, end, after in _of_node(text, node):
-            mutant = Mutant(
+            line = source.count("\n", 0, start) + 1
+            found[(start, end, after)] = Mutant(
                 path=path,
-                line=source.count("\n", 0, start) + 1,
+                line=line,
                 kind=kind,
                 start=start,
                 end=end,
                 before=source[start:end],
                 after=after,
+                text=" ".join(text.lines[line - 1].split()),
             )
-            if _is_another_program(tree, mutant.of(source)):
-                found[(start, end, after)] = mutant
     return sorted(found.values(), key=lambda one: (one.start, one.end))
 
 
-def _is_another_program(tree: ast.Module, source: str) -> bool:
+def is_another_program(mutant: Mutant, source: str) -> bool:
+    """Whether the mutated source is a program, and not the one that it was made of."""
     try:
-        return ast.dump(ast.parse(source)) != ast.dump(tree)
+        return ast.dump(ast.parse(mutant.of(source))) != ast.dump(ast.parse(source))
     except SyntaxError:
         return False
 
 
 def sample(sources: dict[str, str], count: int, seed: int) -> list[Mutant]:
     """COUNT mutants, spread over the modules by their size, the same for the same seed and sources."""
-    chance = random.Random(seed)
-    every = [one for path in sorted(sources) for one in mutants(path, sources[path])]
-    return sorted(chance.sample(every, min(count, len(every))), key=lambda one: (one.path, one.start))
+    every = [one for path in sorted(sources) for one in _candidates(path, sources[path])]
+    random.Random(seed).shuffle(every)
+    programs = (one for one in every if is_another_program(one, sources[one.path]))
+    return sorted(islice(programs, count), key=lambda one: (one.path, one.start))
 
 
 def caught_of(outcomes: Sequence[bool]) -> float:

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 from tests.support.mutants import Mutant, caught_of, mutants, sample
-from tests.support.mutation_run import Trace, places_of, stages
+from tests.support.mutation_tests import Trace, places_of, stages
 
 SOURCE = '''"""Docstring with 3 == 4."""
 LIMIT: int = 3
@@ -79,8 +79,9 @@ def test_a_mutant_belongs_to_the_innermost_function_around_it() -> None:
 def test_the_quickest_tests_that_run_the_function_come_first_and_no_other_test_does(tmp_path: Path) -> None:
     source = "A = 1\n\n\n\ndef f() -> int:\n    return 1\n"
     mutant = Mutant(path="tuning/m.py", line=6, kind="number", start=0, end=1, before="1", after="2")
-    first, rest, starting = stages(tmp_path, mutant, source, TRACE)
-    assert (first, rest, starting) == (["t.py::b", "t.py::a"], ["t.py::c"], [])
+    found = list(stages(tmp_path, mutant, source, TRACE))
+    assert found == [["t.py::b", "t.py::a"], ["t.py::c"], [], []]
+    assert list(stages(tmp_path, mutant, source, TRACE, "t.py::c")) == [["t.py::c"], *found]
 
 
 def test_what_is_outside_of_all_functions_is_tried_by_all_that_run_the_module_or_name_it(
@@ -92,7 +93,7 @@ def test_what_is_outside_of_all_functions_is_tried_by_all_that_run_the_module_or
     (tmp_path / "tests/unit/tuning/test_x.py").write_text("from tuning.x import A\n")
     (tmp_path / "tests/integration/tuning/test_y.py").write_text("import tuning\n")
     mutant = Mutant(path="tuning/m.py", line=1, kind="number", start=4, end=5, before="1", after="2")
-    first, rest, starting = stages(tmp_path, mutant, "A = 1\n", TRACE)
-    assert first[0] == "t.py::b"
-    assert rest == ["tests/unit/tuning/test_m.py", "t.py::c"]
+    first, more, rest, starting = stages(tmp_path, mutant, "A = 1\n", TRACE)
+    assert (first[0], more) == ("t.py::b", ["t.py::c"])
+    assert rest == ["tests/unit/tuning/test_m.py"]
     assert starting == ["tests/integration/tuning/test_y.py"]
