@@ -20,6 +20,7 @@ from hft.locks import SiteLock
 from hft.views.apply import end_document, exit_code_of_ends, show_end
 from transport.hint import command
 from transport.show import tell, tell_document
+from transport.signals import signals_held
 
 Facts = Mapping[str, Any]
 
@@ -51,7 +52,7 @@ class Telling:
         """Ends: all that are told together are on record before one of them is shown."""
         self.ended.extend(outcomes)
         try:
-            with run_log.signals_held():
+            with signals_held():
                 for one in outcomes:
                     self.record.ended(one.host, **self._facts(one))
         finally:  # a record that cannot be written hides nothing

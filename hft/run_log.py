@@ -22,7 +22,6 @@ import errno
 import fcntl
 import os
 import secrets
-import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,6 +41,7 @@ from hft.run_lines import GENESIS, canonical, end_of, hash_of, read_chain
 from inventory.errors import StateError
 from inventory.state_dir import open_shared, read_all, read_plain, state_root
 from transport.show import tell
+from transport.signals import signals_held
 
 __all__ = [
     "GENESIS",
@@ -114,16 +114,6 @@ class Run:
                 raise
             self.goes_without = True
             tell(f"hft: {error}; this run goes on without its record", err=True)
-
-
-@contextmanager
-def signals_held() -> Iterator[None]:
-    """Let a signal that would end the run wait until the body is through."""
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 @contextmanager

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from inventory.errors import InventoryError
 from inventory.model import Host
 from inventory.power_evidence import Evidence, Mark
 from lab.driver import Lab
 from lab.errors import LabError
 from lab.machine import Machine
 from lab.paths import lab_name
-from transport.errors import HostError
+from transport.errors import HostError, UnreachableError
 
 if TYPE_CHECKING:
     from transport.redfish import Bmc, BmcAddress
@@ -30,8 +29,9 @@ if TYPE_CHECKING:
 CONSOLE_CHARS_MAX = 400_000
 
 
-class PowerError(InventoryError):
-    """The power of a host cannot be switched; the message says why."""
+class PowerError(HostError):
+    """The power of a host cannot be switched; the message says why. Of a BMC that does not answer it is an
+    UnreachableError."""
 
 
 class Power(Protocol):
@@ -80,7 +80,7 @@ class NoPower:
 
     def off(self) -> None:
         """Refused."""
-        raise PowerError(f"{self.host}: no power control configured; power-cycle it on site")
+        raise PowerError(self.host, "no power control configured", hint="power-cycle it on site")
 
     def on(self) -> None:
         """Refused."""
@@ -124,7 +124,7 @@ class LabPower:
         try:
             self.machine.start()
         except LabError as error:
-            raise PowerError(f"{self.machine.name}: {error}") from error
+            raise PowerError(self.machine.name, str(error)) from error
 
     def cycle(self) -> None:
         """Off, then on."""
@@ -206,8 +206,8 @@ class RedfishPower:
         from transport.redfish import SWITCH_TIMEOUT_S
 
         if not bmc.becomes(is_on=is_on, within_s=SWITCH_TIMEOUT_S):
-            what = f"{self.address.host}: power {'on' if is_on else 'off'}, asked of {self.describe()}"
-            raise PowerError(f"{what}: not seen within {SWITCH_TIMEOUT_S:.0f} s")
+            what = f"power {'on' if is_on else 'off'}, asked of {self.describe()}"
+            raise PowerError(self.address.host, f"{what}: not seen within {SWITCH_TIMEOUT_S:.0f} s")
 
     def _console_text(self) -> str | None:
         try:
@@ -222,8 +222,10 @@ class RedfishPower:
         try:
             with opened(self.address) as bmc:
                 yield bmc
+        except (UnreachableError, PowerError):
+            raise
         except HostError as error:
-            raise PowerError(str(error)) from error
+            raise PowerError(error.host, error.message, hint=error.hint) from error
 
 
 def bmc_of(host: Host) -> BmcAddress | None:
@@ -251,4 +253,4 @@ def power_of(host: Host) -> Power:
     try:
         return LabPower(machine=Lab.named(lab_name()).machine(host.name))
     except LabError as error:
-        raise PowerError(f"{host.name}: {error}") from error
+        raise PowerError(host.name, str(error)) from error

@@ -8,11 +8,12 @@ id and machine id.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agent.paths import ENGINE_CGROUP, HFT_CFG, JOURNAL_DIR, LOCK_FILE, STATE_FILE
-from agent.record import OPEN_TRIAL, Record, status_of
+from agent.record import OPEN_TRIAL, Record, phase_of, status_of
 from deploys.paths import LIB_DIR
 from transport.answer import Completed
 from tuning import grammar
@@ -71,12 +72,34 @@ def parse_record(host: str, answer: Completed) -> HostRecord:
     boot_id, machine_id = ids[0].strip(), _text(found, MACHINE_ID).strip()
     if VERSION not in found:
         return HostRecord(boot_id=boot_id, machine_id=machine_id)
+    if fault := _lost_state(found):
+        return HostRecord(boot_id=boot_id, machine_id=machine_id, fault=fault)
     try:
         status = status_of(_record(found, boot_id, machine_id))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         fault = f"its record cannot be read ({type(error).__name__})"
         return HostRecord(boot_id=boot_id, machine_id=machine_id, fault=fault)
     return HostRecord(boot_id=boot_id, machine_id=machine_id, status=status)
+
+
+def _lost_state(found: Mapping[str, Sequence[str]]) -> str:
+    """Where a transaction was finished and no state came; grep passes over what is no plain file."""
+    if STATE_FILE in found:
+        return ""
+    ended = [path for path, lines in found.items() if _is_progress(path) and _wrote_state(lines)]
+    if not ended:
+        return ""
+    txn = max(ended).removeprefix(f"{JOURNAL_DIR}/").removesuffix("/progress")
+    return f"{STATE_FILE} is missing, empty or no plain file, although {txn} wrote it"
+
+
+def _is_progress(path: str) -> bool:
+    return path.startswith(f"{JOURNAL_DIR}/") and path.endswith("/progress")
+
+
+def _wrote_state(lines: Sequence[str]) -> bool:
+    """Whether a transaction ended with a commit or its trial: both stand in the state."""
+    return phase_of("\n".join(lines)) in {"done", "staged", "committed"}
 
 
 def state_of(text: str) -> dict[str, Any]:
@@ -91,9 +114,7 @@ def _record(found: dict[str, list[str]], boot_id: str, machine_id: str) -> Recor
     state = state_of(_text(found, STATE_FILE))
     head, tail = f"{JOURNAL_DIR}/", "/progress"
     journals = {
-        path.removeprefix(head).removesuffix(tail): _text(found, path)
-        for path in found
-        if path.startswith(head) and path.endswith(tail)
+        path.removeprefix(head).removesuffix(tail): _text(found, path) for path in found if _is_progress(path)
     }
     return Record(
         version=_text(found, VERSION).strip(),

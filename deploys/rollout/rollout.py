@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeAlias, TypeVar
@@ -23,6 +23,7 @@ from inventory.selection import waves
 from transport.at_once import at_once
 from transport.hint import command
 from transport.show import tell
+from transport.signals import signals_held
 
 
 class Changing(Protocol):
@@ -96,31 +97,31 @@ def rollout(  # noqa: PLR0913  # who is changed, how, under what, and the two wh
     """
     by_name = {one.host.name: one for one in changes}
     later = deque(waves([one.host for one in changes]))
-    failed = ""
+    wave: _Wave[C] | None = None
     try:
-        while later and not failed:
+        while later and (wave is None or not wave.failed()):
             lock.check()
-            hosts = later.popleft()
+            hosts = later[0]
             tell(f"wave: {', '.join(host.name for host in hosts)} ({hosts[0].failure_domain})", err=True)
             mine = [by_name[host.name] for host in hosts]
             wave = _Wave(changes=mine, steps=steps, lock=lock, told=told, on_stand=stood)
-            failed = _run_wave(wave, guard)
+            later.popleft()
+            with guard():
+                wave.run()
     finally:
-        reason = f"{failed} failed" if failed else NO_TURN
-        if skipped := [_skipped(host, reason) for hosts in later for host in hosts]:
-            told(skipped)
+        with signals_held():  # whatever ends the run, how its hosts stand is told first
+            _tell_left(wave, later, told)
 
 
-def _run_wave(wave: _Wave[C], guard: Callable[[], AbstractContextManager[None]]) -> str:
-    """One wave, and the name of a host that did not end well."""
-    try:
-        with guard():
-            wave.run()
-    except BaseException:  # whatever ends the run, how its hosts stand is told first
-        if left := wave.left():
-            wave.told(left)
-        raise
-    return wave.failed()
+def _tell_left(wave: _Wave[C] | None, later: Iterable[Sequence[Host]], told: Told) -> None:
+    """Tell of the hosts of a wave that was interrupted, and of those that had no turn."""
+    left = wave.left() if wave is not None else []
+    begun = {one.host.name for one in wave.changes} if wave is not None else set()
+    failed = wave.failed() if wave is not None and not left else ""
+    reason = f"{failed} failed" if failed else NO_TURN
+    skipped = [_skipped(host, reason) for hosts in later for host in hosts if host.name not in begun]
+    if ends := [*left, *skipped]:
+        told(ends)
 
 
 NO_TURN = "the run ended before its turn"
@@ -213,8 +214,8 @@ class _Wave(Generic[C]):
             ends.append(outcome if outcome.is_good else self._with_behind(outcome))
         if not ends:
             return
-        self.final |= {end.host: end for end in ends}
-        with self._fault_later():
+        with signals_held(), self._fault_later():
+            self.final |= {end.host: end for end in ends}
             self.told(ends)
 
     def _concerns(self, step: Step[C], one: C, outcome: HostOutcome) -> bool:

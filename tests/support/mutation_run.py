@@ -2,9 +2,8 @@
 
 Each worker has a copy of the checkout and writes one mutant into it; the tests that mutation_tests.py chooses
 run, until one fails. Caught means that a test failed, or used far more of a CPU than without the mutant. What
-was found is written down at once, below build/mutants: a run that was ended goes on there, and a later state
-of the checkout first asks the test that caught a mutant before. Mutants are tried in an order drawn by the
-seed, so that a run which is ended early has tried a sample, too.
+was found is written down at once, below build/mutants: a run that was ended goes on there. Mutants are tried
+in an order drawn by the seed, so that a run which is ended early has tried a sample, too.
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ from tests.support.mutation_tests import (
     ROOMS,
     Trace,
     digest_of_checkout,
+    digest_of_file,
     environment,
     failed_tests,
     stages,
@@ -63,7 +63,11 @@ class Judged:
 
 @dataclass(slots=True, kw_only=True)
 class Ledger:
-    """What earlier runs found: for this state of the checkout, and which test caught a mutant in any."""
+    """What earlier runs found of these mutants: what holds still, and which test caught one before.
+
+    That a test caught a mutant holds while that test's file is the same; that a mutant lived, in one state of
+    the whole checkout.
+    """
 
     digest: str
     here: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -74,17 +78,22 @@ class Ledger:
     def path(self) -> Path:
         return CACHE / "judged.jsonl"
 
+    def state_of(self, by: str) -> str:
+        file, _, test = by.partition("::")
+        return digest_of_file(ROOT, file) if test else self.digest
+
     def read(self) -> Ledger:
         for line in self.path.read_text("utf-8").splitlines() if self.path.exists() else ():
             row = json.loads(line)
-            if row["digest"] == self.digest:
-                self.here[row["mutant"]] = (row["by"], row["seconds"])
-            if "::" in row["by"]:
+            if row["state"] == self.state_of(row["by"]):
+                self.here[row["mutant"]] = (row["by"], float(row["seconds"]))
+            elif "::" in row["by"]:
                 self.before[row["mutant"]] = row["by"]
         return self
 
     def write(self, name: str, found: Judged) -> None:
-        row = {"digest": self.digest, "mutant": name, "by": found.by, "seconds": round(found.seconds, 1)}
+        row = {"mutant": name, "by": found.by, "state": self.state_of(found.by)}
+        row |= {"seconds": str(round(found.seconds, 1))}
         with self.one_writes, self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
@@ -173,7 +182,7 @@ def run(chosen: list[Mutant], texts: Mapping[str, str], workers: int) -> list[Ju
     ledger = Ledger(digest=digest_of_checkout()).read()
     with tempfile.TemporaryDirectory(prefix="hft-mutants-") as folder:
         copies = [copy_of_checkout(Path(folder) / str(number)) for number in range(workers)]
-        known = traced(copies[0], ledger.digest, workers)
+        known = traced(copies[0], workers)
         free: Queue[Path] = Queue()
         for checkout in copies:
             free.put(checkout)

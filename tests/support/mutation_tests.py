@@ -1,8 +1,10 @@
 """Which tests are asked about a mutant: those that run the mutated function, by a trace, the quickest first.
 
 The unit tests run once without a mutant, and which of them runs which function is written down
-(tests/support/mutation_trace.py), folder by folder, so that a run which is ended goes on where it was. A test
-that starts programs is not traced; those of the room that name the module's package are asked last.
+(tests/support/mutation_trace.py), a few files at a time: a run that is ended goes on where it was, and the
+trace of a test file is kept for as long as that file is the same. What such a trace does not know any more
+can only let a mutant live. A test that starts programs is not traced; those of the room that name the
+module's package come last.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +54,7 @@ ROOMS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
 }
 TRACE_S = 7200
+FILES_AT_ONCE = 6
 QUICK_S = (3.0, 20.0)  # what the first and the second try may take, as it took without a mutant
 NO_TESTS = 5  # pytest.ExitCode.NO_TESTS_COLLECTED
 
@@ -79,12 +83,19 @@ def room_of(path: str) -> str:
 
 
 def digest_of_checkout() -> str:
-    """Of what a test may run here: what was found is of one state. Pages do not count."""
+    """Of what a test may run here: a mutant that lived did so in one state. Pages do not count."""
     found = hashlib.sha256()
     for path in tracked():
         if path.suffix != ".md":
             found.update(f"{path.relative_to(ROOT)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     return found.hexdigest()[:16]
+
+
+def digest_of_file(checkout: Path, name: str) -> str:
+    """Of one file and its name; of one that is gone, no file's."""
+    path = checkout / name
+    text = path.read_bytes() if path.is_file() else b""
+    return hashlib.sha256(f"{name}\0".encode() + text).hexdigest()[:16]
 
 
 def environment(checkout: Path, **more: str) -> dict[str, str]:
@@ -93,17 +104,23 @@ def environment(checkout: Path, **more: str) -> dict[str, str]:
     return {**given, "PYTHONPATH": str(checkout), **more}
 
 
-def traced(checkout: Path, digest: str, workers: int) -> Trace:
-    """The tests of all rooms, run once without a mutant; what was written down for this state is taken."""
+def traced(checkout: Path, workers: int) -> Trace:
+    """The unit tests of all rooms, each file run once without a mutant; what was written down is taken."""
+    folders = dict.fromkeys(one for units, _ in ROOMS.values() for one in units)
+    every = [
+        str(file.relative_to(checkout)) for one in folders for file in (checkout / one).rglob("test_*.py")
+    ]
+    kept = {name: CACHE / "trace" / f"{digest_of_file(checkout, name)}.json" for name in sorted(set(every))}
+    left = [name for name, path in kept.items() if not path.exists()]
+    if left:
+        print(f"[mutants] which test runs what, in {len(left)} of {len(kept)} files", flush=True)
+    with ThreadPoolExecutor(workers) as pool:
+        chunks = [left[at : at + FILES_AT_ONCE] for at in range(0, len(left), FILES_AT_ONCE)]
+        list(pool.map(lambda chunk: _trace(checkout, chunk, kept), chunks))
     tests: dict[str, dict[str, object]] = {}
     failing: set[str] = set()
-    for folder in dict.fromkeys(one for units, _ in ROOMS.values() for one in units):
-        kept = CACHE / digest / f"{folder.replace('/', '-')}.json"
-        if not kept.exists():
-            print(f"[mutants] which test of {folder} runs what", flush=True)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(json.dumps(_trace(checkout, folder, workers)), encoding="utf-8")
-        document = json.loads(kept.read_text("utf-8"))
+    for path in kept.values():
+        document = json.loads(path.read_text("utf-8"))
         tests |= document["tests"]
         failing |= set(document["failing"])
     for test in sorted(failing):
@@ -120,10 +137,10 @@ def _places(found: object) -> list[str]:
     return [str(one) for one in found]
 
 
-def _trace(checkout: Path, folder: str, workers: int) -> dict[str, object]:
-    """Every test of a folder with what it ran."""
-    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", str(workers)]
-    argv += ["--dist", "loadfile", "-rfE", "-p", "tests.support.mutation_trace", folder]
+def _trace(checkout: Path, files: Sequence[str], kept: Mapping[str, Path]) -> None:
+    """Write down of each test of some files what it ran."""
+    argv = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-rfE"]
+    argv += ["-p", "tests.support.mutation_trace", *files]
     with tempfile.TemporaryDirectory(prefix="hft-trace-") as found:
         env = environment(checkout, HFT_MUTANT_TRACE=found, HFT_MUTANT_ROOMS=":".join(ROOMS))
         done = subprocess.run(
@@ -132,9 +149,14 @@ def _trace(checkout: Path, folder: str, workers: int) -> dict[str, object]:
         tests: dict[str, object] = {}
         for file in Path(found).glob("*.json"):
             tests |= json.loads(file.read_text("utf-8"))
-    if not tests or done.returncode not in (0, 1):
+    if done.returncode not in (0, 1, NO_TESTS):
         raise SystemExit(f"mutants: the tests do not run without a mutant:\n{done.stdout[-3000:]}")
-    return {"tests": tests, "failing": failed_tests(done.stdout)}
+    failing = failed_tests(done.stdout)
+    for file in files:
+        mine = {test: one for test, one in tests.items() if test.startswith(f"{file}::")}
+        bad = [test for test in failing if test.startswith(f"{file}::")]
+        kept[file].parent.mkdir(parents=True, exist_ok=True)
+        kept[file].write_text(json.dumps({"tests": mine, "failing": bad}), encoding="utf-8")
 
 
 def failed_tests(said: str) -> list[str]:
@@ -144,13 +166,22 @@ def failed_tests(said: str) -> list[str]:
 
 def places_of(path: str, source: str, line: int) -> tuple[str, ...]:
     """The innermost function around a line, as a trace names it; none outside of all functions."""
-    found = [
-        (min(one.lineno, *(deco.lineno for deco in one.decorator_list), one.lineno), one.end_lineno or 0)
-        for one in ast.walk(ast.parse(source))
-        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
-    around = [start for start, end in found if start <= line <= end]
-    return (f"{path}:{max(around)}",) if around else ()
+    found = list(_functions(ast.parse(source), ""))
+    around = [(start, name) for start, end, name in found if start <= line <= end]
+    return (f"{path}:{max(around)[1]}",) if around else ()
+
+
+def _functions(node: ast.AST, inside: str) -> Iterator[tuple[int, int, str]]:
+    """First and last line, and qualified name (PEP 3155), of every function below a node."""
+    for one in ast.iter_child_nodes(node):
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef):
+            start = min([one.lineno, *(deco.lineno for deco in one.decorator_list)])
+            yield start, one.end_lineno or 0, f"{inside}{one.name}"
+            yield from _functions(one, f"{inside}{one.name}.<locals>.")
+        elif isinstance(one, ast.ClassDef):
+            yield from _functions(one, f"{inside}{one.name}.")
+        else:
+            yield from _functions(one, inside)
 
 
 def near(checkout: Path, path: str, folders: Iterable[str], *, package_counts: bool = False) -> list[str]:

@@ -1,7 +1,7 @@
 """A pytest plugin: which tests run which functions of the mutated rooms, for `make mutants`.
 
 One file for each process that runs tests, in $HFT_MUTANT_TRACE: test -> seconds and functions, each as
-`path:line` of its first line. What a fixture runs counts for every test that asks for it, what collecting a
+`path:qualified name`. What a fixture runs counts for every test that asks for it, what collecting a
 file runs for every test of that file. Caches are emptied between files, so that each file runs what it needs.
 Functions alone are traced, not lines: the cost is a fraction of a test's own.
 """
@@ -62,7 +62,7 @@ class Trace:
         for test, own in self.of_test.items():
             shared = [self.of_fixture[name] for name in self.fixtures.get(test, ())]
             ran = own.union(self.of_file[test.partition("::")[0]], *shared)
-            places = sorted({f"{one.co_filename.removeprefix(HERE)}:{one.co_firstlineno}" for one in ran})
+            places = sorted({f"{one.co_filename.removeprefix(HERE)}:{one.co_qualname}" for one in ran})
             found[test] = {"seconds": round(self.seconds[test], 3), "ran": places}
         return found
 

@@ -60,11 +60,11 @@ def test_share_of_none_is_whole() -> None:
 TRACE = Trace(
     seconds={"t.py::a": 2.0, "t.py::b": 0.5, "t.py::c": 9.0, "u.py::d": 0.1, "t.py::e": 0.2},
     ran={
-        "t.py::a": frozenset({"tuning/m.py:5"}),
-        "t.py::b": frozenset({"tuning/m.py:5", "tuning/m.py:9"}),
-        "t.py::c": frozenset({"tuning/m.py:5"}),
-        "u.py::d": frozenset({"tuning/other.py:5"}),
-        "t.py::e": frozenset({"tuning/m.py:5"}),
+        "t.py::a": frozenset({"tuning/m.py:f"}),
+        "t.py::b": frozenset({"tuning/m.py:f", "tuning/m.py:g"}),
+        "t.py::c": frozenset({"tuning/m.py:f"}),
+        "u.py::d": frozenset({"tuning/other.py:f"}),
+        "t.py::e": frozenset({"tuning/m.py:f"}),
     },
     failing=frozenset({"t.py::e"}),
 )
@@ -73,7 +73,7 @@ TRACE = Trace(
 def test_a_mutant_belongs_to_the_innermost_function_around_it() -> None:
     source = "A = 1\n\n\n@deco\ndef f() -> int:\n    def g() -> int:\n        return 1\n\n    return g()\n"
     found = [places_of("tuning/m.py", source, line) for line in (1, 4, 5, 7, 9)]
-    assert found == [(), *[(f"tuning/m.py:{first}",) for first in (4, 4, 6, 4)]]
+    assert found == [(), *[(f"tuning/m.py:{name}",) for name in ("f", "f", "f.<locals>.g", "f")]]
 
 
 def test_the_quickest_tests_that_run_the_function_come_first_and_no_other_test_does(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from hft.errors import Exit, HftError
 from hft.past import runs_of
 from hft.run_lines import end_of, hash_of, read_chain
 from inventory.errors import InventoryError
+from transport.signals import signals_held
 
 
 def lines() -> list[dict[str, object]]:
@@ -117,7 +118,7 @@ def test_the_results_that_leave_a_host_as_it_was_are_results() -> None:
 def test_a_signal_waits_until_the_line_is_written(number: signal.Signals) -> None:
     before = signal.signal(number, signal.default_int_handler)
     try:
-        with pytest.raises(KeyboardInterrupt), run_log.signals_held():
+        with pytest.raises(KeyboardInterrupt), signals_held():
             signal.raise_signal(number)
             run_log.append("rack", {"event": "note"})
     finally:
