@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from tuning.cpuset import CpuSet
 from tuning.kernel_threads import Threads
+from tuning.nic_table import Value
 
 SCHEMA = 1
 
@@ -79,11 +80,14 @@ class PrioritiesStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicStep:
-    """One parameter of a network port (a row of tuning/nic_table.py); a switch is 0 or 1."""
+    """One parameter of a network port (a row of tuning/nic_table.py); a switch is 0 or 1.
+
+    No words (inverse only) are flow rules where there were none.
+    """
 
     device: str
     knob: str
-    value: int
+    value: Value
     why: str
 
 

@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
+from agent.ethtool_ioctl import Steering
 from agent.netlink import (
     ANSWER_S,
     NESTED,
@@ -26,7 +27,7 @@ from agent.netlink import (
     family_number,
     request,
 )
-from tuning.nic_table import KNOBS, Knob
+from tuning.nic_table import KNOBS, Knob, Value
 
 _HEADER, _DEVICE_NAME, _FLAGS = 1, 2, 3
 _OMIT_REPLY = 2  # ETHTOOL_FLAG_OMIT_REPLY: what a SET of features changed is read by a GET
@@ -38,7 +39,7 @@ _NOMASK, _BITS, _BIT, _INDEX, _NAME, _VALUE = 1, 3, 1, 1, 2, 3  # ETHTOOL_A_BITS
 class Reading(NamedTuple):
     """A parameter's value; the driver's maximum where it has one; whether nothing can change it."""
 
-    value: int
+    value: Value
     most: int | None = None
     is_fixed: bool = False
 
@@ -49,6 +50,7 @@ class Ethtool:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
         self._family = 0
+        self._steering = Steering()
 
     def __enter__(self) -> Self:
         """Find the family."""
@@ -58,18 +60,21 @@ class Ethtool:
             if number is None:
                 raise OSError(errno.EOPNOTSUPP, "this kernel has no netlink family ethtool")
         except OSError:
-            self._socket.close()
+            self.__exit__()
             raise
         self._family = number
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the socket."""
+        """Close the sockets."""
         self._socket.close()
+        self._steering.close()
 
     def get(self, device: str, knob: str) -> Reading:
         """The value of a parameter; OSError without it."""
         row = KNOBS[knob]
+        if not row.get:
+            return Reading(self._steering.get(device, knob))
         answer = self._ask(row.get, 0, _header(device))
         if row.feature:
             return _feature(answer, row.feature, device)
@@ -80,9 +85,12 @@ class Ethtool:
         value = _mask(answer[row.at]) if row.is_mask else _number(answer[row.at], row)
         return Reading(value, None if most is None else int(struct.unpack("=I", most)[0]))
 
-    def set(self, device: str, knob: str, value: int) -> None:
+    def set(self, device: str, knob: str, value: Value) -> None:
         """Set one parameter; OSError with the kernel's errno."""
         row = KNOBS[knob]
+        if not row.get or not isinstance(value, int):
+            self._steering.set(device, knob, value)
+            return
         if row.feature:
             bits = _bitset({row.feature: bool(value)})
             self._ask(row.set, NLM_F_ACK, _header(device, _OMIT_REPLY), attribute(_WANTED | NESTED, bits))

@@ -40,7 +40,7 @@ from tuning import strict_json
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
 from tuning.kernel_threads import FIFO_PRIORITY_MAX, Threads
-from tuning.nic_table import KNOBS, NIC_VALUE_MAX
+from tuning.nic_table import KNOBS, NIC_VALUE_MAX, WORDS_MAX, Value
 
 DOCUMENT_BYTES_MAX = 4 << 20
 STEPS_MAX = 2000
@@ -203,7 +203,7 @@ def parse_step(raw: object, where: str, inverse: bool) -> Step:
             threads = reader.mapping("threads") if inverse else None
             step = KthreadsStep(cpus=reader.cpus("cpus"), why=why, threads=threads)
         case "nic":
-            step = parse_nic(reader, why)
+            step = parse_nic(reader, why, inverse)
         case "priorities":
             step = parse_priorities(reader, why, inverse)
         case "unit":
@@ -280,13 +280,22 @@ def parse_value(reader: Reader, why: str, inverse: bool) -> ValueStep:
     return ValueStep(path=path, value=value, compare=compare, before=before, why=why)
 
 
-def parse_nic(reader: Reader, why: str) -> NicStep:
+def parse_nic(reader: Reader, why: str, inverse: bool) -> NicStep:
     """A parameter of a network port."""
     device, knob = reader.text("device", DEVICE), reader.get("knob", (str,))
     if knob not in KNOBS:
         raise bad(f"{reader.where}: 'knob' must be one of {', '.join(KNOBS)}")
-    value = reader.number("value", 0, 1 if KNOBS[knob].is_switch else NIC_VALUE_MAX)
-    return NicStep(device=device, knob=knob, value=value, why=why)
+    row = KNOBS[knob]
+    if not row.word:
+        value: Value = reader.number("value", 0, 1 if row.is_switch else NIC_VALUE_MAX)
+        return NicStep(device=device, knob=knob, value=value, why=why)
+    words = reader.get("value", (list,))
+    if not (words or inverse) or len(words) > WORDS_MAX:
+        raise bad(f"{reader.where}: 'value' must be 1 to {WORDS_MAX} words")
+    for word in words:
+        if not isinstance(word, str) or not re.fullmatch(row.word, word):
+            raise bad(f"{reader.where}: {str(word)[:80]!r} is no word of {knob}")
+    return NicStep(device=device, knob=knob, value=tuple(words), why=why)
 
 
 def parse_priorities(reader: Reader, why: str, inverse: bool) -> PrioritiesStep:

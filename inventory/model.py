@@ -33,6 +33,7 @@ from inventory.words import (
     ClockIdentity,
     Deadline,
     Dmi,
+    FlowAddress,
     HostClass,
     HostKey,
     HostRole,
@@ -51,7 +52,7 @@ from inventory.words import (
 )
 from tuning.clock.wish import ClockRole, ClockWish, Delay, Stamps, Transport, check_wish
 from tuning.errors import ClockError
-from tuning.plan.profile import PROFILES, IoMode, Pause, Port, PortKey, Ports, Profile, Use
+from tuning.plan.profile import PROFILES, Flow, FlowProto, IoMode, Pause, Port, PortKey, Ports, Profile, Use
 
 T = TypeVar("T")
 
@@ -121,6 +122,20 @@ TRIALS: Mapping[HostClass, Trial] = {
 }
 
 
+class FlowEntry(_Written):
+    """Frames to one IPv4 address, and to one port or any, and the queue that they come to."""
+
+    proto: FlowProto
+    address: FlowAddress
+    port: Annotated[int, Field(strict=True, ge=1, le=65_535)] | None = None
+    queue: Annotated[int, Field(strict=True, ge=0, le=1023)]
+
+    @property
+    def flow(self) -> Flow:
+        """The flow as the planner takes it."""
+        return Flow(proto=self.proto, address=self.address, port=self.port, queue=self.queue)
+
+
 class PortEntry(_Written):
     """One port of a host: which (by name, PCI address or MAC address), what for, and how frames come in."""
 
@@ -133,13 +148,14 @@ class PortEntry(_Written):
     rx_ring: Annotated[int, Field(strict=True, ge=1, le=65_536)] | None = None
     tx_ring: Annotated[int, Field(strict=True, ge=1, le=65_536)] | None = None
     pause: Pause | None = None
+    flows: Annotated[tuple[FlowEntry, ...], FailFast()] = ()
 
     @model_validator(mode="after")
     def _is_named_once(self) -> Self:
         if sum(one is not None for one in (self.name, self.pci, self.mac)) != 1:
             raise sentence("a port is named by one of name, pci and mac")
-        wishes = {name: getattr(self, name) for name in ("io_mode", "queues", "rx_ring", "tx_ring", "pause")}
-        named = [name for name, value in wishes.items() if value is not None]
+        wishes = ("io_mode", "queues", "rx_ring", "tx_ring", "pause", "flows")
+        named = [name for name in wishes if getattr(self, name) not in (None, ())]
         if self.use == "management" and named:
             raise sentence(f"the management port is never changed, so it has no {named[0]}")
         return self
@@ -156,6 +172,7 @@ class PortEntry(_Written):
             rx_ring=self.rx_ring,
             tx_ring=self.tx_ring,
             pause=self.pause,
+            flows=tuple(one.flow for one in self.flows) or None,
         )
 
     @property

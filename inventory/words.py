@@ -87,6 +87,15 @@ PortName: TypeAlias = Annotated[
         "a port's name such as ens1f0, PCI address such as 0000:41:00.0, or MAC address",
     ),
 ]
+
+
+def _ipv4(text: str) -> str:
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError as error:
+        raise ValueError("an IPv4 address such as 239.1.1.1") from error
+
+
 InterfaceName: TypeAlias = Annotated[
     str,
     StringConstraints(strict=True),
@@ -97,6 +106,7 @@ PciAddress: TypeAlias = Annotated[
     StringConstraints(strict=True),
     _matching(r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]", "a PCI address such as 0000:41:00.0"),
 ]
+FlowAddress: TypeAlias = Annotated[str, StringConstraints(strict=True), AfterValidator(_ipv4)]
 MacAddress: TypeAlias = Annotated[
     str,
     StringConstraints(strict=True),

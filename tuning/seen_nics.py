@@ -1,7 +1,8 @@
 """What the parameters of network ports were when they were last asked for: a record of one boot.
 
 A capture is a shell's, and no file shows a port's parameters, so the agent, which asks the drivers, keeps the
-answers in one file below /run: a number, or the kernel's errno where the driver has no such parameter.
+answers in one file below /run: a number, a list of words, or the kernel's errno where the driver has no such
+parameter.
 hft-irqs asks again after every change that the kernel tells of. `diff` reads the record; the checks ask by
 themselves.
 """
@@ -12,13 +13,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tuning.nic_table import Words
+
 SEEN_NICS_FILE = "/run/hft/nics.json"
 SCHEMA = 1
 SIZE_MAX = 1 << 20
 # The driver has no such parameter, or not this one: nothing that another apply could change.
 LACKS = frozenset({"EOPNOTSUPP", "ENODATA"})
 
-Answer = int | str  # the number, or an errno by its name
+Answer = int | Words | str  # the number or the words, or an errno by its name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +57,17 @@ def read_seen_nics(text: str | None, boot_id: str | None) -> SeenNics | None:
         boot_id=boot_id.strip(),
         ports={
             str(device): {
-                str(knob): answer
+                str(knob): tuple(answer) if isinstance(answer, list) else answer
                 for knob, answer in answers.items()
-                if isinstance(answer, int | str) and not isinstance(answer, bool)
+                if _is_answer(answer)
             }
             for device, answers in ports.items()
             if isinstance(answers, dict)
         },
     )
+
+
+def _is_answer(found: object) -> bool:
+    if isinstance(found, list):
+        return all(isinstance(word, str) for word in found)
+    return isinstance(found, int | str) and not isinstance(found, bool)

@@ -38,6 +38,7 @@ from agent.transaction.outcome import Outcome
 from agent.transaction.step_handler import Before
 from agent.transaction.step_handlers import actors_of
 from agent.transaction.step_irqs import DEFAULT
+from agent.transaction.step_nic import kept
 from agent.transaction.step_value import chosen
 
 Run = Callable[[HostRoot, Document, dict[str, Any] | None], Outcome]
@@ -127,7 +128,7 @@ def inverse_steps(host: HostRoot, step: Step, before: Before, same_boot: bool) -
         case KthreadsStep() if same_boot:
             yield KthreadsStep(cpus=step.cpus, why=why, threads=image["threads"])
         case NicStep() if "value" in image:
-            yield replace(step, why=why, value=image["value"])
+            yield replace(step, why=why, value=kept(image["value"]))
         case PrioritiesStep() if same_boot:
             yield replace(step, why=why, was=image["was"])
         case UnitStep():

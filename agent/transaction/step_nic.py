@@ -8,7 +8,7 @@ written. The port that carries the host's default route is never changed, whoeve
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agent import durable
@@ -17,6 +17,7 @@ from agent.errors import RefusedError, StepFailedError
 from agent.ethtool import Ethtool, name_of
 from agent.host import HostRoot
 from agent.transaction.step_handler import Before, Plainly
+from tuning.nic_table import Value, text_of
 from tuning.seen_nics import LACKS, SEEN_NICS_FILE, Answer, SeenNics, read_seen_nics
 
 ROUTES = "/proc/net/route"
@@ -50,7 +51,7 @@ class NicActor(Plainly):
             return self._lacking(error)
         if is_fixed and value != self.step.value:
             return self._lacking(OSError(errno.EOPNOTSUPP, "nothing changes it"))
-        if most is not None and self.step.value > most:
+        if most is not None and isinstance(self.step.value, int) and self.step.value > most:
             sentence = f"{knob} of {device} is {most} at most, and {self.step.value} is asked for"
             raise RefusedError("preflight", sentence)
         remember(self.host, [(device, knob, value)])
@@ -76,18 +77,19 @@ class NicActor(Plainly):
             if name in LACKS:
                 remember(self.host, [(device, knob, name)])
                 return f"the driver cannot change {knob} ({name})"
-            sentence = f"{knob} of {device}: the driver refused {wanted} ({error.strerror})"
+            sentence = f"{knob} of {device}: the driver refused {text_of(wanted)} ({error.strerror})"
             raise StepFailedError("step_failed", sentence) from error
         remember(self.host, [(device, knob, seen)])
         if seen != wanted:
-            raise StepFailedError("step_failed", f"{knob} of {device} is {seen} after {wanted} was set")
+            said = f"{knob} of {device} is {text_of(seen) or 'empty'} after {text_of(wanted)} was set"
+            raise StepFailedError("step_failed", said)
         return ""
 
     def undo(self, before: Before) -> str:
         """The old value, unless it is already set."""
-        old = before.image.get("value")
-        if old is None or not self.host.is_live:
+        if before.image.get("value") is None or not self.host.is_live:
             return ""
+        old = kept(before.image["value"])
         try:
             with Ethtool() as ethtool:
                 if ethtool.get(self.step.device, self.step.knob).value != old:
@@ -95,9 +97,14 @@ class NicActor(Plainly):
         except OSError as error:
             if error.errno == errno.ENODEV:
                 return f"{self.step.device} is gone"
-            return f"the driver refused the old {self.step.knob} {old}: {error.strerror}"
+            return f"the driver refused the old {self.step.knob} {text_of(old)}: {error.strerror}"
         remember(self.host, [(self.step.device, self.step.knob, old)])
         return ""
+
+
+def kept(value: int | Sequence[str]) -> Value:
+    """A value as it was, from a journal, which knows lists only."""
+    return value if isinstance(value, int) else tuple(value)
 
 
 def default_route(host: HostRoot) -> frozenset[str]:

@@ -13,18 +13,21 @@ from agent.ethtool import Ethtool, name_of
 from agent.host import HostRoot
 from agent.transaction.step_nic import default_route, remember
 from agent.verbs.planned import settings_of
-from tuning.nic_table import KNOBS
+from tuning.nic_table import KNOBS, Value, text_of
 from tuning.seen_nics import LACKS, Answer
 from tuning.units import ENGINE_SLICE, cgroup_of, is_populated
 
-_not_taken: set[tuple[str, str, int]] = set()
+Wish = tuple[str, str, Value]  # device, parameter, value
+_not_taken: set[Wish] = set()
 
 
-def parameters(host: HostRoot) -> tuple[tuple[str, str, int], ...]:
+def parameters(host: HostRoot) -> tuple[Wish, ...]:
     """Device, parameter and value of the committed plan."""
     try:
         chosen = [one for one in settings_of(host, "nic_parameter") if one["knob"] in KNOBS]
-        return tuple((str(one["device"]), one["knob"], int(one["value"])) for one in chosen)
+        return tuple(
+            (str(one["device"]), one["knob"], KNOBS[one["knob"]].value_of(one["value"])) for one in chosen
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         return ()
 
@@ -54,7 +57,7 @@ def set_parameters(host: HostRoot) -> str:
     return "; ".join(done)
 
 
-def set_one(ethtool: Ethtool, wish: tuple[str, str, int], *, is_trading: bool) -> tuple[str, Answer]:
+def set_one(ethtool: Ethtool, wish: Wish, *, is_trading: bool) -> tuple[str, Answer]:
     """One parameter: what was done, in words, and what it is now; OSError with the kernel's errno."""
     device, knob, value = wish
     seen, _, is_fixed = ethtool.get(device, knob)
@@ -63,10 +66,11 @@ def set_one(ethtool: Ethtool, wish: tuple[str, str, int], *, is_trading: bool) -
     if seen == value or wish in _not_taken:
         return "", seen
     if is_trading and KNOBS[knob].mode == "disruptive":
-        return f"{knob} of {device} is {seen} and stays so while an engine runs", seen
+        return f"{knob} of {device} is {text_of(seen)} and stays so while an engine runs", seen
     _not_taken.add(wish)
     ethtool.set(device, knob, value)
     seen = ethtool.get(device, knob).value
     if seen == value:
         _not_taken.discard(wish)
-    return f"{knob} of {device} set to {value}" + ("" if seen == value else f", it is {seen}"), seen
+    other = "" if seen == value else f", it is {text_of(seen) or 'empty'}"
+    return f"{knob} of {device} set to {text_of(value)}{other}", seen

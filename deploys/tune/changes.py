@@ -19,6 +19,7 @@ from deploys.tune.render import Concern, RenderedFile, render
 from transport.errors import sentence
 from tuning.compliance.diff import Pending, diff
 from tuning.cpuset import CpuSet
+from tuning.nic_table import KNOBS
 from tuning.plan.plan import Plan
 from tuning.plan.setting import (
     IrqPlacement,
@@ -108,7 +109,9 @@ def _setting_item(pending: Pending, observed: HostState) -> Change:
             wish = {"threads": setting.threads, "priority": setting.priority, **device}
             concern, steps = "irq", ({"kind": "priorities", **wish, "why": setting.why},)
         case NicParameter():
-            wish = {"device": setting.device, "knob": setting.knob, "value": int(setting.value)}
+            wanted = KNOBS[setting.knob].value_of(setting.value)
+            value = wanted if isinstance(wanted, int) else list(wanted)
+            wish = {"device": setting.device, "knob": setting.knob, "value": value}
             concern, steps = "nic", ({"kind": "nic", **wish, "why": setting.why},)
         case SliceCpus():
             concern, steps = "slices", _slice_steps(setting, observed)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tuning.cpuset import CpuSet
+from tuning.nic_table import KNOBS
 from tuning.plan.plan import Plan
 from tuning.plan.setting import (
     IrqPlacement,
@@ -24,7 +25,7 @@ from tuning.plan.setting import (
     SysfsValue,
     UnitState,
 )
-from tuning.seen_nics import SEEN_NICS_FILE, SeenNics
+from tuning.seen_nics import SEEN_NICS_FILE, Answer, SeenNics
 from tuning.snapshot.files import Snapshot
 from tuning.sysctl_table import SYSCTL_NAMES
 from tuning.units import AWAKE_UNIT, DISTURBING_UNITS, IRQBALANCE, KNOWN_SLICES, cgroup_of
@@ -311,10 +312,10 @@ def tuned(before: Snapshot, plan: Plan) -> Snapshot:
 
 def _keep_nics(plan: Plan, files: dict[str, str | None]) -> None:
     """What the agent recorded of the drivers of ports."""
-    ports: dict[str, dict[str, int]] = {}
+    ports: dict[str, dict[str, Answer]] = {}
     for setting in plan.settings:
         if isinstance(setting, NicParameter):
-            ports.setdefault(setting.device, {})[setting.knob] = int(setting.value)
+            ports.setdefault(setting.device, {})[setting.knob] = KNOBS[setting.knob].value_of(setting.value)
     if ports:
         files[SEEN_NICS_FILE] = SeenNics(boot_id=BOOT_ID, ports=ports).to_json()
         files["/proc/sys/kernel/random/boot_id"] = f"{BOOT_ID}\n"

@@ -14,7 +14,7 @@ from tests.support.checkout import ROOT
 from tuning.plan.master_table import GROUPS, TABLE, State, Tunable
 from tuning.plan.plan import Plan
 from tuning.plan.planner import plan
-from tuning.plan.profile import ENGINE, IoMode, Port, Ports, Power
+from tuning.plan.profile import ENGINE, Flow, IoMode, Port, Ports, Power
 from tuning.plan.setting import Setting
 from tuning.plan.validity import VALID, Validity
 from tuning.snapshot.files import Snapshot
@@ -59,7 +59,9 @@ def _plans() -> Iterator[tuple[Snapshot, Plan]]:
     for seen in hosts():
         topology = read_topology(seen)
         port = Port(word=topology.nics[-1].name, use="orders")
-        ports = Ports(ports=(replace(port, queues=2, rx_ring=2048, tx_ring=512, pause="off"),))
+        flows = (Flow(proto="udp", address="239.1.1.1", port=26400, queue=1),)
+        port = replace(port, queues=4, rx_ring=2048, tx_ring=512, pause="off", flows=flows)
+        ports = Ports(ports=(port,))
         has_pages = topology.kernel_at_least(5, 16) and not topology.is_virtual
         for mode in get_args(IoMode):
             if mode == "kernel_busy_poll" and topology.is_realtime:

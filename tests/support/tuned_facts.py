@@ -54,7 +54,11 @@ def facts_of(seen: Snapshot, made: Plan) -> Facts:
     }
     gone = frozenset({"/run/hft/irqs.json"})
     running = tuple(tasks(made))
-    nics = {(one.device, one.knob): one.value for one in made.settings if isinstance(one, NicParameter)}
+    nics = {
+        (one.device, one.knob): one.value.replace(" ", ",")
+        for one in made.settings
+        if isinstance(one, NicParameter)
+    }
     return Facts(files=files, absent=gone, units=units, tasks=running, listed=len(running), nics=nics)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuning.compliance.observed import Compliance, not_known
+from tuning.nic_table import text_of
 from tuning.plan.setting import NicParameter
 from tuning.seen_nics import LACKS, SEEN_NICS_FILE, read_seen_nics
 from tuning.snapshot.files import Snapshot
@@ -16,8 +17,9 @@ def parameter_holds(setting: NicParameter, snapshot: Snapshot) -> Compliance:
     what = f"{setting.knob} of {setting.device}"
     if seen is None:
         return not_known(f"{what} was not asked for in this boot")
-    if isinstance(seen, int):
-        return Compliance(seen == int(setting.value), str(seen), f"{what} is {seen}")
+    if not isinstance(seen, str):
+        text = text_of(seen)
+        return Compliance(text == setting.value, text, f"{what} is {text or 'empty'}")
     if seen in LACKS:
         return Compliance(True, None, "the driver has none", excused=f"the driver has no {what} ({seen})")
     return not_known(f"{what}: {seen}")

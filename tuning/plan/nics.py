@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 
-from tuning.nic_table import KNOBS
+from tuning.nic_table import KNOBS, Value, text_of
 from tuning.plan.builder import PlanBuilder
 from tuning.plan.io_mode import MODES, mode_of
 from tuning.plan.profile import IoMode
@@ -34,6 +34,7 @@ from tuning.topology.topology import Nic
 NAPI = "Documentation/networking/napi.rst"
 ETHTOOL = "ethtool(8); Documentation/networking/ethtool-netlink.rst"
 RESET = "the port is reset, and its frames of about a second are lost, when it changes"
+ORDER = "frames of the moment of change may be reordered"
 MORE = "a bulk transfer over a port that polls costs a CPU more time for each frame"
 # Parameter -> the key of a named port that asks for it.
 ASKED = {
@@ -60,6 +61,15 @@ WHYS = {
     "pause.rx": ("whether the switch may stop {} from sending, as a person said", RESET),
     "pause.tx": ("whether {} may stop the switch, and what else comes through it, as a person said", RESET),
     "eee.enabled": ("the link of {} does not sleep: waking up takes it microseconds", RESET),
+    "rss.table": ("what no flow rule of {} names is spread over the queues that have no flow", ORDER),
+    "rss.key": ("both directions of a connection over {} have one queue, after every boot the same", ORDER),
+    "rss.tcp4": ("TCP over {} is spread by addresses and ports, so that connections have queues", ORDER),
+    "rss.udp4": ("UDP over {} is spread by addresses and ports, so that groups have queues", ORDER),
+    "features.ntuple": ("the card of {} takes flow rules", "none known"),
+    "flows": (
+        "the frames of each named flow of {} come to the queue whose reader waits for them",
+        "rules that somebody else made there are taken away; frames of the moment of change may be reordered",
+    ),
     "wol.modes": ("no frame on a trading LAN starts this host again through {}", "no wake-up by this port"),
     "features.lro": ("the card of {} does not join frames: it cannot tell where a message ends", RESET),
     "features.gro": ("what {} receives is joined where its readers sleep, and not where they poll", MORE),
@@ -67,7 +77,12 @@ WHYS = {
     "features.tso": ("the card of {} cuts TCP where its writers sleep, and not where they poll", MORE),
     "features.tso6": ("the card of {} cuts TCP over IPv6 where its writers sleep, not where they poll", MORE),
 }
-OFF = {"features.lro": 0, "wol.modes": 0, "eee.enabled": 0, "coalesce.adaptive_rx": 0}
+OFF: dict[str, Value] = {"features.lro": 0, "wol.modes": 0, "eee.enabled": 0, "coalesce.adaptive_rx": 0}
+FLOWING = ("features.ntuple", "flows")
+STEERING = ("rss.table", "rss.key", "rss.tcp4", "rss.udp4", *FLOWING)
+# Both directions of a connection have one hash (S. Woo, K. Park, Scalable TCP session monitoring with
+# symmetric receive-side scaling, 2012). Addresses and ports: RXH_IP_SRC to RXH_L4_B_2_3.
+KEY, FIELDS = "6d5a", 0xF0
 MERGING = ("features.gro", "features.gso", "features.tso", "features.tso6")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@+-]+")
 
@@ -98,10 +113,12 @@ def _parameters(builder: PlanBuilder, nic: Nic) -> None:
         for knob in KNOBS:
             builder.refuse(f"nic.{knob}.{nic.name}", Code.NOT_APPLICABLE_PROFILE, reason)
         return
-    wanted = OFF | {"coalesce.rx_usecs": usecs} | _merging(builder, nic, mode)
+    wanted: dict[str, Value] = OFF | {"coalesce.rx_usecs": usecs} | _merging(builder, nic, mode)
+    wanted |= _steering(builder, nic, mode)
     for knob, wish in ASKED.items():
         if wish in wishes:
-            wanted[knob] = {"on": 1, "off": 0}[str(wishes[wish])] if wish == "pause" else int(wishes[wish])
+            said = wishes[wish]
+            wanted[knob] = {"on": 1, "off": 0}[str(said)] if wish == "pause" else int(str(said))
         else:
             reason = f"nobody asks for {wish} of {nic.name}: the driver's own stays"
             builder.refuse(f"nic.{knob}.{nic.name}", Code.NOT_APPLICABLE_PROFILE, reason)
@@ -112,7 +129,7 @@ def _parameters(builder: PlanBuilder, nic: Nic) -> None:
                 key=f"nic.{knob}.{nic.name}",
                 device=nic.name,
                 knob=knob,
-                value=str(value),
+                value=text_of(value),
                 pci=nic.pci or "",
                 mode=KNOBS[knob].mode,
                 why=why.format(nic.name),
@@ -122,7 +139,38 @@ def _parameters(builder: PlanBuilder, nic: Nic) -> None:
         )
 
 
-def _merging(builder: PlanBuilder, nic: Nic, mode: IoMode) -> dict[str, int]:
+def _steering(builder: PlanBuilder, nic: Nic, mode: IoMode) -> dict[str, Value]:
+    """Where received frames go, once a person says how many queues there are and what flows they have.
+
+    A queue of a flow takes no other frame: the hash spreads what no rule names over the rest, or over all of
+    them where each has a flow.
+    """
+    wishes = builder.partition.named.wishes_of(nic)
+    flows, queues = wishes.get("flows", ()), wishes.get("queues")
+    refused: tuple[str, ...] = STEERING
+    reason = f"nobody asks for queues of {nic.name}: the driver's own stays"
+    wanted: dict[str, Value] = {}
+    if isinstance(queues, int) and isinstance(flows, tuple):
+        taken = {flow.queue for flow in flows}
+        rest = [one for one in range(queues) if one not in taken] or list(range(queues))
+        wanted = {
+            "rss.table": tuple(map(str, rest)),
+            "rss.key": (KEY,),
+            "rss.tcp4": FIELDS,
+            "rss.udp4": FIELDS,
+        }
+        refused, reason = FLOWING, f"nobody asks for flows of {nic.name}: its rules stay"
+        if flows and mode == "onload":
+            reason = f"with I/O mode onload its own driver makes the rules of {nic.name}"
+        elif flows:
+            refused = ()
+            wanted |= {"features.ntuple": 1, "flows": tuple(sorted(flow.word for flow in flows))}
+    for knob in refused:
+        builder.refuse(f"nic.{knob}.{nic.name}", Code.NOT_APPLICABLE_PROFILE, reason)
+    return wanted
+
+
+def _merging(builder: PlanBuilder, nic: Nic, mode: IoMode) -> dict[str, Value]:
     """GRO, GSO and TSO by the mode; refused by name where the kernel's stack carries nothing that counts."""
     is_merged = MODES[mode].is_merged
     if is_merged is not None:

@@ -8,17 +8,19 @@ without, a whole port before a virtual function or a USB adapter, then one with 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import combinations
 
 from tuning.errors import PlanError
-from tuning.plan.profile import IoMode, Port, PortKey, Ports
+from tuning.plan.profile import Flow, IoMode, Port, PortKey, Ports
 from tuning.plan.refusal import Code
 from tuning.topology.topology import Nic, Topology
 
 # Adapters for a keyboard, a service processor or a laptop: hardware, but never what a host trades with.
-WISHES = ("queues", "rx_ring", "tx_ring", "pause")
+WISHES = ("queues", "rx_ring", "tx_ring", "pause", "flows")
+Wish = int | str | tuple[Flow, ...]
 LESSER_DRIVERS = frozenset({"cdc_eem", "cdc_ether", "cdc_ncm", "iwlwifi", "r8152", "rndis_host", "usbnet"})
 
 
@@ -32,7 +34,7 @@ class NamedPort:
     port: Port | None = None
 
     @property
-    def wishes(self) -> dict[str, int | str | None]:
+    def wishes(self) -> dict[str, Wish | None]:
         """What the driver of the port is to have, as far as a person said."""
         port = self.port
         return {} if port is None else {name: getattr(port, name) for name in WISHES}
@@ -54,7 +56,7 @@ class NamedPorts:
         """The ports that carry orders or market data: these decide where hot cores are."""
         return self.of("orders", "feed-a", "feed-b")
 
-    def wishes_of(self, nic: Nic) -> dict[str, int | str]:
+    def wishes_of(self, nic: Nic) -> dict[str, Wish]:
         """What was asked of a port's driver under any of its uses."""
         found = [one.wishes for one in self.found if one.nic.name == nic.name]
         return {name: value for each in found for name, value in each.items() if value is not None}
@@ -99,8 +101,27 @@ def _refuse_contradictions(named: NamedPorts, topology: Topology) -> None:
         for name in WISHES:
             values = {each[name] for each in same if each.get(name) is not None}
             if len(values) > 1:
-                said = " and ".join(sorted(map(str, values)))
+                said = " and ".join(sorted(map(_said, values)))
                 _refuse(f"{one.nic.name} is named with {name} {said}; hint: one of them for one port")
+        _refuse_flows(one.nic, named.wishes_of(one.nic))
+
+
+def _said(wish: Wish | None) -> str:
+    return ", ".join(one.word for one in wish) if isinstance(wish, tuple) else str(wish)
+
+
+def _refuse_flows(nic: Nic, wishes: Mapping[str, Wish]) -> None:
+    """Each frame has one queue, and the port has it."""
+    flows, queues = wishes.get("flows", ()), wishes.get("queues")
+    assert isinstance(flows, tuple)
+    for one, other in combinations(flows, 2):
+        if one.meets(other):
+            _refuse(f"{nic.name}: a frame can be of both flows {one.word} and {other.word}")
+    for flow in flows:
+        if not isinstance(queues, int):
+            _refuse(f"{nic.name} has flows and no queues; hint: say how many queues it has")
+        elif flow.queue >= queues:
+            _refuse(f"{nic.name}: flow {flow.word} goes to queue {flow.queue}, of {queues} from 0")
 
 
 def _refuse(said: str) -> None:

@@ -20,8 +20,30 @@ Power = Literal["steady", "turbo", "as-is"]
 Swap = Literal["off", "as-is"]
 Use = Literal["orders", "feed-a", "feed-b", "replication", "management"]
 Pause = Literal["on", "off"]
+FlowProto = Literal["tcp", "udp"]
 PortKey = Literal["name", "pci", "mac"]
 MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Frames to one address, and to one port or (None) any port of it, go to one queue, counted from 0."""
+
+    proto: FlowProto
+    address: str
+    port: int | None = None
+    queue: int
+
+    def meets(self, other: Flow) -> bool:
+        """Whether one frame could be of both."""
+        same = (self.proto, self.address) == (other.proto, other.address)
+        return same and (self.port == other.port or None in (self.port, other.port))
+
+    @property
+    def word(self) -> str:
+        """The rule as tuning/nic_table.py writes it."""
+        port = "any" if self.port is None else self.port
+        return f"{self.proto}/{self.address}/{port}/{self.queue}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +51,8 @@ class Port:
     """One port that a person named: by its name, PCI address or MAC address, what it is used for, and how.
 
     `queues`: combined channels; `rx_ring` and `tx_ring`: descriptors of each queue; `pause`: whether frames
-    of flow control are honoured and sent. None leaves what the driver has.
+    of flow control are honoured and sent; `flows`: which frames go to which of the queues. None leaves what
+    the driver has.
     """
 
     word: str
@@ -40,6 +63,7 @@ class Port:
     rx_ring: int | None = None
     tx_ring: int | None = None
     pause: Pause | None = None
+    flows: tuple[Flow, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

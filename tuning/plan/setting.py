@@ -108,7 +108,8 @@ class KthreadPriority(_Common):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicParameter(_Common):
-    """A parameter of a network port, by its row in tuning/nic_table.py; a switch is 0 or 1.
+    """A parameter of a network port, by its row in tuning/nic_table.py: a switch is 0 or 1, words have a
+    space between them.
 
     `pci` is the port's address, by which udev finds it at the next boot; empty where it is not known.
     """
@@ -175,7 +176,7 @@ GRAMMAR_OF: Mapping[tuple[type[Setting], str], re.Pattern[str]] = {
     (Sysctl, "key"): grammar.SYSCTL_KEY,
     (KernelArg, "value"): grammar.KERNEL_VALUE,
     (SysfsValue, "value"): grammar.KNOB_VALUE,
-    (NicParameter, "value"): grammar.NIC_VALUE,
+    (NicParameter, "value"): grammar.NIC_WORDS,
 }
 
 KINDS: dict[str, type[Setting]] = {
@@ -250,6 +251,8 @@ def _check_fields(setting: Setting) -> None:
             raise ValueError(f"setting {setting.key!r}: {name} is {seen!r}, expected text")
         elif isinstance(seen, str) and not _fits(type(setting), name, seen):
             raise ValueError(f"setting {setting.key!r}: {name} is {seen[:80]!r}, which its grammar refuses")
+    if isinstance(setting, NicParameter):
+        KNOBS[setting.knob].value_of(setting.value)
 
 
 def _fits(cls: type[Setting], name: str, text: str) -> bool:

@@ -68,6 +68,9 @@ said["gro"] += [gro.undo(was), driver()["features.gro"]]
 for knob in ("features.gso", "features.tso", "features.tso6"):
     said[knob] = [actor(knob, 0).act(), driver()[knob]]
 said["fixed"] = [lro.observe().note, driver()["features.lro"], actor("features.lro", 0).observe().wanted]
+words = {"rss.table": ("0", "1"), "rss.key": ("6d5a",), "rss.udp4": 240, "flows": ("udp/239.1.1.1/1/0",)}
+said["steered"] = {knob: actor(knob, value).observe().note for knob, value in words.items()}
+said["steered_checked"] = sorted({driver()[knob] for knob in words})
 said["wol"] = [actor("wol.modes", 0).observe().note, driver()["wol.modes"]]
 Path("/var/lib/hft").mkdir()
 plan = {"settings": [{"kind": "nic_parameter", "device": "v0", "knob": "channels.rx", "value": "3"}]}
@@ -152,6 +155,12 @@ def test_what_nobody_can_change_is_no_failure(said: dict[str, Any]) -> None:
     assert said["wol"] == ["the driver has no wol.modes (EOPNOTSUPP)", "EOPNOTSUPP"]
 
 
+def test_a_port_without_rss_and_rules_lacks_them(said: dict[str, Any]) -> None:
+    assert set(said["steered_checked"]) == {"EOPNOTSUPP"}
+    knobs = ("rss.table", "rss.key", "rss.udp4", "flows")
+    assert said["steered"] == {one: f"the driver has no {one} (EOPNOTSUPP)" for one in knobs}
+
+
 def test_more_than_the_driver_has_is_refused_before_anything_is_written(said: dict[str, Any]) -> None:
     assert said["too_many"] == "preflight: channels.rx of v0 is 4 at most, and 5000 is asked for"
 
@@ -173,9 +182,9 @@ def test_the_facts_of_a_check_hold_what_the_driver_says(said: dict[str, Any]) ->
 
 
 def test_both_ways_of_asking_know_the_same_parameters() -> None:
-    from checks.nic_on_host import FEATURES, PARAMETERS
+    from checks.nic_on_host import FEATURES, HASHED, PARAMETERS, STEERED
     from tuning.nic_table import KNOBS
 
-    assert set(PARAMETERS) | set(FEATURES) == set(KNOBS)
+    assert {*PARAMETERS, *FEATURES, *HASHED, *STEERED} == set(KNOBS)
     assert {knob: row.feature for knob, row in KNOBS.items() if row.feature} == FEATURES
     assert Path(ROOT / "checks" / "nic_on_host.py").read_text().isascii()

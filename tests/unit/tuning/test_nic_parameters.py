@@ -14,7 +14,7 @@ from tuning.compliance.nics import parameter_holds
 from tuning.errors import PlanError
 from tuning.plan.plan import Plan
 from tuning.plan.planner import plan
-from tuning.plan.profile import ENGINE, IoMode, Port, Ports
+from tuning.plan.profile import ENGINE, Flow, IoMode, Port, Ports
 from tuning.plan.setting import NicParameter
 from tuning.seen_nics import SEEN_NICS_FILE, SeenNics, read_seen_nics
 from tuning.snapshot.files import Snapshot
@@ -51,6 +51,47 @@ def test_a_named_port_is_told_what_its_mode_wants_and_what_a_person_asks() -> No
         "rings.rx": "2048",
         "pause.tx": "0",
     }.items() <= asked.items()
+
+
+FEED = Flow(proto="udp", address="239.1.1.1", port=26400, queue=1)
+ORDER = Flow(proto="tcp", address="10.0.0.7", queue=3)
+
+
+def test_flows_have_their_queues_and_the_hash_the_rest() -> None:
+    both = replace(ASKING, flows=(ORDER, FEED))
+    found = told(made(both))
+    assert found["flows"] == "tcp/10.0.0.7/any/3 udp/239.1.1.1/26400/1"
+    assert (found["rss.table"], found["features.ntuple"]) == ("0 2", "1")
+    assert made(both) == made(replace(both, flows=(FEED, ORDER))), "in whichever order they are named"
+    assert told(made(ASKING))["rss.table"] == "0 1 2 3"
+    alone = replace(ASKING, queues=1, flows=(replace(FEED, queue=0),))
+    assert told(made(alone))["rss.table"] == "0", "some queue has to take what no rule names"
+    onload = made(both, mode="onload")
+    assert "flows" not in told(onload), "the vendor's driver makes its own"
+    assert f"nic.flows.{PORT}" in {one.key for one in onload.refused}
+
+
+@pytest.mark.parametrize(
+    ("flows", "queues", "said"),
+    [
+        ((FEED, replace(FEED, queue=2)), 4, "a frame can be of both flows"),
+        ((ORDER, replace(ORDER, port=1000, queue=2)), 4, "a frame can be of both flows"),
+        ((FEED, FEED), 4, "a frame can be of both flows"),
+        ((ORDER,), 3, "goes to queue 3, of 3 from 0"),
+        ((FEED,), None, "has flows and no queues"),
+    ],
+)
+def test_flows_that_no_card_could_serve_are_refused(
+    flows: tuple[Flow, ...], queues: int | None, said: str
+) -> None:
+    with pytest.raises(PlanError, match=said):
+        made(replace(ORDERS, queues=queues, flows=flows))
+
+
+def test_flows_that_never_meet_are_taken() -> None:
+    other = replace(FEED, proto="tcp")
+    apart = (FEED, other, replace(FEED, port=26401, queue=0), replace(FEED, address="239.1.1.2", queue=0))
+    assert told(made(replace(ASKING, flows=apart)))["flows"].count(" ") == 3
 
 
 @pytest.mark.parametrize("mode", get_args(IoMode))
