@@ -3,11 +3,14 @@ licences.
 
     pip-compile --all-extras --generate-hashes --allow-unsafe --output-file ALL.lock pyproject.toml
     pip install --require-hashes --requirement ALL.lock        so that their metadata can be read
-    python -m tests.support.locks ALL.lock
+    python -m tests.support.locks ALL.lock [NEWEST.lock]
 
-writes requirements.lock (what runs, and what builds the editable install), requirements-stacks.lock and
-requirements-dev.lock (what each of these adds to it; both come from one resolution, so what is in two of them
-has one version) and docs/sbom.cdx.json (CycloneDX 1.5, https://cyclonedx.org/docs/1.5/json/) of the first.
+NEWEST.lock is the same with the newest Python that is supported (docs/install.md) and ALL.lock as its
+`--constraint`: what only it has, because the standard library lost it, gets a marker. Written are
+requirements.lock (what runs, and what builds the editable install), requirements-stacks.lock and
+requirements-dev.lock (what each of these adds to it; both come from one resolution, so what is in two of
+them has one version) and docs/sbom.cdx.json (CycloneDX 1.5, https://cyclonedx.org/docs/1.5/json/) of the
+first.
 """
 
 from __future__ import annotations
@@ -16,10 +19,11 @@ import json
 import re
 import sys
 import tomllib
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -54,7 +58,8 @@ WORDS = {
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }
-BLOCK = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ ]+) \\\n(?:^ +.*\n)+", re.M)
+BLOCK = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ ]+)(?: ; ([^\\\n]+?))? \\\n(?:^ +.*\n)+", re.M)
+NEWEST = "3.13"  # Python; what only it needs is marked in the locks
 
 
 def blocks(text: str) -> dict[str, str]:
@@ -63,8 +68,9 @@ def blocks(text: str) -> dict[str, str]:
 
 
 def versions(path: Path) -> dict[str, str]:
-    """Package -> version, as a lock file has them."""
-    return {canonicalize_name(match[1]): match[2] for match in BLOCK.finditer(path.read_text())}
+    """Package -> version, as a lock file has them for the Python that asks."""
+    found = BLOCK.finditer(path.read_text())
+    return {canonicalize_name(one[1]): one[2] for one in found if not one[3] or Marker(one[3]).evaluate()}
 
 
 def project() -> dict[str, Any]:
@@ -72,19 +78,23 @@ def project() -> dict[str, Any]:
     return found
 
 
-def runtime_names() -> frozenset[str]:
+def runtime_names(python: str = "") -> frozenset[str]:
     """What is installed for the project's own dependencies and the editable install, by metadata."""
     declared = project()
-    return closure([*declared["dependencies"], *declared["optional-dependencies"]["build"]])
+    return closure([*declared["dependencies"], *declared["optional-dependencies"]["build"]], python)
 
 
-def extra_names(extra: str) -> frozenset[str]:
+def extra_names(extra: str, python: str = "") -> frozenset[str]:
     """What an extra (`dev`, `stacks`) adds to that; PackageNotFoundError where it is not installed."""
-    return closure(project()["optional-dependencies"][extra]) - runtime_names()
+    return closure(project()["optional-dependencies"][extra], python) - runtime_names(python)
 
 
-def closure(requirements: list[str]) -> frozenset[str]:
-    """The requirements and whatever they require here, by the metadata of what is installed."""
+def closure(requirements: list[str], python: str = "") -> frozenset[str]:
+    """The requirements and whatever they require here, by the metadata of what is installed.
+
+    With another PYTHON it is what that one would need; what only it needs is not looked into.
+    """
+    other = {"python_version": python, "python_full_version": f"{python}.0"} if python else {}
     found: set[tuple[str, frozenset[str]]] = set()
     waiting = [Requirement(one) for one in requirements]
     while waiting:
@@ -93,9 +103,15 @@ def closure(requirements: list[str]) -> frozenset[str]:
         if key in found:
             continue
         found.add(key)
-        for text in distribution(one.name).requires or []:
+        try:
+            required = distribution(one.name).requires or []
+        except PackageNotFoundError:
+            if not python:
+                raise
+            continue
+        for text in required:
             needed = Requirement(text)
-            environments = [{"extra": extra} for extra in ("", *one.extras)]
+            environments = [{"extra": extra, **other} for extra in ("", *one.extras)]
             if needed.marker is None or any(needed.marker.evaluate(each) for each in environments):
                 waiting.append(needed)
     return frozenset(name for name, _ in found)
@@ -150,14 +166,24 @@ def _hashes(name: str) -> list[str]:
     return sorted(re.findall(r"--hash=sha256:([0-9a-f]{64})", blocks(RUNTIME.read_text())[name]))
 
 
-def write(text: str) -> None:
-    """The locks and the bill from a lock of everything."""
-    entries = sorted(blocks(text).items())
-    parts = {RUNTIME: runtime_names(), STACKS: extra_names("stacks"), DEV: extra_names("dev")}
+def write(text: str, newest: str = "") -> None:
+    """The locks and the bill from a lock of everything, and one of the newest Python."""
+    everywhere, only_newest = blocks(text), blocks(newest)
+    marked = {
+        name: entry.replace(" \\\n", f' ; python_version >= "{NEWEST}" \\\n', 1)
+        for name, entry in only_newest.items()
+        if name not in everywhere
+    }
+    entries = sorted((everywhere | marked).items())
+    parts = {
+        RUNTIME: runtime_names() | runtime_names(NEWEST),
+        STACKS: extra_names("stacks") | extra_names("stacks", NEWEST),
+        DEV: extra_names("dev") | extra_names("dev", NEWEST),
+    }
     for path, names in parts.items():
         path.write_text("".join(entry for name, entry in entries if name in names))
     BILL.write_text(bill())
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]).read_text())
+    write(*(Path(name).read_text() for name in sys.argv[1:]))

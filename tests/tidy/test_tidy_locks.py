@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from importlib.metadata import distribution
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.support.locks import (
     RUNTIME,
     STACKS,
     bill,
+    blocks,
     closure,
     extra_names,
     is_allowed,
@@ -113,3 +115,11 @@ def test_setup_installs_the_runtime_lock_unless_development_is_asked_for() -> No
         assert given[target] == ["setup-engine"]
     for target in ("docs", "drill", "lint"):
         assert given[target] == ["setup-dev"]
+
+
+def test_what_only_a_newer_python_needs_is_not_wanted_of_an_older_one(tmp_path: Path) -> None:
+    lock = tmp_path / "some.lock"
+    entry = 'one==1.0 ; python_version {} "{}" \\\n    --hash=sha256:' + "0" * 64 + "\n"
+    lock.write_text(entry.format(">=", "3.99") + entry.format(">=", "3.0").replace("one", "two"))
+    assert versions(lock) == {"two": "1.0"}
+    assert blocks(lock.read_text()).keys() == {"one", "two"}
