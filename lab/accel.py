@@ -24,14 +24,20 @@ MACHINE_ID = Path("/etc/machine-id")
 WANTED = ("auto", "kvm", "tcg")
 
 
+def wanted_accel() -> str:
+    """What HFT_ACCEL says, told before an image is built for it; LabUsageError for another word."""
+    wanted = os.environ.get("HFT_ACCEL") or "auto"
+    if wanted not in WANTED:
+        raise LabUsageError(f"HFT_ACCEL={wanted}: expected {', '.join(WANTED[:-1])} or {WANTED[-1]}")
+    return wanted
+
+
 def chosen_accel(image: Image, progress: Progress) -> str:
     """The accelerator for new VMs: `tcg` or `kvm`.
 
     `HFT_ACCEL=kvm` probes afresh; `auto` probes where nothing is kept and this account may use /dev/kvm.
     """
-    wanted = os.environ.get("HFT_ACCEL") or "auto"
-    if wanted not in WANTED:
-        raise LabUsageError(f"HFT_ACCEL={wanted}: expected {', '.join(WANTED[:-1])} or {WANTED[-1]}")
+    wanted = wanted_accel()
     if wanted == "tcg" or (wanted == "auto" and not os.access(DEVICE, os.R_OK | os.W_OK)):
         return "tcg"
     if wanted == "auto" and (kept := _kept(image)) is not None:

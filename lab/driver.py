@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from lab import identity, process, ssh, state
-from lab.accel import chosen_accel
+from lab.accel import chosen_accel, wanted_accel
 from lab.errors import LabError, LabUsageError
 from lab.image import Image, Progress, ensure_image
 from lab.lock import WAIT_S, held
@@ -53,6 +53,7 @@ class Lab(Record):
     ) -> tuple[Machine, ...]:
         """Start the VMs of SPECS and wait for SSH. Running VMs are left alone; what this call started is
         stopped again if it does not finish. RESTORE starts a new lab from a snapshot."""
+        wanted_accel()
         image = ensure_image(progress)
         started: list[str] = []
         with self._held(f"up of {_names(specs)}", progress), self._stopping(started):
@@ -83,10 +84,12 @@ class Lab(Record):
         One that is there already is adopted as it is, disk and identity kept, when it has this spec and this
         OWNER (who made it; '' is a person); LabUsageError when it is another's, or another machine.
         """
+        checked(spec)
+        wanted_accel()
         image = ensure_image(progress)
         started: list[str] = []
         with self._held(f"add {spec.name}", progress), self._stopping(started):
-            self._refuse_other(checked(spec), owner)
+            self._refuse_other(spec, owner)
             accel = chosen_accel(image, progress)
             (machine,) = self._created([spec], image, accel, progress, owner)
             if wait:

@@ -25,7 +25,7 @@ def checked_name(name: str) -> str:
     """NAME if it is a valid name of a lab or a host, else a refusal."""
     if not _NAME.fullmatch(name):
         raise LabUsageError(
-            f"name {name!r}: use 1 to 32 of a-z, 0-9 and '-', starting with a letter or digit"
+            f"name {name[:60]!r}: use 1 to 32 of a-z, 0-9 and '-', starting with a letter or digit"
         )
     return name
 
@@ -48,7 +48,10 @@ def private_dir(path: Path) -> Path:
 
     One that others may write is refused: what lies there boots, or says whom ssh trusts.
     """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabUsageError(f"{path}: cannot be made: {error.strerror}; name another place") from error
     if not is_ours(path):
         raise LabUsageError(
             f"{path}: others may write there, or it is a link; remove it, or name another place"

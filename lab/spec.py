@@ -85,7 +85,7 @@ class VmSpec:
 NUMBERS = range(1, 255)  # the last byte of an IPv4 address, and not the network's own
 ADDED_NUMBERS = range(21, 255)  # of hosts beside the site
 NODES_MAX, CPUS_MAX = 8, 64
-NODE_MEMORY_MIB_MIN = 256
+NODE_MEMORY_MIB_MIN, NODE_MEMORY_MIB_MAX = 256, 65_536
 THREADS_PER_CORE = (1, 2, 4)
 
 _ENGINE_NODES = (Node(cpus=(0,), memory_mib=512), Node(cpus=(1, 2, 3), memory_mib=1024))
@@ -163,6 +163,8 @@ def _faults(spec: VmSpec) -> Iterator[str]:
             )
         if node.memory_mib < NODE_MEMORY_MIB_MIN:
             yield f"NUMA node {number} has {node.memory_mib} MiB: a kernel needs {NODE_MEMORY_MIB_MIN}"
+        if node.memory_mib > NODE_MEMORY_MIB_MAX:
+            yield f"NUMA node {number} has {node.memory_mib} MiB: at most {NODE_MEMORY_MIB_MAX}"
     if not 0 <= spec.nic_node < len(nodes):
         yield f"its NICs are on NUMA node {spec.nic_node}, and it has {len(nodes)}"
 

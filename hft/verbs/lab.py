@@ -145,7 +145,7 @@ def _spec(host: str, nodes: tuple[Node, ...], **given: Any) -> VmSpec:
     free = (number for number in ADDED_NUMBERS if number not in there.values())
     return VmSpec(
         name=host,
-        number=given["number"] or there.get(host) or next(free, 0),
+        number=there.get(host) or next(free, 0) if given["number"] is None else given["number"],
         kernel=Kernel(given["kernel"]),
         role=HostRole(given["role"]),
         failure_domain=given["failure_domain"],

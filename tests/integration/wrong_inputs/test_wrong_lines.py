@@ -87,6 +87,10 @@ def test_no_sibling_of_three_thousand_ends_in_a_traceback(
         ("HOME", "/nonexistent", ("status", "--inventory", "~/x.toml")),
         ("COLUMNS", "-5", ("host", "list", "--lab")),
         ("PATH", "", ("status", "--inventory", "made.json")),
+        ("HFT_LAB_DIR", "/dev/null", ("lab", "bare", "x1")),
+        ("HFT_LAB_DIR", "/proc/1", ("lab", "bare", "x1")),
+        ("HFT_ACCEL", "zzz", ("lab", "up")),
+        ("HFT_ACCEL", "zzz", ("lab", "add", "x1")),
     ],
 )
 def test_a_fault_of_the_environment_is_a_sentence(  # noqa: PLR0917
@@ -102,3 +106,28 @@ def test_a_fault_of_the_environment_is_a_sentence(  # noqa: PLR0917
     monkeypatch.setenv(variable, value)
     said = hft_here(capsys, *words)
     assert is_good(said), said
+
+
+# What `hft lab add` is told of a machine: refused before an image is built for it, which takes minutes.
+WRONG_MACHINES = (
+    *((one,) for one in ("", "../x", "Ünï", "engine-1", "x" * 5000)),
+    *(
+        ("x1", "--node", one)
+        for one in ("0:0", "x", "1:512:3", "-1:512", "1:-512", "999:512", "1:1", "1:99999999")
+    ),
+    *(("x1", "--threads", one) for one in ("0", "-1", "3", "99999", "x")),
+    *(("x1", "--nic-node", one) for one in ("7", "-1", "x")),
+    *(("x1", "--number", one) for one in ("0", "256", "11", "-3")),
+    *(("x1", "--failure-domain", one) for one in ("", "a/b")),
+)
+
+
+@pytest.mark.parametrize("words", WRONG_MACHINES, ids=lambda words: " ".join(words)[:40])
+def test_a_machine_that_cannot_be_is_refused_before_anything_is_built(
+    words: tuple[str, ...], site: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HFT_LAB_DIR", str(Path(site).parent / "lab"))
+    monkeypatch.setattr("lab.driver.ensure_image", lambda _: pytest.fail("an image is asked for"))
+    said = hft_here(capsys, "lab", "add", *words)
+    assert (said.code, said.out, "Traceback" in said.err) == (Exit.BAD_INPUT, "", False), said
+    assert all(line.startswith("hft: ") and len(line) < 400 for line in said.err.splitlines()), said
