@@ -132,13 +132,14 @@ def wrong(rack: BareLab, what: str) -> tuple[type[HostError], str]:
 def test_what_is_wrong_with_a_bmc_is_one_sentence_and_the_machine_stays_off(
     rack: BareLab, what: str, kind: type[HostError], sentence: str
 ) -> None:
-    boots = rack.machine.boots()
+    boots, before = rack.machine.boots(), firmware.read(rack.machine.wiring.firmware)
     seen, said = wrong(rack, what)
     assert seen is kind
     assert sentence in said
     assert "\n" not in said
     assert rack.machine.boots() == boots
     assert not rack.machine.is_running()
+    assert firmware.read(rack.machine.wiring.firmware) == before
 
 
 def test_a_credential_that_others_may_read_is_not_used(rack: BareLab) -> None:

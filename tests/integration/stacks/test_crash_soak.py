@@ -23,7 +23,7 @@ from stacks.runner.mend import take_over  # noqa: E402
 from stacks.runner.run import StackRun  # noqa: E402
 from tests.support.stacks.soak import Soak, campaign  # noqa: E402
 
-ROUNDS = 12
+ROUNDS = 6  # of each seed: every kind of break once
 GRAPH: list[dict[str, Any]] = [{"name": "net"}, {"name": "host", "needs": ["net"]}]
 
 
@@ -39,12 +39,12 @@ def stray(soak: Soak, run: StackRun) -> set[str]:
     return {one.id for one in objects.all_of(soak.world)} - known
 
 
-@pytest.mark.drill
-def test_after_recover_and_up_the_world_is_what_the_state_says(soak: Soak) -> None:
-    seed = int(os.environ.get("HFT_SEED", "12"))
+@pytest.mark.parametrize("number", range(2))
+def test_after_recover_and_up_the_world_is_what_the_state_says(soak: Soak, number: int) -> None:
+    seed = int(os.environ.get("HFT_SEED", "12")) + number
     tally = campaign(soak.folder, seed, ROUNDS)
     assert not tally.faults, "\n".join(tally.faults)
-    assert sum(tally.broken.values()) >= ROUNDS // 2, f"HFT_SEED={seed}: {tally.broken}"
+    assert sum(tally.broken.values()) >= ROUNDS // 3, f"HFT_SEED={seed}: {tally.broken}"
 
 
 def test_control_plain_cancel_and_up_makes_a_second_host(soak: Soak) -> None:

@@ -14,7 +14,6 @@ from tests.support.hft_here import Said, hft_here, own_state
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.drill,
     needs.stacks(),
     needs.stack_engine(),
     pytest.mark.timeout(300),
@@ -86,6 +85,7 @@ def test_a_host_that_says_nothing_is_named(installed: Path, capsys: pytest.Captu
     assert (said.code, f"{path} does not tell its version" in said.err) == (2, True), said
 
 
+@pytest.mark.drill
 def test_a_state_of_another_python_is_refused_until_it_is_taken_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

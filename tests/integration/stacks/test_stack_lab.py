@@ -22,7 +22,6 @@ from tests.support.small_lab import small_lab
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.drill,
     needs.stacks(),
     needs.stack_engine(),
     pytest.mark.timeout(600),
@@ -129,6 +128,7 @@ def test_a_standby_is_made_from_nothing_named_when_it_is_off_mended_on_its_disk_
     assert [path.name for path in stage.root.rglob("lab-unit.json")] == []
 
 
+@pytest.mark.drill
 def test_a_host_whose_disk_is_gone_is_another_machine_and_wants_an_approval(stage: Stage) -> None:
     assert stage.up().code == 0
     assert stage.sign().code == 0
@@ -155,6 +155,7 @@ def test_a_host_whose_disk_is_gone_is_another_machine_and_wants_an_approval(stag
     assert f"plan {digest} was approved for one run, and has had it" in again.err
 
 
+@pytest.mark.drill
 def test_a_host_that_somebody_made_by_hand_is_refused_and_left_alone(stage: Stage) -> None:
     assert stage.hft("lab", "add", "standby", "--no-wait").code == 0
     before = stage.identity()
@@ -169,6 +170,7 @@ def test_a_host_that_somebody_made_by_hand_is_refused_and_left_alone(stage: Stag
     assert stage.lab.machine("standby").is_running()
 
 
+@pytest.mark.drill
 def test_hosts_of_one_stack_are_made_at_once_and_one_that_is_taken_away_goes_alone(stage: Stage) -> None:
     assert stage.up(hosts=["one", "two", "three"]).code == 0
     assert {machine.name for machine in stage.lab.machines() if machine.is_running()} == {
@@ -192,6 +194,7 @@ def test_what_no_host_can_be_is_refused_before_anything_is_made(stage: Stage) ->
     assert not stage.lab.directory.exists()
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize("moment", ["owner", "qemu.pid"])
 def test_a_creation_that_was_killed_is_settled_and_there_is_one_machine(stage: Stage, moment: str) -> None:
     ended = threading.Event()

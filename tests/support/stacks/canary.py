@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+WATCH_S = 0.02  # no process of an engine's run is shorter
+
 
 def files_with(text: str, folder: Path) -> list[Path]:
     """The files below FOLDER that hold a text."""
@@ -35,7 +37,7 @@ def watched(text: str, scratch: Path) -> Iterator[set[str]]:
     def watch() -> None:
         while not ended.is_set():
             seen.update(map(str, (*_arguments_with(text), *files_with(text, scratch))))
-            time.sleep(0.005)
+            time.sleep(WATCH_S)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
