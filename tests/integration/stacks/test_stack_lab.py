@@ -31,6 +31,7 @@ pytest.importorskip("pulumi")
 from inventory.load import load_site  # noqa: E402
 from lab.driver import Lab  # noqa: E402
 from stacks.runner.leftovers import leftovers  # noqa: E402
+from stacks.runner.tools import HOST, find_tools  # noqa: E402
 from tests.support.stacks.soak import pids_of  # noqa: E402
 
 SITE = ("--site", "lab-unit")
@@ -84,10 +85,26 @@ def stage(
     stage.lab.down(print)
 
 
+@pytest.fixture(params=["built by make setup-stacks", "of PATH"])
+def whose(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whose engine runs: a Pulumi that is installed has its own language host and comes first."""
+    whose = str(request.param)
+    if whose == "of PATH" and find_tools().found != whose:
+        pytest.skip(
+            "no Pulumi with a language host of its own is on PATH, so the engine built here runs alone"
+        )
+    if whose != "of PATH":
+        places = os.environ["PATH"].split(os.pathsep)
+        others = [place for place in places if not (Path(place) / HOST).exists()]
+        monkeypatch.setenv("PATH", os.pathsep.join(others))
+    return whose
+
+
 def test_a_standby_is_made_from_nothing_named_when_it_is_off_mended_on_its_disk_and_destroyed(
-    stage: Stage,
+    stage: Stage, whose: str
 ) -> None:
     shown = stage.stack("preview", "--settings", stage.settings())
+    assert f", {whose} (" in shown.err, shown
     assert (shown.code, stage.lab.directory.exists()) == (3, False), shown
     assert "create standby (pulumi-python:dynamic/hft:LabHost)" in shown.out
     made = stage.up()

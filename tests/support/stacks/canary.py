@@ -20,7 +20,8 @@ def files_with(text: str, folder: Path) -> list[Path]:
     return found
 
 
-def _arguments_with(text: str) -> list[Path]:
+def processes_with(text: str) -> list[Path]:
+    """The command lines of this moment that hold a text."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
@@ -36,7 +37,7 @@ def watched(text: str, scratch: Path) -> Iterator[set[str]]:
 
     def watch() -> None:
         while not ended.is_set():
-            seen.update(map(str, (*_arguments_with(text), *files_with(text, scratch))))
+            seen.update(map(str, (*processes_with(text), *files_with(text, scratch))))
             time.sleep(WATCH_S)
 
     watcher = threading.Thread(target=watch, daemon=True)
