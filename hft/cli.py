@@ -244,9 +244,10 @@ def _ended(  # noqa: PLR0913  # each by name
     context = getattr(usage, "ctx", None)
     more = [hint] if hint else []
     if context is not None:
-        more.append(
-            f"usage: {context.get_usage().removeprefix('Usage: ')}; see {context.command_path} --help"
-        )
+        taken = " ".join(
+            context.command.collect_usage_pieces(context)
+        )  # get_usage() breaks it for a terminal
+        more.append(f"usage: {context.command_path} {taken}; see {context.command_path} --help")
     for line in () if told else (*lines, *more):
         tell(f"hft: {line}", err=True)
     if _wants_json(words) and not is_document_told():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from urllib.parse import urlsplit
 
 from hft.errors import Exit, HftError
 
@@ -16,8 +17,13 @@ def checked(url: str, kind: str) -> str:
 
     Raises: HftError (bad input) for what is no http or https URL.
     """
-    if not url.startswith(("http://", "https://")):
-        raise HftError(Exit.BAD_INPUT, f"{url}: not the URL of {kind}; name http://HOST:PORT")
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, a port that is none
+        is_one = False
+    if not is_one or not url.isprintable() or " " in url:
+        raise HftError(Exit.BAD_INPUT, f"{url[:200]!r} is not the URL of {kind}; name http://HOST:PORT")
     return url.rstrip("/")
 
 

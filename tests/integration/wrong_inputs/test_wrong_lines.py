@@ -108,6 +108,25 @@ def test_a_fault_of_the_environment_is_a_sentence(  # noqa: PLR0917
     assert is_good(said), said
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["", "ftp://x", "http://", "http://[::1:1", "http://a:99999", "http://a:b", "http://a b", "http:///x"],
+)
+def test_what_is_no_url_is_a_sentence(url: str, site: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for alertmanager, prometheus in ((url, "http://127.0.0.1:1"), ("http://127.0.0.1:1", url)):
+        words = ("monitoring", "remedy", "--alertmanager", alertmanager, "--prometheus", prometheus)
+        said = hft_here(capsys, *words, "--inventory", site)
+        assert (said.code, said.err.count("\n"), "is not the URL of" in said.err) == (2, 1, True), said
+
+
+def test_the_usage_of_a_long_command_is_one_line_as_it_is_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    said = hft_here(capsys, "failover", "plan", "zzz")
+    assert (
+        "usage: hft failover plan [OPTIONS] {switchover|failover|fence|resume|unfence|promote-site};"
+        in said.err
+    )
+
+
 # What `hft lab add` is told of a machine: refused before an image is built for it, which takes minutes.
 WRONG_MACHINES = (
     *((one,) for one in ("", "../x", "Ünï", "engine-1", "x" * 5000)),
