@@ -13,7 +13,7 @@ import click
 
 from hft import options
 from hft.changing import ask
-from hft.errors import Exit
+from hft.errors import Exit, HftError
 from hft.locks import site_lock
 from hft.stack_guards import RELEASE, check_approval, check_market_hours, digest_of, spend
 from hft.stack_runs import (
@@ -218,12 +218,14 @@ def secret(project: str, key: str, site: str, settings: Path | None) -> int:
     Examples:
       hft stack secret rehearsal token < token.txt
     """
+    if sys.stdin.isatty():
+        value = str(click.prompt(key, hide_input=True, confirmation_prompt=True, err=True))
+    else:
+        value = sys.stdin.read().rstrip("\n")
+    if not value:
+        raise HftError(Exit.BAD_INPUT, f"{key}: standard input holds no value, so nothing was kept")
     with site_lock(site, f"hft stack secret {project}"):
         run = opened(project, site, create=True, settings=settings)
-        if sys.stdin.isatty():
-            value = str(click.prompt(key, hide_input=True, confirmation_prompt=True, err=True))
-        else:
-            value = sys.stdin.read().rstrip("\n")
         run.set_secret(key, value)
     tell(f"{key} is set, encrypted, in {run.place.settings}")
     return Exit.OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,15 @@ def test_a_state_that_cannot_be_read_is_one_sentence(capsys: pytest.CaptureFixtu
     assert (said.code, said.out) == (2, ""), said
     assert "try.json: is cut off or no state" in said.err
     assert "and the copy beside it is no help: there is no try.json.bak" in said.err
+
+
+def test_an_empty_secret_is_not_kept(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    assert "token: standard input holds no value" in one_sentence(
+        capsys, "stack", "secret", "rehearsal", "token", "--site", "try"
+    )
 
 
 def test_the_help_of_every_verb_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
