@@ -186,7 +186,11 @@ def _public_key(path: Path) -> bytes:
     """The blob of a public key file, as ssh-keygen(1) writes it."""
     try:
         words = read_bounded(path, _LINE_MAX).decode("ascii").split()
-        return base64.b64decode(words[1], validate=True)
+        blob = base64.b64decode(words[1], validate=True)
+        size = int.from_bytes(blob[:4], "big")  # RFC 4253, section 6.6: it begins with its own type
+        if blob[4 : 4 + size] != words[0].encode() or len(blob) <= 4 + size:
+            raise ValueError("the type in the blob is another")
+        return blob
     except (OSError, ValueError, IndexError) as error:
         why = reason_of(error) if isinstance(error, OSError) else "not a public key of ssh-keygen"
         raise InventoryError(f"{path}: cannot be used as an authority: {why}") from error

@@ -162,7 +162,7 @@ def test_who_vouches_is_said_once(hft: Callable[..., Any], loopback: Any, tmp_pa
     ):
         said = hft("host", "enrol", *words, "--inventory", loopback.inventory)
         assert (said.code, "usage: hft host enrol" in said.err) == (2, True), said.err
-    for text in ("", "no key", "ssh-ed25519 !!!"):
+    for text in ("", "no key", "ssh-ed25519 !!!", "ssh-ed25519 AAAA", "ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAA"):
         (tmp_path / "ca.pub").write_text(text)
         said = hft("host", "enrol", "--authority", tmp_path / "ca.pub", "--inventory", loopback.inventory)
         assert (said.code, "cannot be used as an authority" in said.err) == (2, True), said.err
