@@ -4,8 +4,8 @@ Read off systemd 252 (src/sysctl/sysctl.c, src/tmpfiles/tmpfiles.c) and held aga
 
 - sysctl.d: a key has one place, that of the first of its last equal assignments; a pattern is written in its
   own place, and never to a key that is named in full; `-key` without a value only keeps patterns away.
-- tmpfiles.d: of the lines for one path the *first* counts, and a pattern is a path of its own. `f+` and `F`
-  come before every `w`. A path with `..` is refused.
+- tmpfiles.d: of the lines for one path the *first* counts, and a pattern is a path of its own; a `w+` behind
+  a `w+` counts, too. `f+` and `F` come before every `w`. A path with `..` is refused.
 
 Nothing here is shared with what plans or renders.
 """
@@ -53,6 +53,7 @@ class _Rule:
     kind: str
     target: str
     write: Write
+    appends: bool = False  # w+
 
 
 def last_write(writes: Sequence[Write]) -> Write | None:
@@ -125,7 +126,7 @@ def _slashed(name: str) -> str:
 def tmpfiles_writes(files: Files, names: Sequence[str]) -> list[Write]:
     """What systemd-tmpfiles writes to a file at a boot, in order; the first name is the one that we use."""
     early: dict[str, _Rule] = {}
-    lines: dict[str, _Rule] = {}
+    lines: dict[str, list[_Rule]] = {}
     doubtful: list[_Rule] = []
     for path in in_order(files, "tmpfiles.d"):
         for rule in _rules(path, files[path]):
@@ -133,10 +134,11 @@ def tmpfiles_writes(files: Files, names: Sequence[str]) -> list[Write]:
                 doubtful.append(rule)  # where it stands, or whether it keeps ours out, is not told either
             elif rule.kind in ("f", "F"):
                 early.setdefault(rule.target, rule)
-            else:
-                lines.setdefault(rule.target, rule)
-    kept_out = [one.write for path, one in lines.items() if path == names[0] and one.kind != "w"]
-    every = (*early.values(), *lines.values(), *doubtful)
+            elif (here := lines.setdefault(rule.target, [rule]))[0] is not rule:
+                here += [rule] if rule.appends and here[0].appends else []
+    told = [one for here in lines.values() for one in here]
+    kept_out = [one.write for one in told if one.target == names[0] and one.kind != "w"]
+    every = (*early.values(), *told, *doubtful)
     return [*kept_out, *(one for rule in every for one in _hits(rule, names))]
 
 
@@ -168,9 +170,8 @@ def _rules(path: str, text: str) -> Iterator[_Rule]:
             kind, argument = "w" if letter == "w" else "F", words[2]
             if argument in ("", "-") or (kind == "F" and WILD.search(target)):
                 continue
-            yield _Rule(
-                kind=kind, target=target, write=Write(path=path, value=_value(argument, more), sure=sure)
-            )
+            write = Write(path=path, value=_value(argument, more), sure=sure)
+            yield _Rule(kind=kind, target=target, write=write, appends=kind == "w" and "+" in more)
         elif letter == "f" or letter in ONE_LINE_A_PATH:
             yield _Rule(kind=letter, target=target, write=Write(path=path, value=None, sure=sure))
 

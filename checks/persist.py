@@ -28,6 +28,7 @@ from checks.systemd_files import (
     Files,
     cpus_of_manager,
     cpus_of_slice,
+    slices_above,
     without_run,
 )
 from checks.verdict import Finding, ok, unverifiable, violated
@@ -109,7 +110,10 @@ def _judge_of(
             return lambda files: _value(setting, files, facts) or _pool(setting, expected, files, facts)
         case SliceCpus():
             wanted = cpus_of_list(str(raw["cpus"]))
-            return lambda files: _cpus(setting.slice, wanted, *cpus_of_slice(files, setting.slice))
+            return lambda files: (
+                _cpus(setting.slice, wanted, *cpus_of_slice(files, setting.slice))
+                or _confined(setting.slice, wanted, files)
+            )
         case Pid1Affinity():
             wanted = cpus_of_list(str(raw["cpus"]))
             return lambda files: _cpus("PID 1", wanted, *cpus_of_manager(files))
@@ -191,6 +195,16 @@ def _cpus(what: str, wanted: Cpus, cpus: Cpus, givers: list[str]) -> Said:
         return None
     strange = [path for path in givers if not _ours(path)] or givers
     return f"{', '.join(strange)}: {what} gets CPUs {list_of(cpus)} at the next boot; {_cure(strange[-1])}"
+
+
+def _confined(what: str, wanted: Cpus, files: Files) -> Said:
+    """A slice gets no CPU that a slice above it does not have (cgroup v2, cpuset.cpus.effective)."""
+    for above in slices_above(what):
+        cpus, givers = cpus_of_slice(files, above)
+        if givers and not wanted <= cpus:
+            said = f"{', '.join(givers)}: {above} has CPUs {list_of(cpus) or 'none'} at the next boot"
+            return f"{said}, and {what} below it no others; {_cure(givers[-1])}"
+    return None
 
 
 def _ours(path: str) -> bool:

@@ -20,6 +20,7 @@ from checks.reading import Cpus, cpus_of_list
 
 Files = Mapping[str, str]
 
+BYTE_ORDER_MARK = "\ufeff"  # the first one at the begin of a line is passed over (src/shared/conf-parser.c)
 ROOTS = ("/etc", "/run", "/usr/local/lib", "/usr/lib")
 UNIT_FOLDERS = (
     "/etc/systemd/system.control",
@@ -79,6 +80,15 @@ def cpus_of_slice(files: Files, unit: str) -> tuple[Cpus, list[str]]:
     return _added_up(files, order, kind.capitalize(), "AllowedCPUs")
 
 
+def slices_above(unit: str) -> list[str]:
+    """The slices that a slice is in, by its name: `hft-engine.slice` is in `hft.slice` (systemd.slice(5))."""
+    stem, _, kind = unit.rpartition(".")
+    parts = stem.split("-")
+    return (
+        [f"{'-'.join(parts[:length])}.{kind}" for length in range(1, len(parts))] if kind == "slice" else []
+    )
+
+
 def _names(unit: str) -> list[str]:
     """The unit, then its prefixes: `hft-engine.slice` also takes `hft-.slice.d` (systemd.unit(5))."""
     stem, _, kind = unit.rpartition(".")
@@ -104,6 +114,7 @@ def _added_up(files: Files, order: Iterable[str], section: str, name: str) -> tu
 
 def _values(text: str, section: str, name: str) -> Iterator[str]:
     inside = ""
+    text = re.sub(rf"^{BYTE_ORDER_MARK}", "", text, count=1, flags=re.MULTILINE)
     told = (line for line in re.split(r"[\n\r]", text) if line.strip()[:1] not in ("#", ";"))
     for raw in re.sub(r"\\\n", " ", "\n".join(told)).split("\n"):
         line = raw.strip()

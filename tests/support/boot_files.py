@@ -47,6 +47,14 @@ KINDS: dict[str, tuple[str, str, str, bool, bool]] = {
     "sysfs": ("tmpfiles.d", f"w {KSM} - - - - 1\n", PAGES, True, False),
     "sysfs at boot only": ("tmpfiles.d", f"w! {KSM} - - - - 1\n", PAGES, True, False),
     "sysfs, appended": ("tmpfiles.d", f"w+ {KSM} - - - - 1\n", PAGES, True, False),
+    "sysfs, appended twice": (
+        *("tmpfiles.d", f"w+ {KSM} - - - - 0\nw+ {KSM} - - - - 1\n", PAGES),
+        *(True, False),
+    ),
+    "sysfs, appended, then not": (
+        *("tmpfiles.d", f"w+ {KSM} - - - - 0\nw {KSM} - - - - 1\n", PAGES),
+        *(False, False),
+    ),
     "sysfs, ignored path": ("tmpfiles.d", f"x {KSM}\n", PAGES, True, False),
     "sysfs pattern": ("tmpfiles.d", "w /sys/kernel/mm/*/run - - - - 1\n", PAGES, False, True),
     "sysfs, braces": ("tmpfiles.d", "w /sys/kernel/mm/{ksm,x}/run - - - - 1\n", PAGES, False, True),
@@ -68,6 +76,27 @@ KINDS: dict[str, tuple[str, str, str, bool, bool]] = {
     "slice, other section": (f"{UNITS}/system.slice.d", "[Unit]\nAllowedCPUs=0-3\n", SLICE, False, False),
     "own slice": (f"{UNITS}/hft-engine.slice.d", "[Slice]\nAllowedCPUs=1\n", OWN, True, True),
     "own slice's prefix": (f"{UNITS}/hft-.slice.d", "[Slice]\nAllowedCPUs=1\n", OWN, True, True),
+    "slice above": (f"{UNITS}/hft.slice.d", "[Slice]\nAllowedCPUs=0-1\n", OWN, True, True),
+    "slice above, begun anew": (
+        f"{UNITS}/hft.slice.d",
+        "[Slice]\nAllowedCPUs=0\nAllowedCPUs=\n",
+        OWN,
+        False,
+        False,
+    ),
+    "slice above with all CPUs": (f"{UNITS}/hft.slice.d", "[Slice]\nAllowedCPUs=0-3\n", OWN, False, False),
+    "slice behind a byte order mark": (
+        *(f"{UNITS}/system.slice.d", "\ufeff[Slice]\nAllowedCPUs=0-3\n", SLICE),
+        *(False, True),
+    ),
+    "slice behind two marks": (
+        *(f"{UNITS}/system.slice.d", "\ufeff#\n\ufeff[Slice]\nAllowedCPUs=0-3\n", SLICE),
+        *(False, False),
+    ),
+    "system.conf behind a byte order mark": (
+        *("systemd/system.conf.d", "\ufeff[Manager]\nCPUAffinity=0-3\n", FIRST),
+        *(False, True),
+    ),
     "system.conf": ("systemd/system.conf.d", "[Manager]\nCPUAffinity=0-3\n", FIRST, False, True),
 }
 

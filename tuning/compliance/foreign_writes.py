@@ -3,8 +3,9 @@
 Two programs of systemd write such files, in no order between them. systemd-sysctl goes by keys: the last
 assignment of a key counts, and the key is written where the run of equal assignments at its end began; a
 pattern is written in its own place, but to no key that is named in full. systemd-tmpfiles goes by paths as
-they are written: the first line of a path counts, and a pattern is a path of its own. Ours stands in each
-where it would be, whether it is there or not (sysctl.d(5), tmpfiles.d(5), systemd 252).
+they are written: the first line of a path counts, and what is appended (w+) behind an appending one; a
+pattern is a path of its own. Ours stands in each where it would be, whether it is there or not (sysctl.d(5),
+tmpfiles.d(5), systemd 252).
 
 A line that may mean the file, where text alone does not tell, counts as one that does.
 """
@@ -164,12 +165,12 @@ def _path(word: str) -> str:
 
 def foreign_tmpfiles(wish: Wish, files: Sequence[BootFile], *, is_ours: bool) -> Said | None:
     """The line of tmpfiles.d that wins; IS_OURS: whether we use tmpfiles.d for it ourselves."""
-    first: dict[str, tuple[str, str, Said] | None] = {}
+    first: dict[str, list[tuple[str, str, Said] | None]] = {}
     early: dict[str, _Place | None] = {}
     untold: list[_Place] = []
     for file in files:
         if file.is_ours and is_ours:
-            first.setdefault(wish.names[0], None)
+            first.setdefault(wish.names[0], [None])
         for line in () if file.is_ours else file.lines:
             kind, path, value = _rule(line)
             said = (file.path, _shown(line))
@@ -177,14 +178,17 @@ def foreign_tmpfiles(wish: Wish, files: Sequence[BootFile], *, is_ours: bool) ->
                 early.setdefault(path, _Place(path, value, said) if kind == "F" and not is_ours else None)
             elif kind == "?":  # not told whether it keeps ours out, nor where it would stand
                 untold.append(_Place(path, value, said, is_told=False))
-            elif kind:
-                first.setdefault(path, (kind, value, said))
-    seen = first.get(wish.names[0])
-    if is_ours and seen is not None and not (seen[0] == "w" and wish.is_same(seen[1])):
+            elif kind and path not in first:
+                first[path] = [(kind, value, said)]
+            elif kind == "w+" and (one := first[path][0]) is not None and one[0] == "w+":
+                first[path].append((kind, value, said))
+    seen = first.get(wish.names[0], [None])[-1]
+    if is_ours and seen is not None and not (seen[0] in ("w", "w+") and wish.is_same(seen[1])):
         return seen[2]
     order = list(first)
     behind = order[order.index(wish.names[0]) + 1 :] if is_ours else order
-    places = [_Place(path, one[1], one[2]) for path in behind if (one := first[path]) and one[0] == "w"]
+    told = [(path, one) for path in behind for one in first[path] if one is not None]
+    places = [_Place(path, one[1], one[2]) for path, one in told if one[0] in ("w", "w+")]
     return _winner(wish, [*(one for one in early.values() if one), *places, *untold])
 
 
@@ -212,7 +216,8 @@ def _rule(line: str) -> tuple[str, str, str]:
         if value in ("", "-"):
             return "", "", ""
         value = "\0" if set(more) & set("~^") else _decoded(value)
-        return "?" if doubtful else "F" if is_early else "w", path, value
+        writes = "F" if is_early else "w+" if "+" in more else "w"
+        return "?" if doubtful else writes, path, value
     blocks = letter and letter in BLOCKS
     return ("?" if doubtful else letter, path, "\0") if blocks else ("", "", "")
 

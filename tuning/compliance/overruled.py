@@ -73,6 +73,7 @@ def _winner(setting: Setting, plan: Plan, snapshot: Snapshot, folders: _Folders)
             own = "" if whole else f"/etc/systemd/system/{setting.slice}.d"
             files = folders.of(_drop_ins(setting.slice), own)
             seen = _cpus(files, kind, "AllowedCPUs", setting.cpus, whole=whole)
+            seen = seen or _confined(setting, folders)
         case _:
             return None
     return Overruled(setting=setting, path=seen[0], seen=seen[1]) if seen else None
@@ -200,9 +201,27 @@ def _cpus(
     return givers[-1] if givers else (files[-1].path, f"{name}= (none)")
 
 
+def _confined(setting: SliceCpus, folders: _Folders) -> Said | None:
+    """What leaves a slice above this one without some of its CPUs: it has no others (systemd.slice(5))."""
+    parts = setting.slice.removesuffix(".slice").split("-")
+    for length in range(1, len(parts)):
+        bits, last = CpuSet(), None
+        for file in folders.of(_drop_ins(f"{'-'.join(parts[:length])}.slice"), ""):
+            for value in _values(file.lines, "Slice", "AllowedCPUs"):
+                try:
+                    bits |= CpuSet.parse_list(value)
+                except CpuListError:
+                    return file.path, f"AllowedCPUs={value[:60]}"
+                bits, last = (bits, (file.path, f"AllowedCPUs={value[:60]}")) if value else (CpuSet(), None)
+        if last is not None and setting.cpus - bits:
+            return last
+    return None
+
+
 def _values(lines: Sequence[str], section: str, name: str) -> Iterator[str]:
     here = ""
     told = "\n".join(line for line in lines if line.strip()[:1] not in ("#", ";"))
+    told = re.sub(r"(?m)^\ufeff", "", told, count=1)  # a byte order mark, as src/shared/conf-parser.c does
     for raw in told.replace("\\\n", " ").split("\n"):
         line = raw.strip()
         if line.startswith("["):
