@@ -110,7 +110,7 @@ def parse_measurement(text: str, load: Load) -> Measurement:
     """The meter's answer; CheckError with its message when it measured nothing or is no answer of a meter."""
     try:
         document = json.loads(text)
-        if document["schema"] != 1:
+        if repr(document["schema"]) != "1":  # true and 1.0 are none
             raise CheckError("the meter's answer has an unknown schema")
         if "error" in document:
             raise CheckError(f"meter: {document['error']}")

@@ -73,7 +73,7 @@ def same_handlers(name: str, actions: str | None) -> bool:
 def _document(text: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(text)
-        if found["schema"] != 1 or not isinstance(found["boot_id"], str):
+        if repr(found["schema"]) != "1" or not isinstance(found["boot_id"], str):
             raise CheckError(f"{RECORD}: unknown schema")
         for one in found["held"]:
             if type(one["irq"]) is not int or not isinstance(one["actions"], str | None):

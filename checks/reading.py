@@ -149,6 +149,10 @@ def task_of(stat: str, status: Iterable[str], cgroup: str) -> Task:
         raise CheckError(f"not a task: {stat[:60]!r}") from error
 
 
+# arch_show_interrupts() and show_interrupts(): a number, or the name of a kind (LOC, IPI0, Err)
+_ROW = re.compile(r"[0-9]{1,10}|[A-Za-z][A-Za-z0-9_/-]{0,15}")
+
+
 def interrupt_names(text: str) -> dict[int, str]:
     """Number -> handlers, for the device interrupts of /proc/interrupts."""
     lines = text.splitlines()
@@ -157,7 +161,9 @@ def interrupt_names(text: str) -> dict[int, str]:
         raise CheckError(f"/proc/interrupts does not begin with its CPUs: {lines[0][:60]!r}")
     names: dict[int, str] = {}
     for line in lines[1:]:
-        number, _, rest = line.strip().partition(":")
+        number, colon, rest = line.strip().partition(":")
+        if line.strip() and not (colon and _ROW.fullmatch(number)):
+            raise CheckError(f"/proc/interrupts has a row that no kernel prints: {line[:60]!r}")
         if number.isdigit():
             if int(number) in names:
                 raise CheckError(f"/proc/interrupts has interrupt {number} twice")

@@ -149,7 +149,11 @@ def refused(one: Succession, found: Found, checks: Sequence[Check] = CHECKS) -> 
 
 def succession_from(document: object) -> Succession:
     """The succession in a document; ValueError names what is wrong with it."""
-    if not isinstance(document, dict) or set(document) != set(_KEYS) or document["schema"] != SCHEMA:
+    if (
+        not isinstance(document, dict)
+        or set(document) != set(_KEYS)
+        or repr(document["schema"]) != repr(SCHEMA)
+    ):
         raise ValueError(f"a succession has exactly the keys {', '.join(_KEYS)}, with schema {SCHEMA}")
     for key in ("holder", "successor"):
         if not _matches(_HOLDER, document[key]):

@@ -98,7 +98,7 @@ def read(path: Path, site: str) -> dict[str, SavedPlan]:
     """Host -> what was saved of it; InventoryError for one that is none, edited or another site's."""
     try:
         table = Table.of(parse(read_bounded(path, SIZE_MAX), size_max=SIZE_MAX))
-        if table.fields.get("schema") != SCHEMA or table.fields.get("kind") != KIND:
+        if repr(table.fields.get("schema")) != repr(SCHEMA) or table.fields.get("kind") != KIND:
             raise InventoryError(f"{path}: no file of saved plans (expected schema {SCHEMA}, kind {KIND!r})")
         body = {key: value for key, value in table.fields.items() if key != "digest"}
         if table.text("digest") != _digest(body):

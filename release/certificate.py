@@ -137,7 +137,11 @@ def refused(one: Certificate, seen: Seen, checks: Sequence[Check] = CHECKS) -> R
 
 def certificate_from(document: object) -> Certificate:
     """The certificate in a document; ValueError names what is wrong with it."""
-    if not isinstance(document, dict) or set(document) != set(_KEYS) or document["schema"] != SCHEMA:
+    if (
+        not isinstance(document, dict)
+        or set(document) != set(_KEYS)
+        or repr(document["schema"]) != repr(SCHEMA)
+    ):
         raise ValueError(f"a certificate has exactly the keys {', '.join(_KEYS)}, with schema {SCHEMA}")
     classes, not_after_s = document["host_classes"], document["not_after_s"]
     if not isinstance(classes, list) or not classes or not all(_matches(_CLASS, one) for one in classes):

@@ -55,7 +55,11 @@ class SlotApproval:
 
 def slot_approval_from(document: object) -> SlotApproval:
     """The approval in a document; ValueError names what is wrong with it."""
-    if not isinstance(document, dict) or set(document) != set(_KEYS) or document["schema"] != SCHEMA:
+    if (
+        not isinstance(document, dict)
+        or set(document) != set(_KEYS)
+        or repr(document["schema"]) != repr(SCHEMA)
+    ):
         raise ValueError(f"an approval has exactly the keys {', '.join(_KEYS)}, with schema {SCHEMA}")
     for key in ("site", "person"):
         if not isinstance(document[key], str) or not 0 < len(document[key]) <= _TEXT_MAX:

@@ -86,7 +86,7 @@ def read_held_irqs(text: str | None, boot_id: str | None) -> HeldIrqs | None:
         return None
     try:
         document = json.loads(text)
-        if document["schema"] != SCHEMA or document["boot_id"] != boot_id.strip():
+        if repr(document["schema"]) != repr(SCHEMA) or document["boot_id"] != boot_id.strip():
             return None
         return HeldIrqs(boot_id=boot_id.strip(), held=tuple(_held(one) for one in document["held"]))
     except (ValueError, KeyError, TypeError, RecursionError, CpuListError):

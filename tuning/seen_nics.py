@@ -48,7 +48,7 @@ def read_seen_nics(text: str | None, boot_id: str | None) -> SeenNics | None:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+    if not isinstance(document, dict) or repr(document.get("schema")) != repr(SCHEMA):
         return None
     ports = document.get("ports")
     if document.get("boot_id") != boot_id.strip() or not isinstance(ports, dict):

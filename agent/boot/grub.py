@@ -237,7 +237,7 @@ def parse(text: str) -> Menu:
     raw = record_of(text)
     if not raw:
         raise ValueError(f"{HFT_CFG} was not written by hft")
-    if raw.pop("schema", None) != SCHEMA:
+    if repr(raw.pop("schema", None)) != repr(SCHEMA):  # true is no 1
         raise ValueError(f"{HFT_CFG} was written by a different version of hft")
     candidate = raw["candidate"] and Candidate(**_with_args(raw["candidate"]))
     previous = raw["previous"] and Entry(**_with_args(raw["previous"]))

@@ -37,6 +37,7 @@ from tests.support.mutation_tests import (
     digest_of_file,
     environment,
     failed_tests,
+    room_of,
     stages,
     traced,
 )
@@ -182,7 +183,7 @@ def run(chosen: list[Mutant], texts: Mapping[str, str], workers: int) -> list[Ju
     ledger = Ledger(digest=digest_of_checkout()).read()
     with tempfile.TemporaryDirectory(prefix="hft-mutants-") as folder:
         copies = [copy_of_checkout(Path(folder) / str(number)) for number in range(workers)]
-        known = traced(copies[0], workers)
+        known = traced(copies[0], dict.fromkeys(room_of(one.path) for one in chosen), workers)
         free: Queue[Path] = Queue()
         for checkout in copies:
             free.put(checkout)

@@ -80,7 +80,7 @@ class Plan:
         """Read a plan; refused when the schema is unknown, a field is wrong or the hash does not match."""
         try:
             document = parse(text)
-            if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            if not isinstance(document, dict) or repr(document.get("schema")) != repr(SCHEMA):
                 raise ValueError(f"expected schema {SCHEMA}")
             plan = _from_document(document)
         except (ValueError, KeyError, TypeError, RecursionError) as error:

@@ -74,7 +74,7 @@ class Snapshot:
             document = parse(text, size_max=2 * OUTPUT_LIMIT_BYTES)
         except ShapeError as error:
             raise SnapshotError(f"the snapshot cannot be read: {error}") from error
-        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        if not isinstance(document, dict) or repr(document.get("schema")) != repr(SCHEMA):
             raise SnapshotError(f"the snapshot is not of schema {SCHEMA}")
         files, links = document.get("files"), document.get("links")
         if not isinstance(files, dict) or not isinstance(links, dict):

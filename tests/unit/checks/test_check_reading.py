@@ -58,6 +58,16 @@ def test_two_readings_of_a_list_meet(cpus: frozenset[int]) -> None:
         assert frozenset(CpuSet.parse_list(list_of(cpus))) == cpus
 
 
+@pytest.mark.parametrize(
+    "row", ["24 : 1 x", "-1: 1 x", "+24: 1 x", "\u0663: 1 x", "1_0: 1 x", "9" * 11 + ": 1 x", "eth0", ": 1"]
+)
+def test_a_row_of_interrupts_that_no_kernel_prints_is_refused_and_never_passed_over(row: str) -> None:
+    good = "  CPU0\n 24: 1 PCI-MSI eth0\nLOC: 1 x\nIPI0: 1 x\nErr: 0\nI/O: 1 x\n"
+    assert set(interrupt_names(good)) == {24}
+    with pytest.raises(CheckError):
+        interrupt_names(f"{good}{row}\n")
+
+
 def test_leading_zeros_of_a_mask_do_not_matter() -> None:
     assert cpus_of_mask("00000000,00000003") == cpus_of_mask("3") == {0, 1}
 
