@@ -23,6 +23,7 @@ import deploys
 import hft
 import inventory
 import transport
+import transport.redfish  # urllib3 tries a socket where it is first imported: here, not within a test
 import tuning
 from checks.verdict import Finding
 from tests.support.told_texts import TEXTS
