@@ -82,13 +82,14 @@ class PrioritiesStep:
 class NicStep:
     """One parameter of a network port (a row of tuning/nic_table.py); a switch is 0 or 1.
 
-    No words (inverse only) are flow rules where there were none.
+    No words (inverse only) are flow rules where there were none. `is_capped`: at most the driver's maximum.
     """
 
     device: str
     knob: str
     value: Value
     why: str
+    is_capped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,14 @@ number. A feature is one named bit of four sets: what may be changed, is wanted,
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import struct
 from collections.abc import Callable
 from typing import NamedTuple, Self
 
-from agent.ethtool_ioctl import Steering
+from agent.ethtool_ioctl import Steering, queues_of
 from agent.netlink import (
     ANSWER_S,
     NESTED,
@@ -29,6 +30,7 @@ from agent.netlink import (
 )
 from tuning.nic_table import KNOBS, Knob, Value
 
+QUEUES = ("channels.combined", "channels.rx")  # those that receive
 _HEADER, _DEVICE_NAME, _FLAGS = 1, 2, 3
 _OMIT_REPLY = 2  # ETHTOOL_FLAG_OMIT_REPLY: what a SET of features changed is read by a GET
 _FORMATS = {1: "=B", 4: "=I"}
@@ -88,9 +90,13 @@ class Ethtool:
     def set(self, device: str, knob: str, value: Value) -> None:
         """Set one parameter; OSError with the kernel's errno."""
         row = KNOBS[knob]
+        if knob == "rss.table" and not isinstance(value, int):
+            self._have_queues(device, queues_of(value))
         if not row.get or not isinstance(value, int):
             self._steering.set(device, knob, value)
             return
+        if knob in QUEUES:
+            self._leave_queues(device, value)
         if row.feature:
             bits = _bitset({row.feature: bool(value)})
             self._ask(row.set, NLM_F_ACK, _header(device, _OMIT_REPLY), attribute(_WANTED | NESTED, bits))
@@ -99,6 +105,23 @@ class Ethtool:
         if row.is_mask:
             payload = attribute(row.at | NESTED, attribute(_NOMASK, b"") + _bits_of(value))
         self._ask(row.set, NLM_F_ACK, _header(device), payload)
+
+    def _have_queues(self, device: str, needed: int) -> None:
+        """More queues, where a table that is set back needs them: the kernel refuses it otherwise."""
+        for knob in QUEUES:
+            with contextlib.suppress(OSError):
+                if self.get(device, knob).value in range(needed):
+                    self.set(device, knob, needed)
+
+    def _leave_queues(self, device: str, left: int) -> None:
+        """Narrow a table that uses more than the queues that are left: the kernel refuses to take them away
+        otherwise (net/ethtool/channels.c)."""
+        try:
+            table = self._steering.get(device, "rss.table")
+        except OSError:
+            return
+        if not isinstance(table, int) and queues_of(table) > left > 0:
+            self._steering.set(device, "rss.table", tuple(str(queue) for queue in range(left)))
 
     def _ask(self, command: int, flags: int, *payload: bytes) -> dict[int, bytes]:
         self._socket.settimeout(ANSWER_S)

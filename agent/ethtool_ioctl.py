@@ -153,6 +153,11 @@ def table_of(words: Words, entries: int) -> tuple[int, ...]:
     return tuple(queues[at % len(queues)] for at in range(entries))
 
 
+def queues_of(words: Words) -> int:
+    """How many queues a port has to have for a table."""
+    return max(int(word.lstrip("=")) for word in words) + 1
+
+
 def key_words(key: bytes) -> Words:
     """The shortest pattern that a key repeats, or all of it."""
     for size in range(1, min(_PATTERN_BYTES_MAX, len(key)) + 1):

@@ -288,7 +288,8 @@ def parse_nic(reader: Reader, why: str, inverse: bool) -> NicStep:
     row = KNOBS[knob]
     if not row.word:
         value: Value = reader.number("value", 0, 1 if row.is_switch else NIC_VALUE_MAX)
-        return NicStep(device=device, knob=knob, value=value, why=why)
+        is_capped = reader.get("is_capped", (bool,), default=False)
+        return NicStep(device=device, knob=knob, value=value, why=why, is_capped=is_capped)
     words = reader.get("value", (list,))
     if not (words or inverse) or len(words) > WORDS_MAX:
         raise bad(f"{reader.where}: 'value' must be 1 to {WORDS_MAX} words")

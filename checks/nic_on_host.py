@@ -2,8 +2,8 @@
 
 The agent asks over netlink and keeps a record; here the question is another one, SIOCETHTOOL of ethtool(8)
 and include/uapi/linux/ethtool.h, and nothing of the agent is read. It needs no privilege and changes nothing.
-One line for each parameter: device, parameter, a number or the name of an errno, and `fixed` behind a number
-that the driver lets nobody change.
+One line for each parameter: device, parameter, a number or the name of an errno; behind a number the driver's
+maximum where it has one, or `fixed` where it lets nobody change it.
 """
 
 import array
@@ -56,15 +56,16 @@ def call(asking: socket.socket, device: str, values: "array.array[int]") -> None
     fcntl.ioctl(asking.fileno(), SIOCETHTOOL, request)
 
 
-def ask(asking: socket.socket, device: str, parameter: str) -> int:
-    """The value of one parameter; OSError as the driver answers."""
+def ask(asking: socket.socket, device: str, parameter: str) -> str:
+    """The value of one parameter, and its maximum; OSError as the driver answers."""
     command, words, at = PARAMETERS[parameter]
     values = array.array("I", [command] + [0] * (words - 1))
     call(asking, device, values)
     is_other = parameter in ("channels.rx", "channels.tx") and values[COMBINED_MAX] > 0
     if is_other or (parameter in MAXIMA and values[MAXIMA[parameter]] == 0):
         raise OSError(errno.ENODATA, "none")
-    return values[at]
+    most = f" {values[MAXIMA[parameter]]}" if parameter in MAXIMA else ""
+    return f"{values[at]}{most}"
 
 
 def features(asking: socket.socket, device: str) -> "dict[str, str]":
@@ -160,7 +161,7 @@ def lines(devices: "list[str]") -> "list[str]":
     found = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         for device in devices:
-            said = {one: answer(lambda: str(ask(asking, device, one))) for one in PARAMETERS}  # noqa: B023
+            said = {one: answer(lambda: ask(asking, device, one)) for one in PARAMETERS}  # noqa: B023
             try:
                 known, lacking = features(asking, device), "ENODATA"
             except OSError as error:

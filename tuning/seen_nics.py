@@ -26,10 +26,11 @@ Answer = int | Words | str  # the number or the words, or an errno by its name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenNics:
-    """Device -> parameter -> answer."""
+    """Device -> parameter -> answer, and the driver's maximum of it where it has one."""
 
     boot_id: str
     ports: Mapping[str, Mapping[str, Answer]] = field(default_factory=dict)
+    most: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def find(self, device: str, knob: str) -> Answer | None:
         """The answer for one parameter; None when nobody asked."""
@@ -37,7 +38,8 @@ class SeenNics:
 
     def to_json(self) -> str:
         """The record as it is kept, with sorted names."""
-        return json.dumps({"schema": SCHEMA, "boot_id": self.boot_id, "ports": self.ports}, sort_keys=True)
+        found = {"schema": SCHEMA, "boot_id": self.boot_id, "ports": self.ports, "most": self.most}
+        return json.dumps(found, sort_keys=True)
 
 
 def read_seen_nics(text: str | None, boot_id: str | None) -> SeenNics | None:
@@ -50,19 +52,32 @@ def read_seen_nics(text: str | None, boot_id: str | None) -> SeenNics | None:
         return None
     if not isinstance(document, dict) or repr(document.get("schema")) != repr(SCHEMA):
         return None
-    ports = document.get("ports")
-    if document.get("boot_id") != boot_id.strip() or not isinstance(ports, dict):
+    ports, most = document.get("ports"), document.get("most", {})
+    if (
+        document.get("boot_id") != boot_id.strip()
+        or not isinstance(ports, dict)
+        or not isinstance(most, dict)
+    ):
         return None
     return SeenNics(
         boot_id=boot_id.strip(),
         ports={
-            str(device): {
-                str(knob): tuple(answer) if isinstance(answer, list) else answer
+            device: {
+                knob: tuple(answer) if isinstance(answer, list) else answer
                 for knob, answer in answers.items()
                 if _is_answer(answer)
             }
             for device, answers in ports.items()
             if isinstance(answers, dict)
+        },
+        most={
+            device: {
+                knob: number
+                for knob, number in numbers.items()
+                if isinstance(number, int) and not isinstance(number, bool)
+            }
+            for device, numbers in most.items()
+            if isinstance(numbers, dict)
         },
     )
 

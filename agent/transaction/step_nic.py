@@ -8,7 +8,7 @@ written. The port that carries the host's default route is never changed, whoeve
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent import durable
@@ -49,13 +49,14 @@ class NicActor(Plainly):
                 value, most, is_fixed = ethtool.get(device, knob)
         except OSError as error:
             return self._lacking(error)
-        if is_fixed and value != self.step.value:
+        wanted = capped(self.step.value, most) if self.step.is_capped else self.step.value
+        if is_fixed and value != wanted:
             return self._lacking(OSError(errno.EOPNOTSUPP, "nothing changes it"))
-        if most is not None and isinstance(self.step.value, int) and self.step.value > most:
-            sentence = f"{knob} of {device} is {most} at most, and {self.step.value} is asked for"
+        if most is not None and isinstance(wanted, int) and wanted > most:
+            sentence = f"{knob} of {device} is {most} at most, and {wanted} is asked for"
             raise RefusedError("preflight", sentence)
-        remember(self.host, [(device, knob, value)])
-        return Before(wanted=value == self.step.value, image={"value": value})
+        remember(self.host, [(device, knob, value)], {(device, knob): most})
+        return Before(wanted=value == wanted, image={"value": value})
 
     def _lacking(self, error: OSError) -> Before:
         name = name_of(error)
@@ -70,6 +71,8 @@ class NicActor(Plainly):
         device, knob, wanted = self.step.device, self.step.knob, self.step.value
         try:
             with Ethtool() as ethtool:
+                if self.step.is_capped:
+                    wanted = capped(wanted, ethtool.get(device, knob).most)
                 ethtool.set(device, knob, wanted)
                 seen = ethtool.get(device, knob).value
         except OSError as error:
@@ -102,6 +105,11 @@ class NicActor(Plainly):
         return ""
 
 
+def capped(value: Value, most: int | None) -> Value:
+    """A number, or the driver's maximum where that is less."""
+    return value if most is None or not isinstance(value, int) else min(value, most)
+
+
 def kept(value: int | Sequence[str]) -> Value:
     """A value as it was, from a journal, which knows lists only."""
     return value if isinstance(value, int) else tuple(value)
@@ -121,14 +129,23 @@ def default_route(host: HostRoot) -> frozenset[str]:
     return frozenset(found)
 
 
-def remember(host: HostRoot, answers: Iterable[tuple[str, str, Answer]]) -> None:
-    """Put answers into the record of this boot, as a whole file, where they say something new."""
+def remember(
+    host: HostRoot,
+    answers: Iterable[tuple[str, str, Answer]],
+    maxima: Mapping[tuple[str, str], int | None] | None = None,
+) -> None:
+    """Put answers, and maxima of parameters, into the record of this boot, as a whole file, where they say
+    something new."""
     boot_id = host.boot_id()
     known = read_seen_nics(host.read(SEEN_NICS_FILE), boot_id) or SeenNics(boot_id=boot_id)
     ports = {device: dict(each) for device, each in known.ports.items()}
     for device, knob, answer in answers:
         ports.setdefault(device, {})[knob] = answer
-    text = SeenNics(boot_id=boot_id, ports=ports).to_json()
+    most = {device: dict(each) for device, each in known.most.items()}
+    for (device, knob), number in (maxima or {}).items():
+        if number is not None:
+            most.setdefault(device, {})[knob] = number
+    text = SeenNics(boot_id=boot_id, ports=ports, most=most).to_json()
     if boot_id and text != host.read(SEEN_NICS_FILE):
         durable.make_dirs(host, SEEN_NICS_FILE.rpartition("/")[0])
         durable.write_file(host, SEEN_NICS_FILE, text.encode())

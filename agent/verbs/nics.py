@@ -8,25 +8,41 @@ once is not tried again by this process, or every try would be the next change t
 from __future__ import annotations
 
 import errno
+from typing import NamedTuple
 
 from agent.ethtool import Ethtool, name_of
 from agent.host import HostRoot
-from agent.transaction.step_nic import default_route, remember
+from agent.transaction.step_nic import capped, default_route, remember
 from agent.verbs.planned import settings_of
 from tuning.nic_table import KNOBS, Value, text_of
 from tuning.seen_nics import LACKS, Answer
 from tuning.units import ENGINE_SLICE, cgroup_of, is_populated
 
-Wish = tuple[str, str, Value]  # device, parameter, value
+
+class Wish(NamedTuple):
+    """One parameter of one port as the plan wants it."""
+
+    device: str
+    knob: str
+    value: Value
+    is_capped: bool = False
+
+
 _not_taken: set[Wish] = set()
 
 
 def parameters(host: HostRoot) -> tuple[Wish, ...]:
-    """Device, parameter and value of the committed plan."""
+    """What the committed plan wants."""
     try:
         chosen = [one for one in settings_of(host, "nic_parameter") if one["knob"] in KNOBS]
         return tuple(
-            (str(one["device"]), one["knob"], KNOBS[one["knob"]].value_of(one["value"])) for one in chosen
+            Wish(
+                str(one["device"]),
+                one["knob"],
+                KNOBS[one["knob"]].value_of(one["value"]),
+                one.get("is_capped") is True,
+            )
+            for one in chosen
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return ()
@@ -42,9 +58,10 @@ def set_parameters(host: HostRoot) -> str:
     answers: list[tuple[str, str, Answer]] = []
     try:
         with Ethtool() as ethtool:
-            for device, knob, value in wishes:
+            for wish in wishes:
+                device, knob = wish.device, wish.knob
                 try:
-                    said, answer = set_one(ethtool, (device, knob, value), is_trading=is_trading)
+                    said, answer = set_one(ethtool, wish, is_trading=is_trading)
                 except OSError as error:
                     said, answer = "", name_of(error)
                     if answer not in LACKS and error.errno != errno.ENODEV:
@@ -59,8 +76,9 @@ def set_parameters(host: HostRoot) -> str:
 
 def set_one(ethtool: Ethtool, wish: Wish, *, is_trading: bool) -> tuple[str, Answer]:
     """One parameter: what was done, in words, and what it is now; OSError with the kernel's errno."""
-    device, knob, value = wish
-    seen, _, is_fixed = ethtool.get(device, knob)
+    device, knob, value, is_capped = wish
+    seen, most, is_fixed = ethtool.get(device, knob)
+    value = capped(value, most) if is_capped else value
     if is_fixed and seen != value:
         raise OSError(errno.EOPNOTSUPP, "nothing changes it")
     if seen == value or wish in _not_taken:

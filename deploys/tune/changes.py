@@ -112,7 +112,8 @@ def _setting_item(pending: Pending, observed: HostState) -> Change:
             wanted = KNOBS[setting.knob].value_of(setting.value)
             value = wanted if isinstance(wanted, int) else list(wanted)
             wish = {"device": setting.device, "knob": setting.knob, "value": value}
-            concern, steps = "nic", ({"kind": "nic", **wish, "why": setting.why},)
+            capped = {"is_capped": True} if setting.is_capped else {}
+            concern, steps = "nic", ({"kind": "nic", **wish, **capped, "why": setting.why},)
         case SliceCpus():
             concern, steps = "slices", _slice_steps(setting, observed)
         case Pid1Affinity():

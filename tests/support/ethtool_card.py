@@ -10,6 +10,7 @@ import ctypes
 import errno
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 U8, U16, U32, U64 = ctypes.c_uint8, ctypes.c_uint16, ctypes.c_uint32, ctypes.c_uint64
@@ -58,6 +59,7 @@ class Card:
     key: bytes
     transform: int = 0
     places: int = 8
+    queues: Callable[[], int] | None = None  # of the port: a table of more is refused
     chooses: bool = False
     lacks_rules: bool = False
     fields: dict[int, int] = field(default_factory=lambda: {1: 0x30, 2: 0x30})
@@ -99,7 +101,10 @@ class Card:
         assert head.input_xfrm == self.transform, "what nobody asked for stays"
         if head.indir_size != 0xFFFFFFFF:
             assert head.indir_size == len(self.table)
-            self.table = list((U32 * head.indir_size).from_address(at))
+            wanted = [int(one) for one in (U32 * head.indir_size).from_address(at)]
+            if self.queues is not None and max(wanted) >= self.queues():
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            self.table = [*wanted]
             at += 4 * head.indir_size
         if head.key_size:
             assert head.key_size == len(self.key)

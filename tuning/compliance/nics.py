@@ -18,8 +18,10 @@ def parameter_holds(setting: NicParameter, snapshot: Snapshot) -> Compliance:
     if seen is None:
         return not_known(f"{what} was not asked for in this boot")
     if not isinstance(seen, str):
-        text = text_of(seen)
-        return Compliance(text == setting.value, text, f"{what} is {text or 'empty'}")
+        text, most = text_of(seen), record.most.get(setting.device, {}).get(setting.knob) if record else None
+        is_most = setting.is_capped and most is not None and seen == most < int(setting.value)
+        said = f"{what} is {text or 'empty'}" + (", the driver's maximum" if is_most else "")
+        return Compliance(is_most or text == setting.value, text, said)
     if seen in LACKS:
         return Compliance(True, None, "the driver has none", excused=f"the driver has no {what} ({seen})")
     return not_known(f"{what}: {seen}")

@@ -6,6 +6,9 @@ a mode is one row of a table, and no knob is decided anywhere else. Sources: Doc
 (busy polling, deferred interrupts), Documentation/networking/af_xdp.rst, Documentation/driver-api/vfio.rst,
 Onload User Guide UG1586 (IOMMU, spinning).
 
+Rings: a reader that sleeps lets a burst wait, so its ring is deep; one that polls is there at once, and a
+shallow ring stays in the cache. An AF_XDP socket fills its ring from its own frames, as many as it has.
+
 A PREEMPT_RT kernel has no busy polling of sockets (NET_RX_BUSY_POLL depends on !PREEMPT_RT), and a port that
 vfio hands to user space needs the IOMMU that Onload wants off: both are refused, not half planned.
 """
@@ -23,6 +26,8 @@ from tuning.plan.refusal import Code
 from tuning.topology.topology import Topology
 
 Iommu = Literal["pass_through", "vfio", "off"]
+# Of the CPUs of irq cores each its queue; of the threads that poll each its queue; one queue for one socket.
+Queues = Literal["irq", "poll", "one"]
 # Without the IOMMU no interrupt is remapped, and an interrupt names a CPU in eight bits (Intel SDM 11.11).
 CPUS_WITHOUT_REMAPPING = 255
 
@@ -33,6 +38,8 @@ class ModeRow:
 
     `napi_defer` and `gro_flush_ns` None: the kernel does not drive the port, or another stack sets them.
     `rx_usecs`: how long the device waits with an interrupt; None where no driver of the kernel is asked.
+    `queues`: by whom a port's queues are read, so how many it has, unless a person says; None: the driver's
+    own. `rx_ring`: descriptors of a queue, at most the driver's maximum. `kernel` `generic`: not PREEMPT_RT.
     `is_merged`: frames of one flow are handed over as one, received and sent; None: nobody asks the kernel.
     """
 
@@ -42,6 +49,9 @@ class ModeRow:
     napi_defer: int | None = None
     gro_flush_ns: int | None = None
     rx_usecs: int | None = None
+    queues: Queues | None = None
+    rx_ring: int | None = None
+    kernel: Literal["any", "generic"] = "any"
     is_merged: bool | None = None
     is_jitted: bool = False
     why: str
@@ -54,6 +64,8 @@ MODES: Mapping[IoMode, ModeRow] = {
         napi_defer=0,
         gro_flush_ns=0,
         rx_usecs=0,
+        queues="irq",
+        rx_ring=4096,
         is_merged=True,
         why="sockets, woken by the device's interrupt",
     ),
@@ -64,6 +76,9 @@ MODES: Mapping[IoMode, ModeRow] = {
         napi_defer=2,
         gro_flush_ns=200_000,
         rx_usecs=0,
+        queues="poll",
+        rx_ring=1024,
+        kernel="generic",
         is_merged=False,
         why="sockets, whose readers poll the device before they sleep",
     ),
@@ -74,6 +89,8 @@ MODES: Mapping[IoMode, ModeRow] = {
         napi_defer=2,
         gro_flush_ns=200_000,
         rx_usecs=0,
+        queues="one",
+        rx_ring=2048,
         is_merged=False,
         why="an XDP program hands frames of one queue to a ring in user space",
     ),
@@ -111,11 +128,12 @@ def runs_realtime(profile: Profile, topology: Topology) -> bool:
 
 def refuse_contradictions(profile: Profile, topology: Topology, modes: frozenset[IoMode]) -> None:
     """PlanError where the modes of a host exclude its kernel, or each other."""
-    if "kernel_busy_poll" in modes and runs_realtime(profile, topology):
+    generic = sorted(mode for mode in modes if MODES[mode].kernel == "generic")
+    if generic and runs_realtime(profile, topology):
         kernel = profile.kernel_release or topology.kernel_release
         raise PlanError(
             Code.IO_MODE_CONTRADICTS,
-            f"io_mode kernel_busy_poll on the PREEMPT_RT kernel {kernel}, which has no busy polling of"
+            f"io_mode {generic[0]} on the PREEMPT_RT kernel {kernel}, which has no busy polling of"
             " sockets; hint: kernel_interrupt, or a generic kernel (kernel_release of the profile)",
         )
     if {"dpdk", "onload"} <= modes:

@@ -7,8 +7,9 @@ and the way to the host is never changed. A driver that is loaded again forgets 
 again.
 
 A driver's own parameters (tuning/nic_table.py) follow the same mode: no adaptive wait with interrupts, no
-sleep of the link (EEE). Queues, rings and pause frames are what a person asks for: how many queues depends on
-the flows, how deep a ring on the bursts, and pause frames on the switch.
+sleep of the link (EEE). So do queues and rings, unless a person knows better (how many queues depends on the
+flows, how deep a ring on the bursts): what the mode says is cut at the driver's maximum, what a person says
+is refused above it. Pause frames are the switch's matter, so a person's.
 
 Merging: a thread that sleeps is woken once for what came together, so GRO, GSO and TSO are on; where a thread
 polls, deferred interrupts would keep a merged frame until their timer fires, and a burst of one flow would
@@ -115,10 +116,15 @@ def _parameters(builder: PlanBuilder, nic: Nic) -> None:
         return
     wanted: dict[str, Value] = OFF | {"coalesce.rx_usecs": usecs} | _merging(builder, nic, mode)
     wanted |= _steering(builder, nic, mode)
+    capped: set[str] = set()
+    by_mode = {"queues": _queues(builder, mode), "rx_ring": MODES[mode].rx_ring}
     for knob, wish in ASKED.items():
-        if wish in wishes:
-            said = wishes[wish]
+        said, number = wishes.get(wish), by_mode.get(wish)
+        if said is not None:
             wanted[knob] = {"on": 1, "off": 0}[str(said)] if wish == "pause" else int(str(said))
+        elif number is not None:
+            wanted[knob] = number
+            capped.add(knob)
         else:
             reason = f"nobody asks for {wish} of {nic.name}: the driver's own stays"
             builder.refuse(f"nic.{knob}.{nic.name}", Code.NOT_APPLICABLE_PROFILE, reason)
@@ -131,12 +137,22 @@ def _parameters(builder: PlanBuilder, nic: Nic) -> None:
                 knob=knob,
                 value=text_of(value),
                 pci=nic.pci or "",
+                is_capped=knob in capped,
                 mode=KNOBS[knob].mode,
                 why=why.format(nic.name),
                 risk=risk,
                 source=ETHTOOL,
             )
         )
+
+
+def _queues(builder: PlanBuilder, mode: IoMode) -> int | None:
+    """How many queues a port has by its mode; None: nobody says."""
+    readers = MODES[mode].queues
+    if readers is None or readers == "one":
+        return None if readers is None else 1
+    cpus = builder.partition.cpus_of
+    return max(1, len(cpus("poll") or cpus("irq") if readers == "poll" else cpus("irq")))
 
 
 def _steering(builder: PlanBuilder, nic: Nic, mode: IoMode) -> dict[str, Value]:

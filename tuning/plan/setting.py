@@ -112,12 +112,14 @@ class NicParameter(_Common):
     space between them.
 
     `pci` is the port's address, by which udev finds it at the next boot; empty where it is not known.
+    `is_capped`: where the driver's maximum is less than the value, it is that.
     """
 
     device: str
     knob: str
     value: str
     pci: str = ""
+    is_capped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +202,8 @@ def setting_to_dict(setting: Setting) -> dict[str, object]:
     values = {name: getattr(setting, name) for name in names}
     if values.get("device") == "":
         values.pop("device")  # as plans of hosts tuned before a placement could name a device
+    if values.get("is_capped") is False:
+        values.pop("is_capped")  # as plans of before a mode decided queues
     cpus = values.pop("cpus", None)
     if isinstance(cpus, CpuSet):
         values["cpus"] = cpus.list_text()
@@ -236,6 +240,7 @@ def _check_fields(setting: Setting) -> None:
         "compare": get_args(Compare),
         "enabled": (*get_args(Enabled), None),
         "active": (True, False, None),
+        "is_capped": (True, False),
         "threads": get_args(Threads),
         "knob": tuple(KNOBS),
         "priority": tuple(range(1, FIFO_PRIORITY_MAX + 1)),

@@ -40,7 +40,8 @@ def actor(knob, value):
 
 def driver():
     text = run(sys.executable, "-I", "-S", "checks/nic_on_host.py", "v0")
-    return {line.split()[1]: " ".join(line.split()[2:]) for line in text.splitlines()}
+    words = (line.split()[1:] for line in text.splitlines())
+    return {one[0]: " ".join(one[1:] if one[2:] == ["fixed"] else one[1:2]) for one in words}
 
 def record():
     return json.loads(Path(SEEN_NICS_FILE).read_text())["ports"]["v0"]
@@ -61,6 +62,14 @@ said["undone"] = two.undo(first) + driver()["channels.rx"]
 lacking = actor("rings.rx", 512).observe()
 said |= {"lacking": lacking.note, "lacking_wanted": lacking.wanted, "record": record()}
 said["too_many"] = refusal(actor("channels.rx", 5000).observe)
+def most(knob, value):
+    step = NicStep(device="v0", knob=knob, value=value, why="because", is_capped=True)
+    return NicActor(host=HOST, step=step)
+
+capped = most("channels.rx", 5000)
+said["capped"] = [capped.observe().wanted, actor("channels.rx", 1).act(), capped.observe().wanted]
+said["capped"] += [capped.act(), driver()["channels.rx"], capped.observe().wanted]
+said["maxima"] = json.loads(Path(SEEN_NICS_FILE).read_text())["most"]
 gro, lro = actor("features.gro", 1), actor("features.lro", 1)
 was = gro.observe()
 said["gro"] = [was.image, gro.act(), driver()["features.gro"], gro.observe().wanted]
@@ -92,30 +101,57 @@ print(json.dumps(said))
 """
 
 
+# RSS of a made up card, queues of a real port: the kernel refuses a table and a count that contradict.
+SHRINKING = """
+import fcntl, json, subprocess, sys
+from agent.document import NicStep
+from agent.host import HostRoot
+from agent.transaction.step_nic import NicActor
+from tests.support.ethtool_card import Card
+
+def ip(*words):
+    subprocess.run([sys.argv[1], *words], check=True)
+
+ip("link", "add", "ens1", "numrxqueues", "8", "numtxqueues", "8", "type", "veth", "peer", "name", "v1")
+HOST, real = HostRoot(), fcntl.ioctl
+
+def actor(knob, *value):
+    value = value[0] if isinstance(value[0], int) else value
+    return NicActor(host=HOST, step=NicStep(device="ens1", knob=knob, value=value, why="because"))
+
+said = []
+for table, words in (([0, 1, 2, 3, 4, 5, 6, 7] * 2, "even"), ([0, 0, 0, 5] * 4, "uneven")):
+    card = Card(table=list(table), key=bytes(range(40)))
+    fcntl.ioctl = card.ioctl
+    done = [actor("channels.rx", 2), actor("rss.table", "0", "1")]
+    before = [one.observe() for one in done]
+    card.queues = lambda: actor("channels.rx", 1).observe().image["value"]
+    for one in done:
+        one.act()
+    said.append([card.table, card.queues()])
+    said += [one.undo(image) for one, image in reversed(list(zip(done, before, strict=True)))]
+    said.append([card.table == table, card.queues()])
+print(json.dumps(said))
+"""
+
+
+def inside(program: str, *words: str) -> str:
+    """What a program says in a network and a mount namespace of its own."""
+    mount = needs.found("mount") or "mount"
+    line = f'{mount} -t tmpfs none /run && {mount} -t tmpfs none /var/lib && exec "$@"'
+    argv = ["unshare", "--net", "--mount", "sh", "-c", line, "sh", sys.executable, "-c", program]
+    argv += [needs.found("ip") or "ip", *words]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the program saw."""
     script = tmp_path_factory.mktemp("facts") / "script"
     script.write_bytes(script_of("facts.sh", MARK))
-    ip, mount = needs.found("ip") or "ip", needs.found("mount") or "mount"
-    inside = f'{mount} -t tmpfs none /run && {mount} -t tmpfs none /var/lib && exec "$@"'
-    argv = [
-        "unshare",
-        "--net",
-        "--mount",
-        "sh",
-        "-c",
-        inside,
-        "sh",
-        sys.executable,
-        "-c",
-        PROGRAM,
-        ip,
-        str(script),
-    ]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(inside(PROGRAM, str(script)))
     return found
 
 
@@ -165,6 +201,11 @@ def test_more_than_the_driver_has_is_refused_before_anything_is_written(said: di
     assert said["too_many"] == "preflight: channels.rx of v0 is 4 at most, and 5000 is asked for"
 
 
+def test_what_is_capped_is_the_drivers_maximum(said: dict[str, Any]) -> None:
+    assert said["capped"] == [True, "", False, "", "4", True]
+    assert said["maxima"] == {"v0": {"channels.rx": 4}}
+
+
 def test_the_service_sets_it_again_once(said: dict[str, Any]) -> None:
     assert said["service"] == ["channels.rx of v0 set to 3", "3", ""]
 
@@ -176,9 +217,14 @@ def test_the_way_to_the_host_is_never_changed(said: dict[str, Any]) -> None:
 
 def test_the_facts_of_a_check_hold_what_the_driver_says(said: dict[str, Any]) -> None:
     facts = parse_facts(said["facts"], MARK)
-    assert facts.nics["v0", "channels.rx"] == "3"
+    assert facts.nics["v0", "channels.rx"] == "3 4", "and how many there could be"
     assert facts.nics["v0", "rings.rx"] == "EOPNOTSUPP"
     assert {device for device, _ in facts.nics} == {"v0"}, "only the ports of the plan are asked"
+
+
+def test_queues_that_a_table_uses_can_go_and_come_back_with_it() -> None:
+    narrow = [[0, 1] * 8, 2]
+    assert json.loads(inside(SHRINKING)) == [narrow, "", "", [True, 8], narrow, "", "", [True, 8]]
 
 
 def test_both_ways_of_asking_know_the_same_parameters() -> None:

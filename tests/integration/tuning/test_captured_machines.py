@@ -6,6 +6,7 @@ firmware repeats itself; such trees are compared without nodes.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -21,11 +22,13 @@ import pytest
 from hft.tree_capture import capture_tree
 from tests.cases.data import DATA, missing
 from tests.support import needs
+from tests.support.checkout import ROOT
 from tuning.cpuset import CpuSet
 from tuning.errors import PlanError
+from tuning.plan.io_mode import refuse_contradictions
 from tuning.plan.plan import Plan
 from tuning.plan.planner import plan
-from tuning.plan.profile import ENGINE, IoMode
+from tuning.plan.profile import ENGINE, IoMode, Port, Ports
 from tuning.snapshot.files import CAPTURE_SCRIPT, Snapshot, parse_capture
 from tuning.topology.reader import read_topology
 from tuning.topology.topology import Topology
@@ -111,16 +114,53 @@ def test_a_captured_machine_is_planned_or_refused_with_its_code(
     assert made.isolated | made.housekeeping == topology.usable
 
 
+MODES = get_args(IoMode)
+DIFFERENCES = ROOT / "tests" / "cases" / "io-modes.json"
+
+
+def in_each_mode(topology: Topology) -> dict[str, dict[str, str]]:
+    """What is planned in each mode, for a port that is named where the machine shows one that may be."""
+    free = [nic for nic in topology.nics if not nic.has_route and not nic.name.startswith("pci-")]
+    ports = Ports(ports=tuple(Port(word=nic.name, use="orders") for nic in free[:1]))
+    made = {mode: plan(topology, replace(ENGINE, io_mode=mode), ports) for mode in MODES}
+    return {mode: {one.key: one.value for one in each.settings} for mode, each in made.items()}
+
+
 @pytest.mark.parametrize("name", [name for name in TREES if name != "2arm-2c"])
 def test_plans_of_any_two_io_modes_differ_on_a_captured_machine(
     name: str, topologies: dict[str, Topology]
 ) -> None:
-    modes = get_args(IoMode)
-    made = {mode: plan(topologies[name], replace(ENGINE, io_mode=mode)) for mode in modes}
-    for one, other in combinations(modes, 2):
+    topology = topologies[name]
+    made = in_each_mode(topology)
+    usual = made["kernel_interrupt"]
+    found = {
+        mode: {key: f"{usual.get(key)} -> {made[mode].get(key)}" for key in sorted({*usual, *made[mode]})}
+        for mode in MODES
+    }
+    found = {
+        mode: {key: said for key, said in each.items() if made[mode].get(key) != usual.get(key)}
+        for mode, each in found.items()
+    }
+    known = json.loads(DIFFERENCES.read_text()) if DIFFERENCES.exists() else {}
+    if os.environ.get("HFT_UPDATE_GOLDEN"):
+        DIFFERENCES.write_text(json.dumps({**known, name: found}, indent=1, sort_keys=True) + "\n")
+    else:
+        assert found == known[name]
+    for one, other in combinations(MODES, 2):
         # The two differ by the IOMMU alone, whose arguments are x86's: refused where that is not known.
-        same = {one, other} == {"dpdk", "onload"} and topologies[name].architecture not in X86
-        assert (made[one].settings == made[other].settings) is same, (one, other)
+        bare = not any(key.startswith("nic.") for key in usual) and topology.architecture not in X86
+        assert (made[one] == made[other]) is (bare and {one, other} == {"dpdk", "onload"}), (one, other)
+
+
+@pytest.mark.parametrize("name", [name for name in TREES if name != "2arm-2c"])
+def test_modes_that_contradict_are_refused_on_a_captured_machine(
+    name: str, topologies: dict[str, Topology]
+) -> None:
+    topology = topologies[name]
+    with pytest.raises(PlanError, match="no busy polling of sockets"):
+        plan(replace(topology, is_realtime=True), replace(ENGINE, io_mode="kernel_busy_poll"))
+    with pytest.raises(PlanError, match="needs the IOMMU for vfio, and onload wants it off"):
+        refuse_contradictions(ENGINE, topology, frozenset({"dpdk", "onload"}))
 
 
 @needs.programs("lstopo-no-graphics")

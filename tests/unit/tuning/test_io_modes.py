@@ -14,7 +14,7 @@ from tuning.errors import PlanError
 from tuning.plan.io_mode import mode_of
 from tuning.plan.plan import Plan
 from tuning.plan.planner import plan
-from tuning.plan.profile import ENGINE, IoMode
+from tuning.plan.profile import ENGINE, IoMode, Port, Ports
 from tuning.plan.refusal import Code
 from tuning.topology.reader import read_topology
 from tuning.topology.topology import Topology
@@ -48,6 +48,24 @@ def test_a_mode_changes_exactly_what_it_says(mode: IoMode) -> None:
     keys = before.keys() | after.keys()
     assert {key: after.get(key) for key in keys if before.get(key) != after.get(key)} == GOLDEN[mode]
     assert after["cmdline.iommu"] == ("off" if mode == "onload" else "pt")
+
+
+# Of a named port in each mode: wait of interrupts, deferred ones, queues and rings, merged frames.
+KNOBS = ("coalesce.rx_usecs", "napi_defer", "channels.combined", "rings.rx", "features.gro")
+PORT_GOLDEN: Mapping[IoMode, tuple[str | None, ...]] = {
+    "kernel_interrupt": ("0", "0", "2", "4096", "1"),
+    "kernel_busy_poll": ("0", "2", "2", "1024", "0"),
+    "af_xdp": ("0", "2", "1", "2048", "0"),
+    "dpdk": (None, None, None, None, None),
+    "onload": ("60", None, None, None, None),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mode_decides_what_the_driver_of_a_named_port_is_told(mode: IoMode) -> None:
+    port = BIG.nics[-1].name
+    made = values(plan(BIG, replace(ENGINE, io_mode=mode), Ports(ports=(Port(word=port, use="orders"),))))
+    assert tuple(made.get(f"nic.{knob}.{port}") for knob in KNOBS) == PORT_GOLDEN[mode]
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in REFUSED])

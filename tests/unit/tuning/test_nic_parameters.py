@@ -7,6 +7,9 @@ from typing import get_args
 
 import pytest
 
+from checks.facts import Facts
+from checks.ports import nic_parameter
+from checks.verdict import Verdict
 from deploys.tune.render import render
 from tests.cases.machines import BOOT_ID, CASES, machine, tuned
 from tuning.compliance.diff import diff
@@ -36,10 +39,12 @@ def told(planned: Plan) -> dict[str, str]:
 
 
 def test_a_named_port_is_told_what_its_mode_wants_and_what_a_person_asks() -> None:
+    queues = {"channels.combined": "2", "channels.rx": "2", "channels.tx": "2", "rings.rx": "4096"}
     off = ("coalesce.adaptive_rx", "coalesce.rx_usecs", "eee.enabled", "features.lro", "wol.modes")
     merging = dict.fromkeys(("features.gro", "features.gso", "features.tso", "features.tso6"), "1")
-    assert told(made(ORDERS)) == dict.fromkeys(off, "0") | merging
-    assert set(told(made(ORDERS, mode="af_xdp")).values()) == {"0"}, "a merged frame would wait for a timer"
+    assert told(made(ORDERS)) == dict.fromkeys(off, "0") | merging | queues
+    polled = told(made(ORDERS, mode="af_xdp"))
+    assert {polled[one] for one in (*merging, *off)} == {"0"}, "a merged frame would wait for a timer"
     assert not set(merging) & set(told(made(ORDERS, mode="onload")))
     assert told(made(ORDERS, mode="onload"))["coalesce.rx_usecs"] == "60", "an interrupt is a last resort"
     assert told(made(ORDERS, mode="dpdk")) == {}, "no driver of the kernel is there to be told"
@@ -132,6 +137,50 @@ def test_the_next_boot_has_them_before_the_port_is_up_and_keeps_its_name() -> No
     assert not [line for line in lines if line.startswith(("RxChannels", "TxChannels"))]
     unknown = plan(read_topology(BARE), ENGINE, Ports(ports=(ASKING,)))
     assert not [one.path for one in render(unknown, standins=False) if one.path.endswith(".link")]
+
+
+def test_what_a_mode_says_is_cut_at_the_drivers_maximum_and_what_a_person_says_is_not() -> None:
+    capped = {one.knob for one in made(ORDERS).settings if isinstance(one, NicParameter) and one.is_capped}
+    assert capped == {"channels.combined", "channels.rx", "channels.tx", "rings.rx"}
+    asked = {one.knob for one in made(ASKING).settings if isinstance(one, NicParameter) and one.is_capped}
+    assert asked == set()
+    ring = next(one for one in made(ORDERS).settings if one.key == f"nic.rings.rx.{PORT}")
+    assert isinstance(ring, NicParameter)
+    for seen, most, is_held in (
+        (4096, 8192, True),
+        (1024, 1024, True),
+        (1024, 8192, False),
+        (512, 1024, False),
+    ):
+        record = SeenNics(boot_id=BOOT_ID, ports={PORT: {"rings.rx": seen}}, most={PORT: {"rings.rx": most}})
+        host = Snapshot(
+            {SEEN_NICS_FILE: record.to_json(), "/proc/sys/kernel/random/boot_id": f"{BOOT_ID}\n"}, {}
+        )
+        assert parameter_holds(ring, host).holds is is_held, (seen, most)
+        answer = {(PORT, "rings.rx"): f"{seen} {most}"}
+        assert (nic_parameter(ring, Facts(files={}, nics=answer)).verdict is Verdict.OK) is is_held
+    exact, answer = replace(ring, is_capped=False), {(PORT, "rings.rx"): "1024 1024"}
+    assert nic_parameter(exact, Facts(files={}, nics=answer)).verdict is Verdict.VIOLATED
+
+
+@pytest.mark.parametrize(
+    ("mode", "queues", "ring"),
+    [
+        ("kernel_interrupt", "2", "4096"),
+        ("kernel_busy_poll", "2", "1024"),
+        ("af_xdp", "1", "2048"),
+        ("onload", None, None),
+    ],
+)
+def test_queues_follow_their_readers(mode: IoMode, queues: str | None, ring: str | None) -> None:
+    planned = made(ORDERS, mode=mode)
+    found = told(planned)
+    assert (found.get("channels.combined"), found.get("rings.rx")) == (queues, ring)
+    if mode == "kernel_interrupt":
+        assert len(planned.cpus_of("irq")) == 2
+    if mode == "kernel_busy_poll":
+        assert len(planned.cpus_of("poll")) == 2
+    assert told(made(replace(ORDERS, queues=7), mode=mode))["channels.combined"] == "7"
 
 
 SETTING = next(

@@ -13,6 +13,7 @@ import pytest
 from tests.cases.machines import CASES, machine
 from tests.support.checkout import ROOT
 from tuning.errors import PlanError, ProfileError
+from tuning.nic_table import KNOBS
 from tuning.plan.plan import ROLES, Plan
 from tuning.plan.planner import plan
 from tuning.plan.profile import ENGINE, Port, Ports, Profile, profile_named
@@ -99,12 +100,13 @@ def test_the_schema_describes_the_plan_and_nothing_more() -> None:
     settings = document["settings"] + real_time["settings"] + named["settings"]
     assert {one["kind"] for one in settings} == set(KINDS)
     for one in settings:
-        wanted = [*definitions[one["kind"]]["required"], *(["device"] if "device" in one else [])]
-        assert sorted(one) == sorted(set(wanted))
+        optional = {"device", "is_capped"} & one.keys() & definitions[one["kind"]]["properties"].keys()
+        assert one.keys() == {*definitions[one["kind"]]["required"], *optional}
     for one in document["cpus"]:
         assert sorted(one) == definitions["cpu"]["required"]
     for one in document["refused"]:
         assert sorted(one) == definitions["refusal"]["required"]
+    assert definitions["nic_parameter"]["properties"]["knob"]["enum"] == list(KNOBS)
     assert definitions["cpu"]["properties"]["role"]["enum"] == list(ROLES)
     assert definitions["refusal"]["properties"]["code"]["enum"] == [code.value for code in Code]
 
