@@ -20,9 +20,14 @@ from tuning.sysctl_table import SYSCTL_NAMES, sysctl_path
 from tuning.units import (
     AWAKE_UNIT,
     CLOCK_DAEMONS,
+    CLOCK_UNITS,
+    CLOCK_WATCH_CONF,
     DISTURBING_UNITS,
     IRQBALANCE,
     KNOWN_SLICES,
+    NTP_CONF,
+    OTHER_CLOCK_WRITERS,
+    PTP4L_CONF,
     SWAP,
     UNIT_DIR,
     cgroup_of,
@@ -57,6 +62,8 @@ FILES: tuple[str, ...] = (
     re.escape("/etc/hft/ticket.json"),
     re.escape("/usr/local/lib/hft/ticket.pyz"),
     re.escape(f"{UNIT_DIR}/hft-ticket.service"),
+    *(re.escape(f"{UNIT_DIR}/{name}") for name in CLOCK_UNITS),
+    *(re.escape(path) for path in (PTP4L_CONF, NTP_CONF, CLOCK_WATCH_CONF)),
 )
 # A drop-in that an earlier plan brought: it may be taken away, never written.
 STALE_FILES: tuple[str, ...] = (rf"{UNIT_DIR}/[A-Za-z0-9_.:@-]{{1,200}}\.d/90-hft\.conf",)
@@ -112,6 +119,11 @@ UNITS: tuple[UnitRule, ...] = (
         verbs=frozenset({("enabled", True), ("enabled", None), ("disabled", False)}),
     ),
     UnitRule(unit=rf"hft-engine-{SLOT}\.service", verbs=frozenset({("enabled", True), ("disabled", None)})),
+    *(
+        UnitRule(unit=re.escape(name), verbs=frozenset({("enabled", True), ("disabled", False)}))
+        for name in CLOCK_UNITS
+    ),
+    *(UnitRule(unit=re.escape(name), verbs=OFF) for name in OTHER_CLOCK_WRITERS),
     UnitRule(unit=r"hft-ticket\.service", verbs=frozenset({("enabled", True)})),
 )
 

@@ -45,7 +45,10 @@ from tuning.nic_table import KNOBS, NIC_VALUE_MAX, WORDS_MAX, Value
 DOCUMENT_BYTES_MAX = 4 << 20
 STEPS_MAX = 2000
 VALUE_ROOTS = ("/proc/sys/", "/proc/irq/", "/sys/")
-FILE_ROOTS = ("/etc/hft/", "/etc/sysctl.d/", "/etc/systemd/", "/etc/tmpfiles.d/", "/usr/local/lib/hft/")
+FILE_ROOTS = (
+    *("/etc/chrony/", "/etc/hft/", "/etc/linuxptp/", "/etc/sysctl.d/", "/etc/systemd/", "/etc/tmpfiles.d/"),
+    "/usr/local/lib/hft/",
+)
 FILE_EXACT = (PLAN_FILE,)
 AGENT_FILES = re.compile(r"/usr/local/lib/hft/(agent\.pyz.*|agent\.version)\Z")
 COMPARES = ("text", "cpulist", "cpumask", "choice")

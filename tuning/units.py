@@ -49,6 +49,24 @@ CLOCK_DAEMONS: tuple[str, ...] = (
     "ts2phc.service",
 )
 
+# The daemons of a host's clock (tuning/clock/plan.py), and Debian's whatever else could set the system clock.
+CLOCK_UNITS: tuple[str, ...] = (
+    "hft-ptp4l.service",
+    "hft-phc2sys.service",
+    "hft-ntp.service",
+    "hft-clock-watch.service",
+)
+OTHER_CLOCK_WRITERS: tuple[str, ...] = (
+    "chrony.service",
+    "ntpsec.service",
+    "openntpd.service",
+    "systemd-timesyncd.service",
+    "timemaster.service",
+)
+PTP4L_CONF = "/etc/linuxptp/hft-ptp4l.conf"
+NTP_CONF = "/etc/chrony/hft-ntp.conf"
+CLOCK_WATCH_CONF = "/etc/chrony/hft-clock-watch.conf"
+
 
 def cgroup_of(name: str) -> str:
     """The cgroup of a slice, scope or service: `hft-engine.slice` is in `hft.slice` (systemd.slice(5))."""

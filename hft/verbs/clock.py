@@ -1,8 +1,8 @@
 """`hft clock`: where a host's time comes from, whether it is right, and what proves that it was.
 
 One door for time: it is looked at by other people than the tuning is, at other hours, and judged by servers
-that no CPU hangs on. `plan` decides and prints, `check` looks once and judges, `evidence` sums up what the
-looks were (hft/verbs/clock_check.py). None of them changes a host.
+that no CPU hangs on. `plan` decides and prints, `apply` brings (hft/verbs/clock_apply.py), `check` looks once
+and judges, `evidence` sums up what the looks were (hft/verbs/clock_check.py); only `apply` changes a host.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import click
 from hft import options
 from hft.errors import Exit, HftError
 from hft.files import Report
+from hft.verbs.clock_apply import apply
 from hft.verbs.clock_check import check, evidence
 from transport.show import tell_document
 
@@ -112,5 +113,6 @@ def _write(path: Path, text: str) -> None:
         report.write(text)
 
 
+clock.add_command(apply)
 clock.add_command(check)
 clock.add_command(evidence)

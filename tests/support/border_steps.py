@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from deploys.clock.changes import PROGRAMS, decide_clock, files_asked
 from deploys.slot.limits import SignedLimits
 from deploys.slot.package import Package
 from deploys.slot.slot_changes import Asked, decide
@@ -19,6 +20,8 @@ from engine.host import places
 from tests.cases.machines import CASES, machine, tuned
 from tests.support.engine.deploy import LIMITS, TRADE, host_of, manifest_of, seen_of
 from tests.support.settings_page import hosts
+from tuning.clock.plan import plan_clock
+from tuning.clock.wish import ClockWish
 from tuning.errors import PlanError
 from tuning.plan.plan import Plan
 from tuning.plan.planner import plan
@@ -26,7 +29,7 @@ from tuning.plan.profile import ENGINE, Port, Ports, Profile
 from tuning.snapshot.files import Snapshot
 from tuning.sysctl_table import SYSCTL_NAMES
 from tuning.topology.reader import read_topology
-from tuning.units import AWAKE_UNIT, CLOCK_DAEMONS, DISTURBING_UNITS, KNOWN_SLICES, cgroup_of
+from tuning.units import AWAKE_UNIT, CLOCK_DAEMONS, CLOCK_UNITS, DISTURBING_UNITS, KNOWN_SLICES, cgroup_of
 
 Step = dict[str, Any]
 CLOCK = "/sys/devices/system/clocksource/clocksource0"
@@ -98,6 +101,21 @@ def steps_of_deploys() -> Iterator[Step]:
         work = decide(host_of(), asked, seen_of(units={"hft-standin@3.service": RUNS}))
         yield from work.steps
         yield from decide_removal(host_of(), slot, deployed(work.plan, slot, work.steps), drain=True).steps
+
+
+def steps_of_clocks() -> Iterator[Step]:
+    """What `hft clock apply` sends: to hosts without a clock, with another role's, and with one that runs."""
+    wishes = [
+        ClockWish(role="client", port="e0", watch=("192.0.2.9",)),
+        ClockWish(role="grandmaster", port="e0", sources=("192.0.2.1",), watch=("192.0.2.9",)),
+    ]
+    here = dict.fromkeys(files_asked(), "a" * 64)
+    for wish in wishes:
+        for files, units in (({}, {}), (here, dict.fromkeys(CLOCK_UNITS, RUNS))):
+            seen = seen_of(files=files, units=units, programs=dict.fromkeys(PROGRAMS, "/x"))
+            clock = plan_clock("engine-1", wish, None)
+            for steps in decide_clock(host_of(), clock, seen, engine_active=False).documents:
+                yield from steps
 
 
 RUNS = Unit(active=True, enabled=True, exe=None)

@@ -289,7 +289,8 @@ IMPURE = ("subprocess", "socket", "threading", "gevent", "paramiko", "pyinfra", 
 # Modules held pure; a package holds all that is in it. Whatever calls itself "Pure" has to be here.
 PURE = (
     *("agent.boot.states", "agent.record"),
-    *("checks.clock", "checks.verdict", "deploys.clock"),
+    *("checks.clock", "checks.verdict"),
+    *(f"deploys.clock.{name}" for name in ("changes", "decide", "files")),
     *("deploys.agent_client.record", "deploys.trial.states"),
     *(
         f"deploys.tune.{name}"

@@ -16,26 +16,13 @@ from tuning.clock.files import Places, Section, ntp_lines, ptp4l_sections, watch
 from tuning.clock.wish import ClockWish, check_wish
 from tuning.cpuset import CpuSet
 from tuning.errors import ClockError
+from tuning.units import CLOCK_UNITS, CLOCK_WATCH_CONF, NTP_CONF, OTHER_CLOCK_WRITERS, PTP4L_CONF
 
 SYS_TIME = "CAP_SYS_TIME"
-PTP4L, PHC2SYS, NTP, WATCH = (f"hft-{name}.service" for name in ("ptp4l", "phc2sys", "ntp", "clock-watch"))
-CLOCK_UNITS = (PTP4L, PHC2SYS, NTP, WATCH)
-PTP4L_CONF, NTP_CONF, WATCH_CONF = (
-    "/etc/linuxptp/hft-ptp4l.conf",
-    "/etc/chrony/hft-ntp.conf",
-    "/etc/chrony/hft-clock-watch.conf",
-)
+PTP4L, PHC2SYS, NTP, WATCH = CLOCK_UNITS
 FIFO_PRIORITY = 5  # above what is not real-time, below the threads of the kernel that serve the port
 CHRONY = "_chrony"
 FREQUENCY_PPB_MAX = 1_000_000
-# Whatever else could set the system clock; Debian's names, and those of what is pulled in beside.
-OTHER_WRITERS = (
-    "chrony.service",
-    "ntpsec.service",
-    "openntpd.service",
-    "systemd-timesyncd.service",
-    "timemaster.service",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +103,9 @@ def plan_clock(host: str, wish: ClockWish, cpus: CpuSet | None, places: Places |
         host=host,
         wish=wish,
         daemons=tuple(daemons),
-        masked=tuple((unit, f"{writer} is the one writer of the system clock") for unit in OTHER_WRITERS),
+        masked=tuple(
+            (unit, f"{writer} is the one writer of the system clock") for unit in OTHER_CLOCK_WRITERS
+        ),
         idle=tuple(unit for unit in CLOCK_UNITS if unit not in units),
     )
 
@@ -200,7 +189,7 @@ def _ntp(wish: ClockWish, cpus: CpuSet | None, places: Places) -> Daemon:
 def _watch(wish: ClockWish, places: Places) -> Daemon:
     lines = watch_lines(wish, places)
     config = ConfigFile(
-        path=WATCH_CONF, sections=(Section(name="", lines=lines),), why="what the watchdog asks"
+        path=CLOCK_WATCH_CONF, sections=(Section(name="", lines=lines),), why="what the watchdog asks"
     )
     return Daemon(
         unit=WATCH,

@@ -14,6 +14,7 @@ from deploys.tune.changes import is_owned
 from tests.support.border_steps import (
     SIGNED,
     Step,
+    steps_of_clocks,
     steps_of_deploys,
     steps_of_plans,
 )
@@ -42,7 +43,7 @@ def rules_of(step: Step) -> set[object]:
 
 def test_the_list_and_the_renderers_are_the_same_set() -> None:
     used: set[object] = set()
-    for step in (*steps_of_plans(), *steps_of_deploys()):
+    for step in (*steps_of_plans(), *steps_of_deploys(), *steps_of_clocks()):
         parsed(step)
         used |= rules_of(step)
     verbs = {(rule.unit, verb) for rule in border.UNITS for verb in rule.verbs}

@@ -25,7 +25,15 @@ from agent.verbs.selftest import MACHINE_ID, lay_out, none
 from tests.unit.agent import boot_tree
 from tuning.held_irqs import HELD_IRQS_FILE
 from tuning.snapshot.boot_menu import DEFAULTS, GRUB_CFG
-from tuning.units import CLOCK_DAEMONS, KNOWN_SLICES, UNIT_DIR
+from tuning.units import (
+    CLOCK_DAEMONS,
+    CLOCK_UNITS,
+    CLOCK_WATCH_CONF,
+    KNOWN_SLICES,
+    NTP_CONF,
+    PTP4L_CONF,
+    UNIT_DIR,
+)
 
 TXN = "20261121T101500-3f2a9c1b"
 UNIT = "irqbalance.service"
@@ -80,6 +88,8 @@ FILES = (
     "/etc/hft/ticket.json",
     "/usr/local/lib/hft/ticket.pyz",
     f"{UNIT_DIR}/hft-ticket.service",
+    *(f"{UNIT_DIR}/{name}" for name in CLOCK_UNITS),
+    *(PTP4L_CONF, NTP_CONF, CLOCK_WATCH_CONF),
 )
 
 

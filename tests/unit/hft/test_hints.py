@@ -19,7 +19,7 @@ NAMED = re.compile(rf"\bhft ({'|'.join(VERBS)})\b")
 # Commands that ask no inventory, and what only says which command ran; nobody pastes the latter.
 FREE = re.compile(r"\bhft (lab (up|down)|init DIR|site use|drill HOST=panic|check(,|:| ?$))|HFT_LAB=")
 REASONS = re.compile(
-    r"^hft (apply|engine (deploy|remove)|revert |recover |drill |baseline accept|failover kill"
+    r"^hft (apply|clock apply|engine (deploy|remove)|revert |recover |drill |baseline accept|failover kill"
     r"|monitoring deploy|stack \w+ )$"
 )
 
