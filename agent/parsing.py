@@ -289,9 +289,11 @@ def parse_nic(reader: Reader, why: str, inverse: bool) -> NicStep:
     if knob not in KNOBS:
         raise bad(f"{reader.where}: 'knob' must be one of {', '.join(KNOBS)}")
     row = KNOBS[knob]
+    is_capped = reader.get("is_capped", (bool,), default=False)
+    if is_capped and row.most is None:
+        raise bad(f"{reader.where}: no driver has a maximum of {knob}")
     if not row.word:
         value: Value = reader.number("value", 0, 1 if row.is_switch else NIC_VALUE_MAX)
-        is_capped = reader.get("is_capped", (bool,), default=False)
         return NicStep(device=device, knob=knob, value=value, why=why, is_capped=is_capped)
     words = reader.get("value", (list,))
     if not (words or inverse) or len(words) > WORDS_MAX:

@@ -67,3 +67,12 @@ def test_anything_else_is_refused(knob: str, value: object) -> None:
 
 def test_only_an_inverse_may_leave_no_rule() -> None:
     assert parsed("flows", [], inverse=True).steps
+
+
+def test_only_what_has_a_maximum_is_capped() -> None:
+    step = {"kind": "nic", "device": "ens1", "value": 4, "why": "w", "is_capped": True}
+    head = json.dumps({**HEAD, "steps": [{**step, "knob": "rings.rx"}]})
+    (made,) = parse(head.encode()).steps
+    assert isinstance(made, NicStep) and made.is_capped
+    with pytest.raises(RefusedError, match=r"no driver has a maximum of coalesce\.rx_usecs"):
+        parse(head.replace("rings.rx", "coalesce.rx_usecs").encode())
