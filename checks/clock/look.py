@@ -14,8 +14,6 @@ def script(mark: str) -> bytes:
     return f"mark={mark}\n".encode() + text
 
 
-def argv(
-    domain: int, samples: int, *, ptp4l: str = PTP4L_SOCKET, watch: str = WATCH_SOCKET
-) -> tuple[str, ...]:
-    """The command that reads it; SAMPLES offsets, one each second."""
-    return ("sh", "-s", "--", ptp4l, watch, str(domain), str(samples))
+def argv(domain: int, samples: int, *, ptp4l: str = "", watch: str = "") -> tuple[str, ...]:
+    """The command that reads it, by the planned sockets or others; SAMPLES offsets, one each second."""
+    return ("sh", "-s", "--", ptp4l or PTP4L_SOCKET, watch or WATCH_SOCKET, str(domain), str(samples))

@@ -6,16 +6,22 @@ that `hft clock plan` shows, at a faster pace.
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from checks.clock import look
 from checks.clock.facts import ClockFacts
 from checks.clock.judge import Known, clock_findings, reading_of
 from checks.verdict import Finding, Verdict, worst
 from deploys.clock.files import clock_files
+from hft.cli import run_guarded
+from hft.errors import Exit
 from inventory.model import PtpEntry
 from tests.support import needs
 from tests.support.clock_net import PROGRAMS, UNARMED, ClockHost, clock_hosts, until
@@ -160,6 +166,71 @@ def test_a_lie_of_a_millisecond_is_seen_by_who_follows_nobody(net: list[ClockHos
     assert seen.watch is not None and abs(seen.watch[0].offset_ns) < 200_000
     print(f"\nlie: {found['clock.watch'].message}; path delay {reading.path_delay_ns} ns")
     assert client.may_set_a_clock() == []
+
+
+SITE = """\
+name = "here"
+[[hosts]]
+name = "a"
+address = "127.0.0.1"
+role = "engine"
+failure_domain = "d"
+ptp = { port = "p0", role = "client", domain = 24, stamps = "software", watch = ["10.78.1.1"] }
+[hosts.identity]
+host_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzMzM"]
+machine_id = "00000000000000000000000000000000"
+"""
+LOOPBACK = """#!/bin/sh
+case "$*" in *" -O exit "*) exit 0 ;; esac
+for last; do :; done
+exec sh -c "$last"
+"""
+
+
+def test_the_verb_looks_once_judges_and_keeps_what_it_saw(
+    net: list[ClockHost],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The whole way over an ssh that leads back here; sockets are files, which all namespaces share."""
+    _, gm, _, client = net
+    give(gm, 100)
+    take(client, entry())
+    until(lambda: client.look(DOMAIN, 1), is_read, 15)
+    site, program = tmp_path / "site.toml", tmp_path / "bin" / "ssh"
+    site.write_text(SITE)
+    program.parent.mkdir()
+    program.write_text(LOOPBACK)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("HFT_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(look, "PTP4L_SOCKET", client.places.ptp4l_socket)
+    monkeypatch.setattr(look, "WATCH_SOCKET", client.places.chronyd_socket("watch"))
+
+    def hft(*words: str) -> tuple[int, Any]:
+        code = run_guarded(["clock", *words, "--inventory", str(site), "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    hft("check", "--samples", "2")
+    _, judged_now = hft("check", "--samples", "2")
+    (host,) = judged_now["hosts"]
+    found = {one["check"]: one for one in host["findings"]}
+    assert host["round_trips"] == 1
+    assert {found[f"clock.{name}"]["verdict"] for name in ("daemon", "grandmaster", "offset", "watch")} == {
+        "ok"
+    }
+    assert found["clock.servo"]["reason"] == "clock_not_locked", "no daemon here may steer"
+    gm.kill("ptp4l")
+    until(lambda: client.look(DOMAIN, 1), lambda facts: reading_of(facts.ptp) is None, 10)
+    _, lost = hft("check", "--samples", "1")
+    reasons = {one["check"]: one["reason"] for one in lost["hosts"][0]["findings"]}
+    assert reasons["clock.grandmaster"] == "clock_holdover", "the looks before it are remembered"
+    code, proof = hft("evidence", "a")
+    assert (code, proof["problems"]) == (Exit.UNVERIFIABLE, [])
+    span = proof["span"]
+    assert (span["looks"], span["within"], span["unknown"]) == (3, 2, 1) and span["worst_ns"] < 200_000
+    print(f"\nevidence: {span}")
 
 
 KINDS: tuple[tuple[ClockRole, Stamps, Transport, Delay], ...] = (
