@@ -147,8 +147,8 @@ def _trace(checkout: Path, files: Sequence[str], kept: Mapping[str, Path]) -> No
             argv, cwd=checkout, env=env, capture_output=True, text=True, timeout=TRACE_S, check=False
         )
         tests: dict[str, object] = {}
-        for file in Path(found).glob("*.json"):
-            tests |= json.loads(file.read_text("utf-8"))
+        for one in Path(found).glob("*.json"):
+            tests |= json.loads(one.read_text("utf-8"))
     if done.returncode not in (0, 1, NO_TESTS):
         raise SystemExit(f"mutants: the tests do not run without a mutant:\n{done.stdout[-3000:]}")
     failing = failed_tests(done.stdout)
