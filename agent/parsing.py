@@ -36,7 +36,7 @@ from agent.document import (
 )
 from agent.errors import RefusedError
 from agent.paths import NOT_TEXT, PLAN_FILE, STATE_FILE
-from tuning import strict_json
+from tuning import grammar, strict_json
 from tuning.cpuset import CpuSet
 from tuning.errors import CpuListError
 from tuning.kernel_threads import FIFO_PRIORITY_MAX, Threads
@@ -192,6 +192,8 @@ def parse_step(raw: object, where: str, inverse: bool) -> Step:
     reader = Reader(raw, where)
     kind = reader.get("kind", (str,))
     why = reader.get("why", (str,))
+    if not inverse and not grammar.ONE_LINE.fullmatch(why):
+        raise bad(f"{where}: 'why' is no line of text: {why[:80]!r}")
     step: Step
     match kind:
         case "file":
