@@ -50,7 +50,8 @@ def decided_on(host: Host, observed: HostState, call: Call) -> ClockChanges:
     """Look at what keeps the time of a host that was OBSERVED, and decide by the plan committed there."""
     seen = look_clock(host, call)
     clock = clock_of(host, read_topology(observed.snapshot), seen.plan)
-    return decide_clock(host, clock, seen, engine_active=observed.engine_active)
+    engines = [unit for unit in observed.engine_units if not unit.startswith(STANDINS)]
+    return decide_clock(host, clock, seen, engine_active=bool(engines))
 
 
 def act_on(work: ClockChanges, call: Call) -> AgentOutcome:
