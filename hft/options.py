@@ -125,8 +125,20 @@ DRAIN = click.option("--drain", is_flag=True, help="Stop the engine where it run
 DRAIN_FOR_GOOD = click.option(
     "--drain", is_flag=True, help="Stop the engine where it runs; it stays stopped."
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+
+
+def _one_form(context: click.Context, param: click.Parameter, value: Any) -> Any:
+    given = {**context.params, str(param.name): value}
+    if given.get("as_json") and given.get("form") == "csv":
+        raise click.UsageError("--json and --format csv name two forms; leave one of them out", context)
+    return value
+
+
+JSON = click.option(
+    "--json", "as_json", is_flag=True, callback=_one_form, help="One JSON document on standard output."
+)
 FORMAT = click.option(
     "--format", "form", type=click.Choice(("table", "json", "csv")), default="table", show_default=True,
+    callback=_one_form,
     help="Of what is printed on standard output.",
 )  # fmt: skip

@@ -73,7 +73,7 @@ def rows_of(page: str, text: str) -> Iterator[Entry]:
 def find(found: list[Entry], word: str) -> list[Entry]:
     """The rows about WORD, however it is written; a key that a host completes is found by its pattern."""
     wanted = _plain(word)
-    exact = [entry for entry in found if wanted in map(_plain, entry.names)]
+    exact = [entry for entry in found if wanted and wanted in map(_plain, entry.names)]
     return exact or [
         entry
         for entry in found

@@ -123,6 +123,7 @@ def diff(first: str, second: str, inventory: str | None, form: Form, as_json: bo
     if first in names and second in names:
         sides, found = (first, second), _hosts_differ(site, first, second)
     elif first in names or second in names:
+        run_named(_runs(site), second if first in names else first)  # says so where there is none
         raise InventoryError(f"{first} and {second}: one is a host and one is a run; name two of a kind")
     else:
         runs = _runs(site)

@@ -59,10 +59,9 @@ def show_pending(
         tell(Styled("in the way", "red"), f": {line_of(host, error)}")
     rebooting = reboot_order(works)
     if rebooting:
-        told = (
+        tell(
             f"reboots, in this order, each a trial boot that comes back by itself: {fold_in_order(rebooting)}"
         )
-        show_wrapped(told, indent=2)
     hosts = {*(work.host.name for work in works), *(one.host for one in dark), *(host for host, _ in wrong)}
     if (every := len(hosts)) > 1:
         tell(f"{every} hosts: {_sum(works, dark, wrong)}")

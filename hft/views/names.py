@@ -8,10 +8,22 @@ from collections.abc import Iterable, Sequence
 _NUMBER = re.compile(r"(.*?)(\d{1,9})(\D*)")
 ORDER_MOST = 12
 FOLD_MIN = 4  # names; fewer are shorter as they are
+TEXT_MAX = 280  # characters, so that a thousand hosts leave room for what is said of them; --json has all
 
 
-def fold(names: Sequence[str]) -> str:
-    """NAMES by commas; those that differ in their last number alone are one word, as of clush and nodeset."""
+def fold(names: Sequence[str], *, most: int = TEXT_MAX) -> str:
+    """NAMES by commas; those that differ in their last number alone are one word, as of clush and nodeset.
+
+    What would be longer than MOST names the first of them, and says how many more there are.
+    """
+    text, count = _fold(names), len(names)
+    while len(text) > most and count > 1:
+        count = min(count - 1, count * most // len(text))
+        text = _fold(names[:count])
+    return text if count == len(names) else f"{text} and {len(names) - count} more"
+
+
+def _fold(names: Sequence[str]) -> str:
     if len(names) < FOLD_MIN:
         return ", ".join(names)
     groups: dict[tuple[str, str, int], list[str]] = {}
@@ -58,7 +70,7 @@ def fold_in_order(names: Sequence[str]) -> str:
             runs.append([name])
     if len(runs) > ORDER_MOST:
         return f"{', '.join(names[:ORDER_MOST])} and {len(names) - ORDER_MOST} more"
-    return ", ".join(fold(run) for run in runs)
+    return ", ".join(fold(run, most=TEXT_MAX // 2) for run in runs)
 
 
 def _follows(before: str, name: str) -> bool:

@@ -127,6 +127,29 @@ def test_the_usage_of_a_long_command_is_one_line_as_it_is_typed(capsys: pytest.C
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("explain", ""), "no page explains ''"),
+        (("explain", " "), "no page explains ' '"),
+        (("show", "last", "--format", "csv", "--json"), "two forms"),
+        (("history", "--json", "--format=csv"), "two forms"),
+        (("status", "--format", "csv", "--json"), "two forms"),
+        (("diff", "e1", "nobody"), "no run"),
+    ],
+)
+def test_what_was_taken_for_something_is_a_sentence(
+    words: tuple[str, ...],
+    says: str,
+    site: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("HFT_INVENTORY", site)
+    said = hft_here(capsys, *words)
+    assert (said.code, says in said.err) == (Exit.BAD_INPUT, True), said
+
+
 # What `hft lab add` is told of a machine: refused before an image is built for it, which takes minutes.
 WRONG_MACHINES = (
     *((one,) for one in ("", "../x", "Ünï", "engine-1", "x" * 5000)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -261,3 +262,20 @@ def test_a_file_of_another_site_or_with_another_plan_is_refused(
     path.write_text(json.dumps(body | {"digest": saved_plans._digest(body)}))
     assert "was saved of site other, this is fleet" in run("apply", path).err
     assert "cannot be read" in run("apply", tmp_path).err
+
+
+@pytest.mark.long
+def test_a_thousand_hosts_are_one_screen(run: Callable[..., Said], monkeypatch: pytest.MonkeyPatch) -> None:
+    many = made_fleet(1000, dark=DARK, impostors=(IMPOSTOR,), kinds=SMALL)
+    monkeypatch.setattr(verb, "look", many.look)
+    monkeypatch.setattr("hft.sites.load_site", lambda _: many.site)
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
+    tracemalloc.start()
+    try:
+        said = run("apply", "--dry-run")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert rows(said.out) <= LINES, said.out
+    assert "1000 hosts: 996 with changes, 0 as planned, 3 skipped, 1 in the way; " in said.out
+    assert most < 256 << 20, f"{most} bytes"
