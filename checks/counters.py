@@ -10,7 +10,7 @@ above zero, `tick_ns`, the histogram, the spinner's `voluntary` and `minor_fault
 from __future__ import annotations
 
 import json
-import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,7 @@ from checks.meter import Load
 from checks.rows import EXCUSED, MESSAGES, X86_TICK, is_message, is_tick, missing
 
 EVIDENCE = ("/proc/interrupts", "/proc/softirqs", "/proc/stat", "/proc/cmdline")
+_CPU = re.compile(r"0|[1-9][0-9]{0,5}")
 WRAP = 1 << 32  # the kernel's counters are unsigned int (struct kernel_stat, irq_cpustat_t)
 
 
@@ -151,11 +152,11 @@ def _once(rows: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
 def _cpus(
     document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], softirqs: Sequence[Mapping[str, Any]]
 ) -> dict[int, CpuCounters]:
-    spinners = {int(one["cpu"]): _spinner(one) for one in document["cpus"]}
+    spinners = {_count(one["cpu"]): _spinner(one) for one in document["cpus"]}
     if len(spinners) != len(document["cpus"]):
         raise ValueError("a CPU has two threads of the load")
-    stolen = {int(cpu): None if n is None else _count(n) for cpu, n in document["steal_ticks"].items()}
-    counted = {int(cpu) for row in rows for cpu in row["delta"]}
+    stolen = {_number(cpu): None if n is None else _count(n) for cpu, n in document["steal_ticks"].items()}
+    counted = {_number(cpu) for row in (*rows, *softirqs) for cpu in row["delta"]}
     tasks: dict[int, list[RanTask]] = {}
     for one in document["tasks"]:
         tasks.setdefault(_count(one["cpu"]), []).append(_task(one))
@@ -208,14 +209,15 @@ def _delta(row: Mapping[str, Any], cpu: int) -> int | None:
     count = row["delta"].get(str(cpu))
     if count is None:
         return None
-    if _count(count) >= WRAP and count < (1 << 64) - WRAP:
+    if WRAP <= _count(count) < (1 << 64) - WRAP or count >= 1 << 64:
         raise TypeError(f"not a count: {count!r}")
     return int(count % WRAP)
 
 
 def _spinner(one: Mapping[str, Any]) -> Spinner:
-    gap, ran = float(one["gap_max_ns"]), one.get("run_ns")
-    if not math.isfinite(gap) or gap < 0 or not isinstance(one["moved"], bool):
+    gap, ran = one["gap_max_ns"], one.get("run_ns")
+    is_time = isinstance(gap, int | float) and not isinstance(gap, bool) and 0 <= gap < 1 << 64
+    if not is_time or not isinstance(one["moved"], bool):
         raise TypeError(f"not a thread of the load: {str(one)[:60]!r}")
     return Spinner(
         mode=_text(one["mode"]),
@@ -244,6 +246,13 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"not a text: {value!r}")
     return value
+
+
+def _number(text: str) -> int:
+    """The CPU of a column, as the meter writes it: two spellings of one CPU would hide a count."""
+    if _CPU.fullmatch(text) is None:
+        raise TypeError(f"not a CPU: {text!r}")
+    return int(text)
 
 
 def _count(value: object) -> int:

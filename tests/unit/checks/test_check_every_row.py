@@ -231,3 +231,28 @@ def test_thread_of_the_engine_that_waited_is_starved(host_class: str, watching: 
     waited = observed(ran(901, 0.96, run_delay_ns=5_000_000_000))
     found = verdict(waited, watching, baseline_of(host_class))
     assert found["effect.cpu2.starvation"].reason == "starved"
+
+
+def first(document: dict[str, Any], key: str, value: object) -> None:
+    document["cpus"][0][key] = value
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(lambda d, table=table: d[table][0]["delta"].update({"02": 9}) for table in TABLES),
+        lambda d: d["steal_ticks"].update({" 2": 0}),
+        lambda d: d["interrupts"][0]["delta"].update({"\u0662": 9}),
+        lambda d: row_of(d, "interrupts", "LOC")["delta"].update({"2": 1 << 64}),
+        lambda d: row_of(d, "interrupts", "LOC")["delta"].update({"2": 1 << 40}),
+        lambda d: row_of(d, "interrupts", "LOC")["delta"].update({"2": True}),
+        *(lambda d, cpu=cpu: first(d, "cpu", cpu) for cpu in ("2", 2.0, True, None)),
+        *(lambda d, gap=gap: first(d, "gap_max_ns", gap) for gap in ("5", True, float("nan"), -1, 10**400)),
+        lambda d: d.update(window_ns=str(d["window_ns"])),
+    ],
+)
+def test_a_number_of_another_kind_is_no_answer_of_a_meter(
+    change: Change, assignment: Assignment, lab_class: Baseline
+) -> None:
+    found = verdict(change, assignment, lab_class)
+    assert {one.reason for one in found.values()} == {"meter_failed"}
