@@ -283,7 +283,7 @@ class Host(_Written):
     power: PowerKind = "none"
     bmc: BmcEntry | None = None
     canary: Annotated[bool, Field(strict=True)] = False
-    patience: Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)] = 1.0
+    patience: Annotated[float, Field(strict=True, ge=1, le=100, allow_inf_nan=False)] = 1.0
     jump: Jump | None = None
     ports: Annotated[tuple[PortEntry, ...], FailFast(), BeforeValidator(_port_list)] = ()
     ptp: PtpEntry | None = None

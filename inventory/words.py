@@ -126,4 +126,4 @@ BmcUrl: TypeAlias = Annotated[
 ]
 Dmi: TypeAlias = Annotated[str, _matching(r"[ -~]{0,128}", "at most 128 printable characters")]
 Seconds: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=86_400)]
-Deadline: TypeAlias = Annotated[float, Field(ge=0.1, le=600, allow_inf_nan=False)]
+Deadline: TypeAlias = Annotated[float, Field(strict=True, ge=0.1, le=600, allow_inf_nan=False)]

@@ -13,6 +13,11 @@ _KEEP = {"\n", "\t"}
 
 
 def printable(text: str, *, limit: int = 4000) -> str:
-    """TEXT without control, format (bidi) and private characters, cut at LIMIT characters."""
-    shown = "".join(c for c in text[: limit + 1] if c in _KEEP or not unicodedata.category(c).startswith("C"))
+    """TEXT without control, format (bidi) and private characters and foreign line ends, cut at LIMIT."""
+    shown = "".join(c for c in text[: limit + 1] if c in _KEEP or not _is_hidden(unicodedata.category(c)))
     return shown if len(text) <= limit else shown[:limit] + " [cut]"
+
+
+def _is_hidden(category: str) -> bool:
+    """Other (C...), and the separators of lines and paragraphs, which end a line for who splits them."""
+    return category.startswith("C") or category in {"Zl", "Zp"}

@@ -9,6 +9,7 @@ by field. Whatever does not fit is one ShapeError with the field's name, and nev
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
@@ -38,7 +39,9 @@ def parse(data: str | bytes, *, size_max: int = SIZE_MAX, depth_max: int = DEPTH
     if len(data) > size_max:
         raise ShapeError(f"longer than {size_max} bytes")
     try:
-        found: object = json.loads(data, object_pairs_hook=_once, parse_constant=_no_number)
+        found: object = json.loads(
+            data, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite
+        )
     except json.JSONDecodeError as error:
         raise NotJsonError(error.msg, error.lineno) from None
     except ShapeError:
@@ -86,6 +89,14 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 def _no_number(_: str) -> NoReturn:
     raise NotJsonError("NaN and Infinity are no numbers")
+
+
+def _finite(text: str) -> float:
+    """A number with a point or an exponent; one that no double holds would be read as Infinity."""
+    found = float(text)
+    if not math.isfinite(found):
+        raise NotJsonError(f"{text[:40]} is no number that can be held")
+    return found
 
 
 def _children(value: object) -> Iterable[object]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import TypeAlias
 
 Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
@@ -21,7 +22,9 @@ def parse(data: str | bytes) -> object:
     """The value of a JSON text of the contract; ValueError when it is none, nests too deep, or names a key
     twice: of two readers one would take the first and the other the last (RFC 8259, section 4)."""
     try:
-        found: object = json.loads(data, object_pairs_hook=_once, parse_constant=_no_number)
+        found: object = json.loads(
+            data, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite
+        )
     except RecursionError:
         raise ValueError(f"nested deeper than {DEPTH_MAX} levels") from None
     level = [found]
@@ -40,6 +43,13 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key stands twice in an object")
+    return found
+
+
+def _finite(text: str) -> float:
+    found = float(text)
+    if not math.isfinite(found):
+        raise ValueError(f"{text[:40]} is no number that can be held")
     return found
 
 
