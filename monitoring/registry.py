@@ -149,6 +149,9 @@ BY_COLLECTOR = _of(
         ),
         ("hft_trial_open", GAUGE, "1", FIXTURE, (), ENGINE_ROLES, "1 during a trial boot"),
         ("hft_transaction_open", GAUGE, "1", FIXTURE, (), ENGINE_ROLES, "1 while a change is half way"),
+        ("hft_ptp_following", GAUGE, "1", FIXTURE, (), (), "1 while the clock follows a grandmaster"),
+        ("hft_ptp_offset_seconds", GAUGE, "s", FIXTURE, (), (), "from its grandmaster; absent without one"),
+        ("hft_ptp_path_delay_seconds", GAUGE, "s", FIXTURE, (), (), "to its grandmaster, one way"),
         ("hft_plan_drift_items", GAUGE, "1", FIXTURE, (), (), "settings that differ from the plan"),
     ),
 )

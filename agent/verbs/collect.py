@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agent.collect import cpus, gateway_page, machine, nic
+from agent.collect import cpus, gateway_page, machine, nic, ptp
 from agent.collect.engine_page import Engines
 from agent.collect.sample import Sample, UnreadError, sample, text_of
 from agent.host import HostRoot
@@ -56,6 +56,7 @@ class Collector:
             "links": lambda: machine.links(host),
             "engines": lambda: self._engines.samples(host, monotonic_ns),
             "gateway": lambda: gateway_page.samples(host, monotonic_ns),
+            "ptp": lambda: ptp.samples(host),
         }
         slow: dict[str, Source] = {
             "cpuidle": lambda: cpus.idle(host, isolated),

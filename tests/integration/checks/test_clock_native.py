@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ from hft.cli import run_guarded
 from hft.errors import Exit
 from inventory.model import PtpEntry
 from tests.support import needs
+from tests.support.checkout import ROOT
 from tests.support.clock_net import PROGRAMS, UNARMED, ClockHost, clock_hosts, until
-from tests.support.namespaces import are_possible
+from tests.support.namespaces import are_possible, within
 from tuning.clock.files import Places
 from tuning.clock.plan import PTP4L, plan_clock
 from tuning.clock.wish import ClockRole, ClockWish, Delay, Stamps, Transport
@@ -187,6 +189,17 @@ exec sh -c "$last"
 """
 
 
+def collected(client: ClockHost) -> dict[str, float]:
+    """What the agent's collector reads of this ptp4l, by its socket and without pmc."""
+    code = (
+        "import sys; from agent.collect import ptp\n"
+        "for one in ptp.of_answers(ptp.ask(sys.argv[1], int(sys.argv[2]))): print(one.name, float(one.value))"
+    )
+    argv = [*within(client.space), sys.executable, "-c", code, client.places.ptp4l_socket, str(DOMAIN)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True, cwd=ROOT)
+    return {name: float(value) for name, value in map(str.split, done.stdout.splitlines())}
+
+
 def test_the_verb_looks_once_judges_and_keeps_what_it_saw(
     net: list[ClockHost],
     tmp_path: Path,
@@ -221,8 +234,12 @@ def test_the_verb_looks_once_judges_and_keeps_what_it_saw(
         "ok"
     }
     assert found["clock.servo"]["reason"] == "clock_not_locked", "no daemon here may steer"
+    by_socket = collected(client)
+    assert by_socket["hft_ptp_following"] == 1 and abs(by_socket["hft_ptp_offset_seconds"]) < 200e-6
+    assert 0 < by_socket["hft_ptp_path_delay_seconds"] < 200e-6
     gm.kill("ptp4l")
     until(lambda: client.look(DOMAIN, 1), lambda facts: reading_of(facts.ptp) is None, 10)
+    assert collected(client) == {"hft_ptp_following": 0}, "an offset without a grandmaster is none"
     _, lost = hft("check", "--samples", "1")
     reasons = {one["check"]: one["reason"] for one in lost["hosts"][0]["findings"]}
     assert reasons["clock.grandmaster"] == "clock_holdover", "the looks before it are remembered"
