@@ -81,7 +81,10 @@ def outputs_of(place: Place) -> dict[str, Any]:
     A failed run says that outputs were removed while the state keeps the old ones, so neither is believed.
     """
     if not place.checkpoint.exists():
-        raise StackError(f"{place.project}: there is no stack for site {place.site}; hint: hft stack up")
+        raise StackError(
+            f"{place.project}: there is no stack for site {place.site}; "
+            f"hint: hft stack up {place.project} --site {place.site}"
+        )
     last = last_run(place)
     state, verb = last.get("state", "of unknown end"), last.get("verb", "run")
     if state != "done":
