@@ -36,7 +36,7 @@ bench: setup-engine  ## ratios side by side: hft, pyinfra, ansible-core; the pla
 	@$(PY) -m bench.engine
 
 docs: setup-dev  ## the documents as a site in build/docs, with every command's page: nothing in it is fetched from elsewhere
-	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet && echo "open $(CURDIR)/build/docs/index.html; its search needs: python3 -m http.server -d build/docs"
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet && echo "to read it, with search: python3 -m http.server -d build/docs 8000, then http://localhost:8000"
 
 mutants: setup-dev  ## a seeded sample of wrong programs of tuning, checks, agent and rollout against the fast tests (SEED=1 COUNT=160)
 	@$(PY) -m tests.support.mutation_run --seed $(or $(SEED),1) --count $(or $(COUNT),160)

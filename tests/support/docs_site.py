@@ -37,6 +37,7 @@ BESIDE = {
 }
 COMMANDS, CODES, SCHEMAS = "commands/index.md", "exit-codes.md", "schemas.md"
 _TEST_MARK = re.compile(r"^<!-- test: [^>]*-->\n", re.M)
+_ROW, _CODE = re.compile(r"^\|.*$", re.M), re.compile(r"`[^`\n]+`")
 _SPECIAL = re.compile(r"([\\*_\[\]#|])")
 
 
@@ -70,6 +71,8 @@ def for_site(text: str, name: str) -> str:
     source = PurePosixPath(BESIDE.get(name, f"docs/{name}"))
     shown, end = [], 0
     text = _TEST_MARK.sub("", text)
+    # In a table a forge wants \| within code, and Python-Markdown shows its backslash.
+    text = _ROW.sub(lambda row: _CODE.sub(lambda code: code[0].replace("\\|", "|"), row[0]), text)
     for match in links(text):
         shown += [text[end : match.start()], _link(match["text"], match["target"], name, source)]
         end = match.end()

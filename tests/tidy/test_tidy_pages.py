@@ -64,6 +64,7 @@ def test_a_page_of_the_site_has_no_marks_and_no_link_out_of_it() -> None:
     text += "[b](../stacks/lab/Pulumi.yaml) [c](ci.md)"
     shown = for_site(text, "stacks.md")
     assert shown == "```sh\nhft status\n```\n[a](changelog.md#x) b (`stacks/lab/Pulumi.yaml`) [c](ci.md)"
+    assert for_site("| `a\\|b` | c \\| d |\n`e\\|f`", "ci.md") == "| `a|b` | c \\| d |\n`e\\|f`"
     assert for_site("[d](docs/ci.md) [inventory/](inventory/)", "index.md") == "[d](ci.md) inventory/"
 
 
