@@ -61,8 +61,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}\Z")
 UNIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,199}\.(service|slice|timer|socket|target|path|mount)\Z")
 PATH = re.compile(r"(/[A-Za-z0-9_.@:+,\\-]{1,255}){1,40}\Z")
 KERNEL_WORD = re.compile(
-    r"[A-Za-z0-9_.,:=/+@%-]{1,1024}\Z"
-)  # nothing that GRUB's shell or the kernel would split on
+    r"(?!-)[A-Za-z0-9_.,:=/+@%-]{1,1024}\Z"
+)  # nothing that GRUB's shell or the kernel would split on, and no `--`, which ends what the kernel reads
 
 
 class Reader:

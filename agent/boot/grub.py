@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -47,6 +47,7 @@ _BRINGS = frozenset(
         for how in ("source", "configfile")
     }
 )
+TO_INIT = "--"
 _HUGEPAGES = frozenset({"hugepages", "hugepagesz", "default_hugepagesz"})
 
 
@@ -117,9 +118,20 @@ def base_arguments(cmdline: Iterable[str]) -> tuple[str, ...]:
 
 def merged(base: Iterable[str], wanted: Iterable[str], without: Iterable[str] = ()) -> tuple[str, ...]:
     """The base with every argument the plan names replaced by the plan's, less the words it leaves out."""
-    wanted, without = tuple(wanted), frozenset(without)
-    ours = {key_of(word) for word in wanted}
-    return (*(word for word in base if key_of(word) not in ours and word not in without), *wanted)
+    base, wanted, without = tuple(base), tuple(wanted), frozenset(without)
+    ours, at = {key_of(word) for word in wanted}, init_at(base)
+    kept = (word for word in base[:at] if key_of(word) not in ours and word not in without)
+    return (*kept, *wanted, *base[at:])
+
+
+def init_at(words: Sequence[str]) -> int:
+    """Where the words for init begin: `--` ends what the kernel reads (kernel-parameters.rst)."""
+    return words.index(TO_INIT) if TO_INIT in words else len(words)
+
+
+def marked(words: Sequence[str], *marks: str) -> tuple[str, ...]:
+    """A line with our marks at the end of what the kernel reads."""
+    return (*words[: init_at(words)], *marks, *words[init_at(words) :])
 
 
 def check_words(words: Iterable[str]) -> None:
@@ -203,14 +215,14 @@ def _initrd(menu: Menu, release: str, overlay: str | None = None) -> str:
 
 def _good(menu: Menu, ident: str, entry: Entry) -> str:
     title = f"hft {ident.removeprefix('hft-')}: {entry.txn}, Linux {entry.release}"
-    words = (*entry.args, f"hft.good={entry.txn}")
+    words = marked(entry.args, f"hft.good={entry.txn}")
     body = [f"  {_linux(menu, entry.release, words)}", f"  {_initrd(menu, entry.release)}", "}"]
     return "\n".join([*_head(menu, ident, title), *body])
 
 
 def _candidate(menu: Menu, candidate: Candidate) -> str:
     title = f"hft candidate: {candidate.txn}, Linux {candidate.release}"
-    words = (*candidate.args, f"hft.txn={candidate.txn}", f"hft.watchdog={candidate.watchdog_s}")
+    words = marked(candidate.args, f"hft.txn={candidate.txn}", f"hft.watchdog={candidate.watchdog_s}")
     body = [
         f"  set hft_tried={candidate.txn}",
         "  save_env hft_tried",

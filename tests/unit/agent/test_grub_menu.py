@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent import parsing
 from agent.boot import grub
+from checks.kernel_line import words_of_line
 from tests.support.boot_menus import TXN, candidate, menu
 
 
@@ -159,3 +161,39 @@ def test_a_line_that_is_accepted_is_read_whole_by_the_kernel_in_every_entry(
         if words[0] == "linux":
             booted = f"BOOT_IMAGE={words[1]} " + " ".join(word.strip("'") for word in words[2:])
             assert len(booted) <= 2047
+
+
+BASE_WORDS = st.lists(
+    st.sampled_from(["ro", "quiet", "root=x", "nohz-full=9", "--", "single", "a=--", "-v"]), max_size=6
+)
+
+
+@given(BASE_WORDS)
+def test_what_we_add_is_read_by_the_kernel_whatever_stands_for_init(base: list[str]) -> None:
+    """Read back by the checks' own reader of a line; init keeps its words, in their order."""
+    wanted = ("nohz_full=2-3", "isolcpus=domain,2-3", "panic=10")
+    args = grub.merged(base, wanted)
+    made = grub.Menu(
+        fs_uuid="1-2",
+        directory="/boot",
+        base=tuple(base),
+        good=grub.Entry(txn=TXN, release="6.1.0", args=args),
+        candidate=grub.Candidate(txn=TXN, release="6.1.0", args=args, watchdog_s=30, overlay=None),
+    )
+    lines = [line for line in grub.render(made).splitlines() if "linux /boot" in line]
+    assert len(lines) == 2
+    for line, marks in zip(lines, ({"hft.good"}, {"hft.txn", "hft.watchdog"}), strict=True):
+        words = [
+            word.strip("'") for word in line.strip().removeprefix("if ").removesuffix("; then").split(" ")[2:]
+        ]
+        read = dict(words_of_line(" ".join(words)))
+        assert {word.partition("=")[0] for word in wanted} | marks <= read.keys()
+        assert read["nohz_full"] == "2-3"
+        assert words[words.index("--") :] == base[base.index("--") :] if "--" in base else "--" not in words
+    assert grub.merged(args, wanted) == args
+
+
+def test_a_transaction_brings_no_word_that_ends_what_the_kernel_reads() -> None:
+    for word in ("--", "-", "-v", "--x=1"):
+        assert not parsing.KERNEL_WORD.match(word)
+    assert parsing.KERNEL_WORD.match("nohz_full=2-3")
