@@ -79,6 +79,7 @@ VALUES: tuple[str, ...] = (
     re.escape("/sys/devices/system/machinecheck/machinecheck0/check_interval"),
     rf"/sys/class/net/{NIC}/napi_defer_hard_irqs",
     rf"/sys/class/net/{NIC}/gro_flush_timeout",
+    rf"/sys/class/net/{NIC}/bonding/(?:miimon|num_grat_arp)",
     rf"/sys/kernel/debug/sched/fair_server/cpu{NUMBER}/runtime",
     re.escape("/sys/devices/system/cpu/intel_pstate/no_turbo"),
     re.escape("/sys/devices/system/cpu/intel_pstate/min_perf_pct"),

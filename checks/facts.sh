@@ -79,7 +79,7 @@ for path in /proc/irq/[0-9]*/smp_affinity_list /proc/irq/[0-9]*/effective_affini
     /sys/devices/system/cpu/cpu[0-9]*/cache/index[2-9]/shared_cpu_list \
     /sys/devices/system/node/node[0-9]*/cpulist /sys/devices/system/node/node[0-9]*/hugepages/*/nr_hugepages \
     /sys/fs/cgroup/*.slice/cpuset.cpus.effective /sys/fs/cgroup/*.scope/cpuset.cpus.effective /sys/fs/cgroup/*.slice/*.slice/cpuset.cpus.effective \
-    /sys/class/net/*/operstate /sys/class/net/*/carrier /sys/class/net/*/address /sys/class/net/*/device/uevent \
+    /proc/net/bonding/* /sys/class/net/*/operstate /sys/class/net/*/carrier /sys/class/net/*/address /sys/class/net/*/device/uevent \
     /sys/class/net/*/device/irq /sys/class/net/*/device/numa_node /sys/class/net/*/device/../numa_node \
     /sys/class/net/*/device/msi_irqs/* /sys/class/net/*/device/../msi_irqs/* /sys/class/net/*/device/ptp/*/clock_name \
     /sys/fs/cgroup/cpuset.cpus.effective /etc/systemd/system/hft-engine-*.service; do

@@ -11,12 +11,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator, Sequence
 
+from checks.bonds import bond_findings
 from checks.errors import CheckError
 from checks.facts import Facts
 from checks.held import held_interrupts
 from checks.reading import Cpus, cpus_of_list, list_of
 from checks.verdict import Finding, not_applicable, ok, unverifiable, violated
-from inventory.model import PortEntry, PtpEntry
+from inventory.model import PtpEntry
+from inventory.port_entry import PortEntry
 from tuning.plan.setting import IrqPlacement, NicParameter, SliceCpus
 
 NET = "/sys/class/net/"
@@ -25,8 +27,9 @@ WHY = "what trades has to be where the plan put its cores"
 
 def port_findings(ports: Sequence[PortEntry], ptp: PtpEntry | None, facts: Facts) -> tuple[Finding, ...]:
     """Every finding of every port that the inventory names; none where it names none."""
-    named = [(one.use, one.word) for one in ports] + ([("ptp", ptp.port)] if ptp else [])
-    return tuple(found for use, word in named for found in _port(use, word, facts))
+    named = [(one.use, one.word) for one in ports if not one.bond] + ([("ptp", ptp.port)] if ptp else [])
+    bonds = (found for one in ports if one.bond for found in bond_findings(one, facts))
+    return (*(found for use, word in named for found in _port(use, word, facts)), *bonds)
 
 
 def _port(role: str, word: str, facts: Facts) -> Iterator[Finding]:

@@ -17,14 +17,13 @@ from typing import Annotated, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     FailFast,
     Field,
     model_validator,
 )
 
+from inventory.port_entry import PortEntry
 from inventory.profiles import named_profiles, sentence
 from inventory.suggest import nearest
 from inventory.words import (
@@ -33,26 +32,23 @@ from inventory.words import (
     ClockIdentity,
     Deadline,
     Dmi,
-    FlowAddress,
     HostClass,
     HostKey,
     HostRole,
-    InterfaceName,
     KeyPath,
     Mac,
-    MacAddress,
     MachineId,
     Name,
-    PciAddress,
     PortName,
     PowerKind,
     Seconds,
     Sha256,
     User,
 )
+from inventory.written import Written
 from tuning.clock.wish import ClockRole, ClockWish, Delay, Stamps, Transport, check_wish
 from tuning.errors import ClockError
-from tuning.plan.profile import PROFILES, Flow, FlowProto, IoMode, Pause, Port, PortKey, Ports, Profile, Use
+from tuning.plan.profile import PROFILES, Ports, Profile
 
 T = TypeVar("T")
 
@@ -72,11 +68,7 @@ def _some(values: tuple[T, ...]) -> tuple[T, ...]:
     return values
 
 
-class _Written(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Identity(_Written):
+class Identity(Written):
     """A machine's identity; from the lab or `hft host enrol`, never trusted on first use."""
 
     host_keys: Annotated[tuple[HostKey, ...], FailFast(), AfterValidator(_some)]
@@ -86,7 +78,7 @@ class Identity(_Written):
     macs: Annotated[tuple[Mac, ...], FailFast()] = ()
 
 
-class Trial(_Written):
+class Trial(Written):
     """The deadlines and criteria of a trial boot; one set per host class, overridable per site."""
 
     trial_s: Seconds = 600
@@ -122,71 +114,7 @@ TRIALS: Mapping[HostClass, Trial] = {
 }
 
 
-class FlowEntry(_Written):
-    """Frames to one IPv4 address, and to one port or any, and the queue that they come to."""
-
-    proto: FlowProto
-    address: FlowAddress
-    port: Annotated[int, Field(strict=True, ge=1, le=65_535)] | None = None
-    queue: Annotated[int, Field(strict=True, ge=0, le=1023)]
-
-    @property
-    def flow(self) -> Flow:
-        """The flow as the planner takes it."""
-        return Flow(proto=self.proto, address=self.address, port=self.port, queue=self.queue)
-
-
-class PortEntry(_Written):
-    """One port of a host: which (by name, PCI address or MAC address), what for, and how frames come in."""
-
-    name: InterfaceName | None = None
-    pci: PciAddress | None = None
-    mac: MacAddress | None = None
-    use: Use
-    io_mode: IoMode | None = None
-    queues: Annotated[int, Field(strict=True, ge=1, le=1024)] | None = None
-    rx_ring: Annotated[int, Field(strict=True, ge=1, le=65_536)] | None = None
-    tx_ring: Annotated[int, Field(strict=True, ge=1, le=65_536)] | None = None
-    pause: Pause | None = None
-    flows: Annotated[tuple[FlowEntry, ...], FailFast()] = ()
-
-    @model_validator(mode="after")
-    def _is_named_once(self) -> Self:
-        if sum(one is not None for one in (self.name, self.pci, self.mac)) != 1:
-            raise sentence("a port is named by one of name, pci and mac")
-        wishes = ("io_mode", "queues", "rx_ring", "tx_ring", "pause", "flows")
-        named = [name for name in wishes if getattr(self, name) not in (None, ())]
-        if self.use == "management" and named:
-            raise sentence(f"the management port is never changed, so it has no {named[0]}")
-        return self
-
-    @property
-    def port(self) -> Port:
-        """The port as the planner takes it."""
-        return Port(
-            word=self.word,
-            by=self.key,
-            use=self.use,
-            io_mode=self.io_mode,
-            queues=self.queues,
-            rx_ring=self.rx_ring,
-            tx_ring=self.tx_ring,
-            pause=self.pause,
-            flows=tuple(one.flow for one in self.flows) or None,
-        )
-
-    @property
-    def key(self) -> PortKey:
-        """By what it is named."""
-        return "name" if self.name is not None else "pci" if self.pci is not None else "mac"
-
-    @property
-    def word(self) -> str:
-        """What names it."""
-        return self.name or self.pci or self.mac or ""
-
-
-class PtpEntry(_Written):
+class PtpEntry(Written):
     """Where the host's time comes from: the port whose hardware clock is kept; with `role` all of it."""
 
     port: PortName
@@ -234,7 +162,7 @@ class PtpEntry(_Written):
         )
 
 
-class Jump(_Written):
+class Jump(Written):
     """An sshd on the way to hosts that cannot be reached directly (ssh(1), -J); pinned like they are."""
 
     name: Name
@@ -259,7 +187,7 @@ class Jump(_Written):
         return 1.0
 
 
-class BmcEntry(_Written):
+class BmcEntry(Written):
     """A host's BMC: where, by which certificate it is known, and the file that holds `user:password`."""
 
     address: BmcUrl
@@ -268,7 +196,7 @@ class BmcEntry(_Written):
     console: KeyPath | None = None  # the file into which a console server writes what the host prints
 
 
-class Host(_Written):
+class Host(Written):
     """One machine of the site."""
 
     name: Name
@@ -331,7 +259,7 @@ class Host(_Written):
         return self.identity.machine_id if self.identity is not None else None
 
 
-class Site(_Written):
+class Site(Written):
     """One site: the hosts operated together, under one lock, by one operator at a time."""
 
     name: Name

@@ -19,7 +19,7 @@ from engine.contract.limits import Limits
 from engine.host import places
 from tests.cases.machines import CASES, machine, tuned
 from tests.support.engine.deploy import LIMITS, TRADE, host_of, manifest_of, seen_of
-from tests.support.settings_page import hosts
+from tests.support.settings_page import bonded, hosts
 from tuning.clock.plan import plan_clock
 from tuning.clock.wish import ClockWish
 from tuning.errors import PlanError
@@ -77,6 +77,7 @@ def steps_of_plans() -> Iterator[Step]:
             seen.files, {**seen.links, f"{WANTS}/{AWAKE_UNIT}": f"/etc/systemd/system/{AWAKE_UNIT}"}
         )
         yield from steps_of(held, ENGINE)
+    yield from steps_of(bonded()[0], replace(ENGINE, io_mode="kernel_interrupt"), bonded()[1])
 
 
 def steps_of(snapshot: Snapshot, profile: Profile, ports: Ports | None = None) -> Iterator[Step]:

@@ -70,6 +70,18 @@ def _plans() -> Iterator[tuple[Snapshot, Plan]]:
                 pages = 1 if has_pages else 0
                 profile = replace(ENGINE, io_mode=mode, power=power, pages_1gib=pages, swap="off")
                 yield seen, plan(topology, profile, ports)
+    seen, ports = bonded()
+    yield seen, plan(read_topology(seen), replace(ENGINE, io_mode="kernel_interrupt"), ports)
+
+
+def bonded() -> tuple[Snapshot, Ports]:
+    """A server whose two ports are members of a bond."""
+    base = machine(bare_metal(nics=2))
+    folder = "/sys/class/net/bond0/bonding"
+    bond = {f"{folder}/{name}": "0\n" for name in ("miimon", "num_grat_arp", "arp_interval")}
+    above = {f"/sys/class/net/ens{number}f0/master": "../bond0" for number in (1, 2)}
+    seen = Snapshot({**base.files, **bond, f"{folder}/mode": "active-backup 1\n"}, {**base.links, **above})
+    return seen, Ports(ports=(Port(word="bond0", use="orders", bond="active-backup"),))
 
 
 def stem_of(key: str) -> str:

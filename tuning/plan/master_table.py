@@ -62,6 +62,8 @@ _NO_SPINNER = "it counts when a real-time thread spins beside them, which a wind
 
 _PORT = "its interrupts are those of irq cores, and a window without traffic shows nothing of its queues"
 
+_BOND = "it counts when a member loses its link, which a window seldom has"
+
 _LINE = (
     _effect("cmdline.isolcpus", "`isolcpus=domain`", _SWITCH, _TASK),
     _effect("cmdline.isolcpus.managed_irq", "`isolcpus=managed_irq`", _DEVICE),
@@ -262,7 +264,12 @@ _DEVICES = (
         "MTU, queue lengths, qdisc",
         "a matter of the network; wrong on one side only is worse than the default",
     ),
-    _advice("bonding", "a trading port is no member of a bond here; each feed has its own port"),
+    _read_back("bond.miimon.*", "bonds: link monitoring", _BOND),
+    _read_back("bond.num_grat_arp.*", "bonds: announcements", _BOND),
+    _advice(
+        "bonds: mode, members, `lacp_rate`, `updelay`, hash policy",
+        "set where the bond is made; most of them only while it is down",
+    ),
     _advice(
         "binding to vfio", "`engine.host.nic` binds the port it is told and none by which the host is reached"
     ),

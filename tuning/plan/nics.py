@@ -22,11 +22,10 @@ Documentation/networking/segmentation-offloads.rst.
 
 from __future__ import annotations
 
-import re
-
 from tuning.nic_table import KNOBS, Value, text_of
 from tuning.plan.builder import PlanBuilder
 from tuning.plan.io_mode import MODES, mode_of
+from tuning.plan.ports import PLAIN_NAME
 from tuning.plan.profile import IoMode
 from tuning.plan.refusal import Code
 from tuning.plan.setting import NicParameter, SysfsValue
@@ -85,7 +84,6 @@ STEERING = ("rss.table", "rss.key", "rss.tcp4", "rss.udp4", *FLOWING)
 # symmetric receive-side scaling, 2012). Addresses and ports: RXH_IP_SRC to RXH_L4_B_2_3.
 KEY, FIELDS = "6d5a", 0xF0
 MERGING = ("features.gro", "features.gso", "features.tso", "features.tso6")
-PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@+-]+")
 
 
 def plan_nics(builder: PlanBuilder) -> None:

@@ -6,6 +6,7 @@ order of the table below, and their order is the order of the settings.
 
 from __future__ import annotations
 
+from tuning.plan.bonds import plan_bonds
 from tuning.plan.builder import PlanBuilder
 from tuning.plan.invariants import check
 from tuning.plan.io_mode import modes_of, refuse_contradictions
@@ -31,6 +32,7 @@ FAMILIES = (
     plan_placement,
     plan_priorities,
     plan_nics,
+    plan_bonds,
     plan_power,
 )
 

@@ -8,6 +8,7 @@ without, a whole port before a virtual function or a USB adapter, then one with 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -21,6 +22,7 @@ from tuning.topology.topology import Nic, Topology
 # Adapters for a keyboard, a service processor or a laptop: hardware, but never what a host trades with.
 WISHES = ("queues", "rx_ring", "tx_ring", "pause", "flows")
 Wish = int | str | tuple[Flow, ...]
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:@+-]+")
 LESSER_DRIVERS = frozenset({"cdc_eem", "cdc_ether", "cdc_ncm", "iwlwifi", "r8152", "rndis_host", "usbnet"})
 
 
@@ -70,14 +72,39 @@ def resolve(ports: Ports, topology: Topology) -> NamedPorts:
     """The named ports of this capture; PlanError for one that is not there, that fits several, or that is
     named for two things that exclude each other."""
     found = [
-        NamedPort(use=one.use, nic=_find(one.use, one.by, one.word, topology), io_mode=one.io_mode, port=one)
+        NamedPort(use=one.use, nic=nic, io_mode=one.io_mode, port=one)
         for one in ports.ports
+        for nic in (_members(one, topology) if one.bond else [_find(one.use, one.by, one.word, topology)])
     ]
     if ports.ptp is not None:
         found.append(NamedPort(use="ptp", nic=_find("ptp", None, ports.ptp, topology)))
     named = NamedPorts(found=tuple(found))
     _refuse_contradictions(named, topology)
     return named
+
+
+KERNELS_WORDS: Mapping[str, str] = {"active-backup": "active-backup", "lacp": "802.3ad"}
+
+
+def _members(port: Port, topology: Topology) -> tuple[Nic, ...]:
+    """The hardware below a named bond, each for what the bond is for; PlanError where it is no such bond."""
+    members = tuple(nic for nic in topology.nics if nic.bond and nic.bond.name == port.word)
+    bonds = sorted({nic.bond.name for nic in topology.nics if nic.bond})
+    if not members:
+        raise PlanError(
+            Code.PORT_ABSENT,
+            f"ports: {port.use} is the bond {port.word!r}, which has no member here;"
+            f" hint: there {'are' if len(bonds) != 1 else 'is'} {', '.join(bonds) or 'none'}",
+        )
+    mode = members[0].bond.mode if members[0].bond else None
+    if mode != KERNELS_WORDS[port.bond or ""]:
+        _refuse(
+            f"{port.word} is named as {port.bond} and is {mode}; hint: a bond has its mode where it is made"
+            " (systemd.netdev(5)), and no plan changes it"
+        )
+    if port.io_mode == "dpdk":
+        _refuse(f"{port.word}: dpdk takes ports away from the kernel, whose bond then has no member")
+    return members
 
 
 def _refuse_contradictions(named: NamedPorts, topology: Topology) -> None:
@@ -209,6 +236,10 @@ def port_notes(topology: Topology, named: NamedPorts, hot_node: int) -> Iterator
     for nic in named.of("ptp"):
         if not nic.has_clock:
             yield f"ptp {nic.name} shows no hardware clock (PHC)"
+    for word in dict.fromkeys(one.port.word for one in named.found if one.port and one.port.bond):
+        count = sum(one.port is not None and one.port.word == word for one in named.found)
+        if count < 2:
+            yield f"the bond {word} has one member: what its link loses, it loses"
     for a, b in zip(named.of("feed-a"), named.of("feed-b"), strict=False):
         if a.name == b.name or None is not a.card == b.card:
             yield f"feed-a {a.name} and feed-b {b.name} are on one card: one fault takes both"

@@ -13,7 +13,7 @@ from __future__ import annotations
 from tuning.plan.builder import PlanBuilder
 from tuning.plan.io_mode import runs_realtime
 from tuning.plan.kernel import RT_THREAD_PRIORITY
-from tuning.plan.nics import PLAIN_NAME
+from tuning.plan.ports import PLAIN_NAME
 from tuning.plan.refusal import Code
 from tuning.plan.setting import KthreadPriority
 

@@ -21,6 +21,7 @@ Swap = Literal["off", "as-is"]
 Use = Literal["orders", "feed-a", "feed-b", "replication", "management"]
 Pause = Literal["on", "off"]
 FlowProto = Literal["tcp", "udp"]
+BondMode = Literal["active-backup", "lacp"]
 PortKey = Literal["name", "pci", "mac"]
 MIB = 1024 * 1024
 
@@ -52,7 +53,7 @@ class Port:
 
     `queues`: combined channels; `rx_ring` and `tx_ring`: descriptors of each queue; `pause`: whether frames
     of flow control are honoured and sent; `flows`: which frames go to which of the queues. None leaves what
-    the driver has.
+    the driver has. `bond`: the word is a bond's name, of this mode; what is said of it holds for each member.
     """
 
     word: str
@@ -64,6 +65,7 @@ class Port:
     tx_ring: int | None = None
     pause: Pause | None = None
     flows: tuple[Flow, ...] | None = None
+    bond: BondMode | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,6 +106,8 @@ VALID: Mapping[str, Validity] = {
     "nic.rss.tcp4.*": NETLINK,
     "nic.rss.udp4.*": NETLINK,
     "nic.flows.*": NETLINK,
+    "bond.miimon.*": ALWAYS,
+    "bond.num_grat_arp.*": ALWAYS,
     "irq.default_affinity": ALWAYS,
     "irq.placement": ALWAYS,
     "irq.device.*": ALWAYS,

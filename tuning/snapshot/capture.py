@@ -157,6 +157,7 @@ PATTERNS: tuple[str, ...] = (
         for name in (
             *("address", "operstate", "carrier", "speed", "type"),
             *("napi_defer_hard_irqs", "gro_flush_timeout"),
+            *(f"bonding/{one}" for one in ("mode", "miimon", "num_grat_arp", "arp_interval")),
             *("device/numa_node", "device/vendor", "device/irq"),
             *("device/msi_irqs/*", "device/../numa_node", "device/../msi_irqs/*"),
             *("queues/rx-*/rps_cpus", "device/ptp/ptp*/clock_name"),

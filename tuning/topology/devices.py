@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from tuning.snapshot.values import Source
-from tuning.topology.topology import Nic
+from tuning.topology.topology import Bond, Nic
 
 # An interface name has at most 15 characters (IFNAMSIZ); anything else is not from a kernel and is dropped.
 _NET_FILE = re.compile(r"/sys/class/net/([!-.0-~]{1,15})/device(/.*)?")
@@ -65,6 +65,7 @@ def _nic(source: Source, name: str, *, has_route: bool) -> Nic:
     mac = (source.word(f"/sys/class/net/{name}/address") or "").lower()
     return Nic(
         name=name,
+        bond=_bond_of(source, name),
         node=_known(node),
         driver=driver[1] if driver else None,
         has_clock=has_clock,
@@ -86,6 +87,16 @@ def _pci_of(source: Source, name: str) -> str | None:
         if found:
             return str(found[-1])
     return None
+
+
+def _bond_of(source: Source, name: str) -> Bond | None:
+    """The bond above a device: what its `master` leads to, where that has a mode of bonding."""
+    above = source.snapshot.links.get(f"/sys/class/net/{name}/master", "").rpartition("/")[2]
+    base = f"/sys/class/net/{above}/bonding"
+    mode = (source.snapshot.text(f"{base}/mode") or "").split()
+    if not above or not mode:
+        return None
+    return Bond(name=above, mode=mode[0], asks_arp=(source.number(f"{base}/arp_interval") or 0) > 0)
 
 
 def _card_of(pci: str | None) -> str | None:

@@ -48,12 +48,24 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bond:
+    """A bond of the kernel, by its own word for its mode (`active-backup`, `802.3ad`); None is not known.
+
+    `asks_arp`: it watches its members by ARP, not by their links.
+    """
+
+    name: str
+    mode: str | None = None
+    asks_arp: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Nic:
     """One hardware network device; node None is not known (the kernel said -1, or nothing).
 
     `card` is what its ports share: the PCI address without the function, of a virtual function its parent's.
-    `has_link`, `speed_mbps`, `mac` and `has_route` (a default route leads through it) change while the
-    machine stays the same: the digest leaves them out.
+    `has_link`, `speed_mbps`, `mac`, `has_route` (a default route leads through it) and the bond that it is a
+    member of change while the machine stays the same: the digest leaves them out.
     """
 
     name: str
@@ -67,6 +79,7 @@ class Nic:
     has_link: bool | None = field(default=None, compare=False)
     speed_mbps: int | None = field(default=None, compare=False)
     has_route: bool = field(default=False, compare=False)
+    bond: Bond | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,8 @@ from checks.facts import Facts
 from checks.ports import clock_daemon, device_interrupts, device_of, port_findings
 from checks.reading import Task
 from checks.verdict import Finding
-from inventory.model import PortEntry, PtpEntry
+from inventory.model import PtpEntry
+from inventory.port_entry import PortEntry
 from tuning.cpuset import CpuSet
 from tuning.plan.setting import IrqPlacement, SliceCpus
 
