@@ -66,7 +66,7 @@ def test_a_host_that_is_as_planned_gets_nothing() -> None:
 
 
 def test_a_daemon_whose_files_differ_is_stopped_before_they_come_and_takes_along_what_hangs_on_it() -> None:
-    seen = done(plan_clock("engine-1", replace(CLIENT, domain=25), CpuSet.of([1])))
+    seen = done(plan_clock("engine-1", replace(CLIENT, transport="l2"), CpuSet.of([1])))
     first, second = decide(clock(), seen).documents
     assert units(first) == [("hft-ptp4l.service", False), ("hft-phc2sys.service", False)]
     assert not [step for step in first if step["kind"] == "file"]
