@@ -135,12 +135,15 @@ def _header(device: str, flags: int = 0) -> bytes:
 
 
 def _feature(answer: dict[int, bytes], name: str, device: str) -> Reading:
-    """One feature, whether it is on; fixed where the driver offers it to nobody."""
+    """One feature, whether it is on; fixed where the driver offers it to nobody, or is asked for something
+    else already and does not follow, as where another feature that this one needs is off."""
     known = _names(answer.get(_HW, b""), lambda _: True)
     if name not in known:
         raise OSError(errno.ENODATA, f"this kernel knows no feature {name} of {device}")
     offered = name in _names(answer.get(_HW, b"")) - _names(answer.get(_NOCHANGE, b""))
-    return Reading(int(name in _names(answer.get(_ACTIVE, b""))), is_fixed=not offered)
+    is_on = name in _names(answer.get(_ACTIVE, b""))
+    follows = is_on == (name in _names(answer.get(_WANTED, b"")))
+    return Reading(int(is_on), is_fixed=not offered or not follows)
 
 
 def _bits(bitset: bytes) -> list[dict[int, bytes]]:

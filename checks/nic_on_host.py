@@ -3,7 +3,7 @@
 The agent asks over netlink and keeps a record; here the question is another one, SIOCETHTOOL of ethtool(8)
 and include/uapi/linux/ethtool.h, and nothing of the agent is read. It needs no privilege and changes nothing.
 One line for each parameter: device, parameter, a number or the name of an errno; behind a number the driver's
-maximum where it has one, or `fixed` where it lets nobody change it.
+maximum where it has one, or `fixed` where it lets nobody change it, or does not follow who asked.
 """
 
 import array
@@ -82,8 +82,9 @@ def features(asking: socket.socket, device: str) -> "dict[str, str]":
     for index in range(count):
         name = text[index * NAME_BYTES : (index + 1) * NAME_BYTES].split(b"\0")[0]
         first, bit = 2 + 4 * (index // 32), index % 32
-        available, _, active, never = (word >> bit & 1 for word in bits[first : first + 4])
-        found[name.decode("ascii", "replace")] = f"{active}" if available and not never else f"{active} fixed"
+        available, asked, active, never = (word >> bit & 1 for word in bits[first : first + 4])
+        follows = available and not never and asked == active
+        found[name.decode("ascii", "replace")] = f"{active}" if follows else f"{active} fixed"
     return found
 
 

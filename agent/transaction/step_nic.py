@@ -17,7 +17,7 @@ from agent.errors import RefusedError, StepFailedError
 from agent.ethtool import Ethtool, name_of
 from agent.host import HostRoot
 from agent.transaction.step_handler import Before, Plainly
-from tuning.nic_table import Value, text_of
+from tuning.nic_table import KNOBS, Value, text_of
 from tuning.seen_nics import LACKS, SEEN_NICS_FILE, Answer, SeenNics, read_seen_nics
 
 ROUTES = "/proc/net/route"
@@ -74,7 +74,9 @@ class NicActor(Plainly):
                 if self.step.is_capped:
                     wanted = capped(wanted, ethtool.get(device, knob).most)
                 ethtool.set(device, knob, wanted)
-                seen = ethtool.get(device, knob).value
+                seen, _, is_fixed = ethtool.get(device, knob)
+                if is_fixed and seen != wanted:
+                    raise OSError(errno.EOPNOTSUPP, "the driver does not follow")
         except OSError as error:
             name = name_of(error)
             if name in LACKS:
@@ -95,7 +97,9 @@ class NicActor(Plainly):
         old = kept(before.image["value"])
         try:
             with Ethtool() as ethtool:
-                if ethtool.get(self.step.device, self.step.knob).value != old:
+                # What a driver did not follow is still asked of it.
+                is_asked = bool(KNOBS[self.step.knob].feature)
+                if is_asked or ethtool.get(self.step.device, self.step.knob).value != old:
                     ethtool.set(self.step.device, self.step.knob, old)
         except OSError as error:
             if error.errno == errno.ENODEV:

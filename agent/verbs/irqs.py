@@ -4,8 +4,10 @@ The kernel resets a device's interrupts to their default at each ndo_open, so se
 not enough. agent/verbs/irq_events.py hears what can move them: links, ethtool's changes, CPUs and drivers
 that come and go. The service waits until that pauses (a driver requests its vectors one after another) and
 moves whatever is outside the planned CPUs. Some drivers tell nobody, so it sweeps every SWEEP_S seconds, too:
-that is the longest that an interrupt is served by a wrong CPU. The plan is read again every time:
-/var/lib/hft/plan.json is what was committed.
+that is the longest that an interrupt is served by a wrong CPU. Every ASK_S seconds a sweep asks the drivers
+of ports, too, what they forgot in silence, as the flow rules of a card that was reset; asking may hold the
+lock under which links change, so not more often. The plan is read again every time: /var/lib/hft/plan.json
+is what was committed.
 
 Kernel threads are placed with them: at every boot the kernel starts kswapd and kcompactd of a node on all of
 its CPUs, and interrupt threads come and go with their drivers.
@@ -14,6 +16,7 @@ its CPUs, and interrupt threads come and go with their drivers.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Collection, Sequence
 
 from agent.border import rules_of_value
@@ -31,6 +34,7 @@ from tuning.errors import CpuListError
 from tuning.kernel_threads import FIFO, Threads
 
 SWEEP_S = 4.0
+ASK_S = 300.0
 
 
 def placements(host: HostRoot, kind: str) -> tuple[tuple[CpuSet, str | None], ...]:
@@ -148,17 +152,23 @@ def irqs(host: HostRoot, argv: Sequence[str]) -> int:
         for source in events.deaf:
             say(f"not heard, the sweep every {SWEEP_S:.0f} s covers it: {source}")
         say(place_once(host))  # what changed before the sockets listened
+        asked = time.monotonic()
         while True:
-            say(place_after(host, events.wait(SWEEP_S)))
+            heard = events.wait(SWEEP_S)
+            is_due = time.monotonic() - asked >= ASK_S
+            say(place_after(host, heard, asks=is_due))
+            asked = time.monotonic() if heard or is_due else asked
 
 
-def place_after(host: HostRoot, heard: Collection[str]) -> str:
-    """Place after a change that was heard, or in a sweep (nothing heard): then no threads.
+def place_after(host: HostRoot, heard: Collection[str], *, asks: bool = False) -> str:
+    """Place after a change that was heard, or in a sweep (nothing heard): then no threads, and ports where
+    the sweep ASKS.
 
     A sweep reads one small file for each interrupt, a look at all threads several for each task.
     """
     if not heard:
-        said = "; ".join(said for said in (place_interrupts(host), set_devices(host)) if said)
+        done = (set_parameters(host) if asks else "", place_interrupts(host), set_devices(host))
+        said = "; ".join(said for said in done if said)
         return f"sweep: {said}" if said else ""
     return place_once(host)
 

@@ -87,7 +87,9 @@ def set_one(ethtool: Ethtool, wish: Wish, *, is_trading: bool) -> tuple[str, Ans
         return f"{knob} of {device} is {text_of(seen)} and stays so while an engine runs", seen
     _not_taken.add(wish)
     ethtool.set(device, knob, value)
-    seen = ethtool.get(device, knob).value
+    seen, _, is_fixed = ethtool.get(device, knob)
+    if is_fixed and seen != value:
+        raise OSError(errno.EOPNOTSUPP, "the driver does not follow")
     if seen == value:
         _not_taken.discard(wish)
     other = "" if seen == value else f", it is {text_of(seen) or 'empty'}"

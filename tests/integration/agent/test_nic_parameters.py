@@ -23,7 +23,7 @@ from agent.document import NicStep
 from agent.errors import AgentError
 from agent.host import HostRoot
 from agent.transaction.step_nic import NicActor
-from agent.verbs import nics
+from agent.verbs import irqs, nics
 from tuning.seen_nics import SEEN_NICS_FILE
 
 def run(*words):
@@ -85,6 +85,9 @@ Path("/var/lib/hft").mkdir()
 plan = {"settings": [{"kind": "nic_parameter", "device": "v0", "knob": "channels.rx", "value": "3"}]}
 Path("/var/lib/hft/plan.json").write_text(json.dumps(plan))
 said["service"] = [nics.set_parameters(HOST), driver()["channels.rx"], nics.set_parameters(HOST)]
+actor("channels.rx", 2).act()
+said["sweep"] = [irqs.place_after(HOST, ()), driver()["channels.rx"]]
+said["sweep"] += [irqs.place_after(HOST, (), asks=True), driver()["channels.rx"]]
 ip("address", "add", "10.77.9.1/24", "dev", "v0")
 ip("link", "set", "v1", "up")
 ip("link", "set", "v0", "up")
@@ -131,6 +134,37 @@ for table, words in (([0, 1, 2, 3, 4, 5, 6, 7] * 2, "even"), ([0, 0, 0, 5] * 4, 
     said.append([card.table, card.queues()])
     said += [one.undo(image) for one, image in reversed(list(zip(done, before, strict=True)))]
     said.append([card.table == table, card.queues()])
+print(json.dumps(said))
+"""
+
+
+# A tap with queues, whose program took no offload: TSO is offered, asked for, and stays off.
+TAP = """
+import fcntl, json, os, struct, subprocess, sys
+from agent.document import NicStep
+from agent.host import HostRoot
+from agent.transaction.step_nic import NicActor
+
+HOST, queues = HostRoot(), []
+for _ in range(4):
+    queues.append(os.open("/dev/net/tun", os.O_RDWR))
+    # TUNSETIFF: IFF_TAP, IFF_NO_PI, IFF_MULTI_QUEUE
+    fcntl.ioctl(queues[-1], 0x400454CA, struct.pack("16sH22x", b"t0", 0x1102))
+
+def actor(knob, value, capped=False):
+    return NicActor(host=HOST, step=NicStep(device="t0", knob=knob, value=value, why="w", is_capped=capped))
+
+def driver(knob):
+    words = [sys.executable, "-I", "-S", "checks/nic_on_host.py", "t0"]
+    lines = subprocess.run(words, capture_output=True, text=True).stdout.splitlines()
+    return next(line.partition(f" {knob} ")[2] for line in lines if f" {knob} " in line)
+
+tso = actor("features.tso", 1)
+said = [driver("features.tso"), actor("features.tso", 0).act()]  # it is asked for from the start
+before = tso.observe()
+said += [before.wanted, driver("features.tso"), tso.act(), driver("features.tso"), tso.observe().note]
+said += [tso.undo(before), driver("features.tso")]
+said += [driver("channels.combined"), actor("channels.combined", 2).act(), driver("channels.combined")]
 print(json.dumps(said))
 """
 
@@ -210,6 +244,10 @@ def test_the_service_sets_it_again_once(said: dict[str, Any]) -> None:
     assert said["service"] == ["channels.rx of v0 set to 3", "3", ""]
 
 
+def test_what_a_driver_forgot_in_silence_is_asked_for_seldom(said: dict[str, Any]) -> None:
+    assert said["sweep"] == ["", "2", "sweep: channels.rx of v0 set to 3", "3"]
+
+
 def test_the_way_to_the_host_is_never_changed(said: dict[str, Any]) -> None:
     assert said["way_in"] == "preflight: v0 carries the default route: it is never changed"
     assert said["service_way_in"] == ["", "3"]
@@ -220,6 +258,18 @@ def test_the_facts_of_a_check_hold_what_the_driver_says(said: dict[str, Any]) ->
     assert facts.nics["v0", "channels.rx"] == "3 4", "and how many there could be"
     assert facts.nics["v0", "rings.rx"] == "EOPNOTSUPP"
     assert {device for device, _ in facts.nics} == {"v0"}, "only the ports of the plan are asked"
+
+
+def test_an_offload_that_does_not_follow_is_no_failure_and_is_asked_back() -> None:
+    said = json.loads(inside(TAP))
+    assert said[:4] == ["0 fixed", "", False, "0"]
+    assert said[4:7] == [
+        "the driver cannot change features.tso (EOPNOTSUPP)",
+        "0 fixed",
+        "the driver has no features.tso (EOPNOTSUPP)",
+    ]
+    assert said[7:9] == ["", "0"]
+    assert said[9:] == ["4 256", "the driver cannot change channels.combined (EOPNOTSUPP)", "4 256"]
 
 
 def test_queues_that_a_table_uses_can_go_and_come_back_with_it() -> None:
