@@ -42,7 +42,8 @@ def fleet() -> Fleet:
 def run(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Said]:
-    """Run `hft` about the fleet; hosts that show the same are planned once."""
+    """Run `hft` about the fleet into a pipe; hosts that show the same are planned once."""
+    monkeypatch.delenv("COLUMNS", raising=False)  # a worker of xdist has it
     made: dict[tuple[int, str | None, bool], HostChanges] = {}
     real = host_changes.make_work
 

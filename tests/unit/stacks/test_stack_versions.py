@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from stacks.runner.versions import moved, unlike
 from tests.support import needs
+
+pytest.importorskip("semver", reason="Pulumi's Python packages are not installed: make setup-stacks")
+from stacks.runner.versions import moved, unlike
 
 pytestmark = needs.stacks()
 
