@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 
-.PHONY: help setup setup-dev setup-engine setup-stacks setup-wall demo test docs engine bench drill drill-engine fuzz lint mutants clean
+.PHONY: help setup setup-dev setup-engine setup-stacks setup-wall demo test docs engine bench drill drill-engine drill-failover fuzz lint mutants clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ drill: setup-dev  ## the long seeded campaign: kill points, full disks, power cu
 
 drill-engine: setup-engine  ## the engine's long campaign: interleavings, sanitizers, a site of VMs that trades
 	@bash scripts/drill.sh engine
+
+drill-failover: setup-engine  ## failovers that nobody starts: 300 deaths, freezes and cuts of the holder, the freezes with the fence off, the model
+	@bash scripts/drill.sh failover
 
 fuzz: setup-engine  ## 10 million seeded inputs into every decoder and into arbitration with its book (sanitizers on)
 	@bash scripts/fuzz.sh

@@ -44,6 +44,8 @@ class GatewaySeen:
     latches: tuple[str, ...] = ()  # `scope id: reason` of each that is set
     latch_numbers: tuple[int, ...] = ()  # of the same, in their order
     holds: tuple[str, ...] = ()  # `pause for 1100 s more, by alice: reason` of each that holds
+    armed: str = ""  # `eng-1/b after 500 ms of silence`: what it would do by itself, once
+    held_off: str = ""  # code of why it did not, while the holder is silent
     accounts: tuple[Account, ...] = ()
 
     @property

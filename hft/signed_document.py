@@ -43,6 +43,23 @@ def signed(payload: bytes, key: Path, namespace: str, what: str) -> str:
         raise HftError(Exit.BAD_INPUT, f"{what} cannot be signed: {error}") from error
 
 
+def read_document(path: Path, name: str, make: Callable[[object], T]) -> tuple[T, bytes, str]:
+    """What a file's document holds, the bytes that are signed, and the signature, which is not checked here.
+
+    MAKE raises ValueError for a body that is none. Raises: HftError when it is none.
+    """
+    from engine.contract.canonical import canonical
+    from inventory.bounded import read_bounded, reason_of
+    from tuning.strict_json import Table, parse
+
+    try:
+        table = Table.of(parse(read_bounded(path, DOCUMENT_MAX))).closed((name, "signature"))
+        body = dict(table.table(name).fields)
+        return make(body), canonical(body), table.text("signature", size_max=SIGNATURE_MAX)
+    except (OSError, ValueError) as error:
+        raise HftError(Exit.BAD_INPUT, f"{path}: no {name}: {reason_of(error)}") from error
+
+
 def read_signed(  # noqa: PLR0913  # each by name
     path: Path,
     name: str,
@@ -52,22 +69,13 @@ def read_signed(  # noqa: PLR0913  # each by name
     identity: str | Callable[[T], str],
     namespace: str,
 ) -> Signed[T]:
-    """The document of a file; MAKE raises ValueError for a body that is none. HftError when it is none.
+    """The document of a file, and whether IDENTITY signed it; HftError when it is none.
 
     IDENTITY is who must have signed it, or says who that is from what the document holds.
     """
-    from engine.contract.canonical import canonical
     from engine.ticket.signing import is_signed
-    from inventory.bounded import read_bounded, reason_of
-    from tuning.strict_json import Table, parse
 
-    try:
-        table = Table.of(parse(read_bounded(path, DOCUMENT_MAX))).closed((name, "signature"))
-        body = dict(table.table(name).fields)
-        found, signature = make(body), table.text("signature", size_max=SIGNATURE_MAX)
-    except (OSError, ValueError) as error:
-        raise HftError(Exit.BAD_INPUT, f"{path}: no {name}: {reason_of(error)}") from error
-    payload = canonical(body)
+    found, payload, signature = read_document(path, name, make)
     who = identity if isinstance(identity, str) else identity(found)
     good = ARMOUR.fullmatch(signature) is not None and is_signed(
         payload, signature, signers=signers.expanduser(), identity=who, namespace=namespace

@@ -32,6 +32,7 @@ class Knobs:
     answer_cancels: bool = True
     reject_orders: bool = False
     next_urn: int = 1
+    beat_ms: int = 0  # asked for in the welcome; 0: not
     silent: bool = False  # connected, and says nothing at all: no heartbeat, no answer
     closed: bool = False  # takes no connection
     replay_delay_s: float = 0.0  # between a login and the day's responses
@@ -40,6 +41,7 @@ class Knobs:
 
 
 BEAT_S = 0.5  # SoupBinTCP asks for a heartbeat a second
+BEAT_BYTES = 9  # payload of `b`
 
 
 class Gateway:
@@ -165,12 +167,20 @@ class Gateway:
                 return self._login(peer, number, payload)
             case "U":
                 return self._order(peer, number, payload)
-            case "R" | "O":
-                self.log.add("heartbeat" if letter == "R" else "logout", connection=number)
-                return letter == "R"
+            case "b" | "R" | "O":
+                return self._sign_of_life(number, letter, payload)
             case _:
                 self.log.add("stray", letter, number)
                 return True
+
+    def _sign_of_life(self, number: int, letter: str, payload: bytes) -> bool:
+        if letter == "b":
+            self.log.add(
+                "beat", struct.unpack(">BQ", payload) if len(payload) == BEAT_BYTES else None, number
+            )
+        else:
+            self.log.add("heartbeat" if letter == "R" else "logout", connection=number)
+        return letter != "O"
 
     def _hello(self, peer: socket.socket, number: int, payload: bytes) -> bool:
         try:
@@ -182,7 +192,10 @@ class Gateway:
         return True
 
     def _welcome(self) -> bytes:
-        return frame("w", json.dumps({"session": "TEST", "next_urn": self.knobs.next_urn}).encode())
+        said: dict[str, object] = {"session": "TEST", "next_urn": self.knobs.next_urn}
+        if self.knobs.beat_ms:
+            said["beat_ms"] = self.knobs.beat_ms
+        return frame("w", json.dumps(said).encode())
 
     def _claim(self, peer: socket.socket, number: int, payload: bytes) -> bool:
         self.log.add("claim", int.from_bytes(payload, "big"), number)

@@ -8,4 +8,4 @@ C++.
 
 from typing import Final
 
-CONTRACT_VERSION: Final = "1.1.0"
+CONTRACT_VERSION: Final = "1.2.0"

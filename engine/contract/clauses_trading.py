@@ -90,6 +90,12 @@ LINK: tuple[Clause, ...] = (
         "SoupBinTCP peers drop a silent session",
     ),
     trading(
+        "link.beats",
+        "Asked for beats by the welcome, it sends one at least every `beat_ms` while its hot loop turns, "
+        "and none while that does not.",
+        "the gateway judges by them whether the holder trades; a helper thread would beat for a dead loop",
+    ),
+    trading(
         "link.demote",
         "`demote` leads to STANDBY and sends nothing and cancels nothing afterwards.",
         "a planned switchover keeps its orders",

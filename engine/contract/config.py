@@ -126,6 +126,11 @@ class Config(Document):
         description="a gateway that says nothing for so long is given up (SoupBinTCP: 15 s)",
     )
     gateway: Gateway | None = Field(description="null at level `core`")
+    standby_link: bool = Field(
+        default=False,
+        description="hold an admitted link while there is no epoch, so that a gateway may fence this engine "
+        "in (an engine need not know it)",
+    )
     dropcopy: DropCopy | None = Field(
         default=None, description="SoupBinTCP copy of the account's responses, replayed from sequence 1"
     )

@@ -1,4 +1,4 @@
-"""The wire between engine and gateway: SoupBinTCP framing, four link packets, then OUCH byte for byte.
+"""The wire between engine and gateway: SoupBinTCP framing, link packets, then OUCH byte for byte.
 
 Frame: length u16 big-endian (of what follows), type u8, payload. The link packets use lower-case letters,
 which SoupBinTCP 3.00 does not use.
@@ -35,6 +35,7 @@ class Welcome(Part):
 
     session: str = ""
     next_urn: int = Field(default=1, ge=1)
+    beat_ms: int = Field(default=0, ge=0)  # so often the engine shall beat; 0: it is not asked to
 
 
 class RefusedFrame(Part):
@@ -81,6 +82,18 @@ PACKETS: tuple[Packet, ...] = (
     ),
     Packet(
         letter="c", sender="engine", payload="epoch, u64 big-endian", meaning="CLAIM, once on a connection"
+    ),
+    Packet(
+        letter="b",
+        sender="engine",
+        payload="flags u8 (1 STANDBY, 2 feed fresh, 4 latched), the feed's next number u64 big-endian",
+        meaning="BEAT, from the hot loop; at least every `beat_ms` of the welcome, and only where it has one",
+    ),
+    Packet(
+        letter="f",
+        sender="gateway",
+        payload="epoch, u64 big-endian",
+        meaning="FENCED IN, to a standby that holds a link: this epoch is durable for it, it claims it there",
     ),
     Packet(
         letter="L",

@@ -77,7 +77,9 @@ strategy needs no change. The suite sets `strategy` to `{"name":"none"}`: then t
 own."""
 
 LINK_ORDER = """The engine connects when it is promoted, not before: nonce, HELLO, welcome, CLAIM, welcome,
-login, accepted. Then it is ACTIVE. After losing the connection it reconnects by itself, with the same epoch,
+login, accepted. One that knows `standby_link` also holds a link up to the first welcome while it has no
+epoch, beats there, and when `f` names an epoch it is promoted with that: CLAIM and login on the same link.
+Then it is ACTIVE. After losing the connection it reconnects by itself, with the same epoch,
 at most once every 100 ms. The engine assigns user reference numbers; a cancel names that of its order.
 ClOrdID is the epoch in 5 base-36 digits (upper case), the engine's sequence in 8, one space. A
 drop copy uses the same framing without link packets: login with sequence 1, then every response of the

@@ -10,7 +10,7 @@ from engine.independent import text
 from engine.independent.fault import CONFIGURATION, EndError
 from engine.independent.mutants import broken
 
-CONTRACT = "1.1.0"
+CONTRACT = "1.2.0"
 _OPTIONAL = (dict, type(None))
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "name": str, "slot": str, "egress": str, "venue_profile": str, "feeds": list, "rerequest": _OPTIONAL,

@@ -17,7 +17,7 @@ from engine.independent.latch import UNREADABLE
 from engine.independent.mutants import broken
 from engine.independent.notify import Notifier
 from engine.independent.page import Page
-from engine.independent.parts import Parts, feed_sockets, reconciled, status_of
+from engine.independent.parts import Parts, beat_of, feed_sockets, reconciled, status_of
 
 TICK_NS = 50_000_000
 IDLE_MS = 10
@@ -50,7 +50,7 @@ class Engine:
             self.notifier.say("READY=1")
             time.sleep(0.3)
         self.page = Page(self.parts.path("metrics_page"))
-        self.link = GatewayLink(self.config, self._link_event, self._venue_said)
+        self.link = GatewayLink(self.config, self._link_event, self._venue_said, lambda: beat_of(self.core))
         self.input(journal.LIMITS, self.parts.limits.data)
         latch = self.parts.latch_found
         start = {"verb": "start", "latch": latch, "unreadable": latch == UNREADABLE}

@@ -23,15 +23,17 @@ Event = Callable[[dict[str, Any]], None]
 class GatewayLink:
     """One connection at a time; events go to the engine as journaled inputs."""
 
-    def __init__(self, config: Config, event: Event, response: Callable[[bytes], None]) -> None:
-        self._config, self._event, self._response = config.values, event, response
+    def __init__(
+        self, config: Config, event: Event, response: Callable[[bytes], None], beat: Callable[[], bytes]
+    ) -> None:
+        self._config, self._event, self._response, self._said = config.values, event, response, beat
         self.socket: socket.socket | None = None
         self._in, self._out = bytearray(), bytearray()
         self.phase = "down"
         self.epoch = 0
         self.sequence = 1
         self._next_urn = 1
-        self._sent_ns = self._begun_ns = self._heard_ns = 0
+        self._sent_ns = self._begun_ns = self._heard_ns = self._beaten_ns = self._beat_every_ns = 0
         self._silence_ns = self._config.get("link_silence_max_ms", LINK_SILENCE_MS) * 1_000_000
 
     def connect(self, epoch: int, sequence: int) -> None:
@@ -85,6 +87,7 @@ class GatewayLink:
         now = time.monotonic_ns()
         if self.phase == "up" and now - self._sent_ns > HEARTBEAT_NS and not broken("link.heartbeat"):
             self._put(wire.frame("R"))
+        self._beat(now)
         if self.phase != "up" and now - self._begun_ns > ANSWER_NS:
             self._lost({"up": False, "code": "gateway", "detail": f"no answer in phase {self.phase}"})
             return
@@ -92,6 +95,12 @@ class GatewayLink:
             self._lost({"up": False, "code": "gateway", "detail": "silent for too long"})
             return
         self._read()
+
+    def _beat(self, now: int) -> None:
+        is_asked = self._beat_every_ns > 0 and not broken("link.beats")
+        if self.phase == "up" and is_asked and now - self._beaten_ns >= self._beat_every_ns:
+            self._beaten_ns = now
+            self._put(wire.frame("b", self._said()))
 
     def _read(self) -> None:
         assert self.socket is not None
@@ -162,7 +171,9 @@ class GatewayLink:
 
     def _welcomed(self, payload: bytes) -> None:
         with contextlib.suppress(ValueError):
-            self._next_urn = max(1, int(text.load(payload).get("next_urn", 1)))
+            said = text.load(payload)
+            self._next_urn = max(1, int(said.get("next_urn", 1)))
+            self._beat_every_ns = int(said.get("beat_ms", 0)) * 1_000_000
 
     def _refused(self, payload: bytes) -> None:
         try:

@@ -55,7 +55,7 @@ def manifest(sha256: str, mutant: str | None, level: str = "trading") -> dict[st
     """engine.json of this engine."""
     arguments = ["--mutant", mutant] if mutant else []
     return {
-        "contract": "1.1.0",
+        "contract": "1.2.0",
         "identity": {"name": "stub", "version": "1.0.0", "build": sha256[:12]},
         "level": level,
         "exec": {"interpreter": ["python3", "-I", "-S"], "program": PROGRAM, "arguments": arguments},

@@ -90,6 +90,13 @@ def _limits(engine: Engine) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def beat_of(core: DecisionCore) -> bytes:
+    """What the hot loop says of itself: STANDBY 1, feed fresh 2, latched 4; the feed's next number."""
+    is_fresh = not core.feed_stale() and not core.feed_gapped()
+    flags = (core.state == "STANDBY") | is_fresh << 1 | (core.latch is not None) << 2
+    return struct.pack(">BQ", flags, core.feed_next)
+
+
 def _status(engine: Engine) -> dict[str, Any]:
     core, parts, journal = engine.core, engine.parts, engine.journal
     artifact = "sha256:" + "0" * 64 if broken("admin.status") else parts.artifact

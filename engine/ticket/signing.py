@@ -13,6 +13,7 @@ from engine.ticket.errors import TicketError
 
 TICKET_NAMESPACE = "hft-ticket"
 FENCE_NAMESPACE = "hft-fence"
+SUCCESSION_NAMESPACE = "hft-succession"
 LIMITS_NAMESPACE = "hft-limits"
 EPOCH_IDENTITY = "epoch"
 LIMITS_IDENTITY = "limits"

@@ -13,6 +13,7 @@ from failover.proof import Link
 from failover.view import Account, ClusterView, EngineSeen, EngineState, GatewaySeen
 from hft.runbooks.ask import Question, SilentError, ask
 from hft.runbooks.cluster import Cluster, Program
+from hft.runbooks.past import Event, automatic_events
 from transport.at_once import at_once
 from tuning.strict_json import ShapeError, Table
 
@@ -64,6 +65,23 @@ def look(
     return view, None if isinstance(answer, SilentError) else links_of(answer[1])
 
 
+def past_of(cluster: Cluster, deadline_s: float) -> tuple[list[Event], list[str]]:
+    """The failovers that gateways made by themselves, and a sentence for each gateway that cannot say."""
+    questions = [
+        Question(to=one, requests=({"verb": "status"},), patience_s=deadline_s) for one in cluster.gateways
+    ]
+    found: list[Event] = []
+    dark: list[str] = []
+    for one, answer in zip(cluster.gateways, ask_all(questions), strict=True):
+        try:
+            if isinstance(answer, SilentError):
+                raise answer
+            found += automatic_events(one.name, answer[0])
+        except (SilentError, ShapeError) as error:
+            dark.append(f"{one.name}: {error}; what it did by itself is not shown")
+    return found, dark
+
+
 def gateway_seen(program: Program, answers: Answers, residue: int | None) -> GatewaySeen:
     """A gateway's `status` as a value."""
     if isinstance(answers, SilentError):
@@ -82,6 +100,8 @@ def gateway_seen(program: Program, answers: Answers, residue: int | None) -> Gat
             latches=tuple(_latch(one) for one in latch.rows("entries")),
             latch_numbers=tuple(one.integer("number") for one in latch.rows("entries")),
             holds=tuple(_holds(table)),
+            armed=_armed(table),
+            held_off=_held_off(table),
             accounts=tuple(_account(name, one) for name, one in table.tables("accounts")),
         )
     except ShapeError as error:
@@ -100,6 +120,20 @@ def _holds(table: Table) -> Iterator[str]:
     if "automatic" in table.fields:
         for kind, one in table.table("automatic").tables("holds"):
             yield f"{kind} for {one.integer('left_s')} s more, by {one.text('by')}: {one.text('reason')}"
+
+
+def _armed(table: Table) -> str:
+    """The succession that a gateway has, in words; nothing of an earlier release, which acts on none."""
+    if "automatic" not in table.fields or table.table("automatic").fields.get("succession") is None:
+        return ""
+    one = table.table("automatic").table("succession")
+    return f"{one.text('successor')} after {one.integer('silence_ms')} ms of silence"
+
+
+def _held_off(table: Table) -> str:
+    if "automatic" not in table.fields or table.table("automatic").fields.get("held_off_by") is None:
+        return ""
+    return table.table("automatic").text("held_off_by")
 
 
 def _account(name: str, table: Table) -> Account:

@@ -1,14 +1,17 @@
-"""What the run record says of moves and kills, a line each. Pure."""
+"""What the run record says of moves and kills, and gateways of failovers of their own, a line each. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from hft.past import runs_of
+from tuning.strict_json import Table
 
 PREFIX = "failover "
+AUTOMATIC = "automatic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,3 +86,31 @@ def _facts_of(line: Mapping[str, Any]) -> dict[str, object]:
     return {
         key: line[key] for key in keys.get(str(line.get("event")), ()) if line.get(key) not in ("", {}, None)
     }
+
+
+def automatic_events(gateway: str, status: Mapping[str, Any]) -> list[Event]:
+    """The failovers by a succession that a gateway's `status` remembers, oldest first.
+
+    Raises: ShapeError when the answer is not understood.
+    """
+    table = Table.of(dict(status))
+    if "automatic" not in table.fields:  # a gateway of an earlier release
+        return []
+    return [_made(gateway, one) for one in table.table("automatic").rows("past")]
+
+
+def _made(gateway: str, one: Table) -> Event:
+    at = datetime.fromtimestamp(one.integer("detected_utc_ns") / 1e9, UTC)
+    silent_ms = one.integer("silent_ns") // 1_000_000
+    has_ended = one.flag("stream_ended")
+    return Event(
+        at=at.isoformat(timespec="seconds"),
+        run="",
+        verb=AUTOMATIC,
+        by=gateway,
+        reason=f"{one.text('from')}: {'end of its stream' if has_ended else f'silent for {silent_ms} ms'}",
+        outcome="ok",
+        plan="",
+        what=f"{one.text('to')}: epoch {one.integer('epoch')}, epoch_seen {one.integer('epoch_before')}, "
+        f"result fenced in, was {one.text('from')}",
+    )

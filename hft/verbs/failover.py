@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,20 +164,27 @@ Examples:
 @CLUSTER
 @options.INVENTORY
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="The newest.")
+@DEADLINE
 @options.JSON
-def history(path: Path | None, inventory: str | None, limit: int, as_json: bool) -> int:
-    """Every move and kill in the run record of the site: who, why, epochs, milliseconds by phase."""
+def history(path: Path | None, inventory: str | None, limit: int, deadline: float, as_json: bool) -> int:
+    """Every move and kill in the run record of the site, and the last ones that a gateway made by itself.
+
+    Who, why, epochs, milliseconds by phase. A gateway that does not answer is named; the record needs none.
+    """
     from hft import run_log
     from hft.runbooks.cluster import load_cluster
+    from hft.runbooks.look import past_of
     from hft.runbooks.past import events
     from hft.views.failover import SCHEMA
     from hft.views.table import show_table
 
-    site = load_cluster(path, inventory).site
+    cluster = load_cluster(path, inventory)
+    site = cluster.site
     record = run_log.read_to_look(site)
-    found = events(record.lines)[-limit:]
-    for problem in record.problems:
-        tell(f"the run record: {problem}", err=True)
+    made, dark = past_of(cluster, deadline)
+    found = sorted([*events(record.lines), *made], key=lambda one: datetime.fromisoformat(one.at))[-limit:]
+    for problem in [*(f"the run record: {one}" for one in record.problems), *dark]:
+        tell(problem, err=True)
     if as_json:
         tell_document({"schema": SCHEMA, "site": site, "events": [asdict(one) for one in found]})
         return Exit.VIOLATED if record.problems else Exit.OK

@@ -14,18 +14,24 @@ from typing import Any
 
 import click
 
+from engine.ticket.signing import SUCCESSION_NAMESPACE
 from hft import options
 from hft.errors import Exit, HftError
 from hft.signed_document import read_signed, signed
+from hft.verbs.failover_arm import arm, disarm
 from hft.verbs.failover_move import CLUSTER
 from transport.show import tell, tell_document
 
-NAMESPACE = "hft-succession"
+NAMESPACE = SUCCESSION_NAMESPACE
 
 
 @click.group()
 def succession() -> None:
-    """Sign, in advance, one failover from one holder to one successor; verify it, use it once."""
+    """Sign one failover in advance, from one holder to one successor; hand it to the gateways."""
+
+
+succession.add_command(arm)
+succession.add_command(disarm)
 
 
 @succession.command(

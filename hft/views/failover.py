@@ -69,9 +69,10 @@ def _gateway_note(one: GatewaySeen) -> str:
     if one.silent:
         return one.silent
     open_orders = sum(account.open_orders for account in one.accounts)
-    return "; ".join(
-        [f"{open_orders} open orders", *(f"killed: {latch}" for latch in one.latches), *one.holds]
-    )
+    by_itself = [f"armed: {one.armed}"] * bool(one.armed)
+    by_itself += [f"the holder is silent and nothing moves: {one.held_off}"] * bool(one.held_off)
+    killed = (f"killed: {latch}" for latch in one.latches)
+    return "; ".join([f"{open_orders} open orders", *killed, *one.holds, *by_itself])
 
 
 def _engine_state(one: EngineSeen) -> Part:

@@ -17,6 +17,7 @@ from engine.contract.versioning import acceptable
 REGISTER = Register()
 case = REGISTER.case
 
+BEAT_MS, STALL_MS = 100, 1_500
 BUY = {"side": "B", "quantity": 10, "symbol": "HFTA", "price_e4": 980_000}
 
 
@@ -140,6 +141,31 @@ def idle_session_is_kept_alive(bench: Bench) -> None:
     events = bench.log.wait_count("heartbeat", 2, min(bench.patience_s, 4.0))
     gap = events[1].at_s - events[0].at_s
     demand(gap <= 1.5, f"heartbeats {gap:.1f} s apart")
+
+
+@case("link.beats")
+def the_hot_loop_beats_as_often_as_it_is_asked(bench: Bench) -> None:
+    bench.gateway.knobs.beat_ms = BEAT_MS
+    engine = bench.active()
+    bench.log.wait_count("beat", 4, bench.patience_s)
+    engine.must("stall", ms=STALL_MS)
+    count = len(bench.log.all("beat"))
+    beats = bench.log.wait_count("beat", count + 4, bench.patience_s)
+    gaps = sorted(b.at_s - a.at_s for a, b in pairwise(beats))
+    demand(gaps[-1] >= STALL_MS / 1000 * 0.7, f"beats went on during a stall of {STALL_MS} ms")
+    demand(
+        gaps[len(gaps) // 2] <= BEAT_MS / 1000 * 2,
+        f"beats {gaps[len(gaps) // 2]:.2f} s apart, not {BEAT_MS} ms",
+    )
+    flags, fed = beats[-1].value or (0, 0)
+    demand((flags, fed > 0) == (2, True), f"an ACTIVE engine with a fresh feed beats flags {flags} and {fed}")
+
+
+@case("link.beats")
+def nobody_beats_unasked(bench: Bench) -> None:
+    bench.active()
+    bench.log.wait_count("heartbeat", 1, bench.patience_s)
+    demand(bench.log.all("beat", "stray") == [], "a gateway that did not ask got beats")
 
 
 @case("link.demote")

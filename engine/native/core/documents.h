@@ -13,7 +13,7 @@
 
 namespace hft::core {
 
-inline constexpr std::string_view kContractVersion = "1.1.0";
+inline constexpr std::string_view kContractVersion = "1.2.0";
 
 std::optional<Limits> parse_limits(std::string_view json, std::string* why = nullptr);
 std::optional<CoreConfig> parse_start_record(std::string_view json);

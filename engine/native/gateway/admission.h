@@ -11,6 +11,7 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,7 +25,7 @@
 
 namespace hft::gateway {
 
-inline constexpr std::string_view kContractVersion = "1.1.0";
+inline constexpr std::string_view kContractVersion = "1.2.0";
 
 enum class Egress : std::uint8_t { live, shadow, test };
 
@@ -70,6 +71,16 @@ inline bool is_same_major(std::string_view theirs, std::string_view ours) {
   const auto dot = ours.find('.');
   return theirs.size() > dot && theirs.substr(0, dot + 1) == ours.substr(0, dot + 1);
 }
+
+// Whether a contract of the same major version is of this minor one or a later one.
+inline bool is_since(std::string_view theirs, unsigned minor) {
+  const auto dot = theirs.find('.');
+  if (dot == std::string_view::npos) return false;
+  unsigned found = 0;
+  const auto* const end = theirs.data() + theirs.size();
+  return std::from_chars(theirs.data() + dot + 1, end, found).ec == std::errc() && found >= minor;
+}
+inline constexpr unsigned kBeatsSince = 2;  // clause `link.beats`
 
 inline Reason check_ticket(const Hello& hello, std::string_view nonce) {
   if (!hello.has_ticket) return Reason::ticket_missing;

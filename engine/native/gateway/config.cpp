@@ -70,6 +70,9 @@ Config from(base::JsonReader& reader, bool is_test) {
   config.heartbeat_ms = reader.number_or("heartbeat_ms", 60'000, config.heartbeat_ms);
   config.silence_ms = reader.number_or("silence_ms", 600'000, config.silence_ms);
   config.hello_ms = reader.number_or("hello_ms", 60'000, config.hello_ms);
+  config.beat_ms = reader.number_or("beat_ms", 10'000, config.beat_ms);
+  config.end_grace_ms = reader.number_or("end_grace_ms", 60'000, config.end_grace_ms);
+  if (reader.has("epochs")) config.residue = reader.one_of("epochs", {"odd", "even"}) == "odd" ? 1 : 0;
   if (reader.has("order_age_max_ms")) config.order_age_max_ms = reader.number("order_age_max_ms", kAgeLeastMs, 60'000);
   for (const auto& entry : reader.at("accounts", Json::value_t::array, " must be a list of accounts"))
     config.accounts.push_back(account(entry));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -42,7 +43,10 @@ struct Config {
   std::uint64_t heartbeat_ms = 1000;  // SoupBinTCP 3.00: one second
   std::uint64_t silence_ms = 15000;   // and fifteen
   std::uint64_t order_age_max_ms = 1000;
-  std::uint64_t hello_ms = 5000;  // so long may a connection say nothing
+  std::uint64_t hello_ms = 5000;         // so long may a connection say nothing
+  std::uint64_t beat_ms = 0;             // so often engines shall beat; 0: they are not asked to
+  std::uint64_t end_grace_ms = 0;        // so long after the end of its stream may a holder come back
+  std::optional<std::uint64_t> residue;  // of the epochs that it gives, modulo 2; none: it has no peer
   std::vector<AccountConfig> accounts;
 
   std::string state_path() const { return state_directory + "/fence.block"; }

@@ -67,10 +67,15 @@ void EngineLink::receive() {
   const auto space = link_.space();
   const auto got = ::recv(link_.fd(), space.data(), space.size(), MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return close();
+  if (got <= 0) return lost();
   if (static_cast<std::size_t>(got) < space.size()) waiting_.drained(now);
   link_.took(static_cast<std::size_t>(got), now);
   process();
+}
+
+bool EngineLink::has_unread() const {
+  char byte = 0;
+  return phase_ != Phase::ended && is_reading() && ::recv(link_.fd(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0;
 }
 
 // Takes packets until there are none, one is held back, or the connection ended. Never runs inside itself.
@@ -90,7 +95,11 @@ void EngineLink::process() {
 
 void EngineLink::on_packet(const soup::Packet& packet) {
   if (packet.type == soup::kClientHeartbeat || packet.type == soup::kDebug) return;
-  if (packet.type == soup::kLogoutRequest) return close();
+  if (packet.type == soup::kLogoutRequest) {
+    hub_.takeover.left(*this);
+    return close();
+  }
+  if (packet.type == link::kBeat && phase_ > Phase::verifying) return on_beat(packet);
   if (packet.type == link::kHello && phase_ == Phase::hello) return on_hello(packet);
   if (packet.type == link::kClaim && phase_ > Phase::verifying) return on_claim(packet);
   if (packet.type == soup::kLoginRequest && phase_ == Phase::login) return on_login(packet);
@@ -99,6 +108,18 @@ void EngineLink::on_packet(const soup::Packet& packet) {
     return;
   }
   refuse_link(phase_ == Phase::claim ? Reason::claim_missing : Reason::protocol);
+}
+
+void EngineLink::on_beat(const soup::Packet& packet) {
+  beat_ = link::parse_beat(packet);
+  if (!beat_) return refuse_link(Reason::protocol);
+  beat_ns_ = base::monotonic_ns();
+  hub_.takeover.heard(*this);
+}
+
+void EngineLink::fenced_in(std::uint64_t epoch) {
+  std::array<std::uint8_t, 16> packet;
+  put(Bytes(packet).first(link::write_fenced_in(packet, epoch)));
 }
 
 bool EngineLink::on_order(Bytes payload) {
@@ -199,6 +220,7 @@ Json EngineLink::welcome() const {
     accounts[session->account.name] = next_urn;
   }
   answer["accounts"] = accounts;
+  if (hub_.config.beat_ms > 0) answer["beat_ms"] = hub_.config.beat_ms;
   return answer;
 }
 
@@ -216,7 +238,8 @@ void EngineLink::put(Bytes bytes) {
 }
 
 void EngineLink::flush() {
-  if (!link_.flush(base::monotonic_ns()) || link_.unsent_bytes() > kUnsentBytesMax) return close();
+  if (!link_.flush(base::monotonic_ns())) return lost();
+  if (link_.unsent_bytes() > kUnsentBytesMax) return close();
   watch();
 }
 
@@ -225,7 +248,10 @@ void EngineLink::watch() {
   const bool is_reading = phase_ != Phase::verifying && held_.empty();
   const std::uint32_t events = (is_reading ? EPOLLIN : 0U) | (link_.unsent_bytes() == 0 && !replay_ ? 0U : EPOLLOUT);
   if (events == watched_) return;
-  if (is_reading && (watched_ & EPOLLIN) == 0) waiting_.watched(hub_.loop.round());
+  if (is_reading && (watched_ & EPOLLIN) == 0) {
+    waiting_.watched(hub_.loop.round());
+    hub_.takeover.read_again(*this);
+  }
   watched_ = events;
   hub_.loop.change(link_.fd(), events, *this);
 }
@@ -236,9 +262,14 @@ void EngineLink::tick(std::int64_t now_ns) {
   const auto now = static_cast<std::uint64_t>(now_ns);
   if (is_silent() && now - opened_ns_ > hub_.config.hello_ms * base::kNsPerMs) return refuse_link(Reason::hello_late);
   if (!is_paused && link_.is_silent(now, hub_.config.silence_ms * base::kNsPerMs)) return close();
-  if (phase_ != Phase::open || !link_.owes_heartbeat(now, hub_.config.heartbeat_ms * base::kNsPerMs)) return;
+  if (phase_ < Phase::claim || !link_.owes_heartbeat(now, hub_.config.heartbeat_ms * base::kNsPerMs)) return;
   std::array<std::uint8_t, 8> packet;
   put(Bytes(packet).first(soup::write(packet, soup::kServerHeartbeat)));
+}
+
+void EngineLink::lost() {
+  if (phase_ != Phase::ended) hub_.takeover.ended(*this);
+  close();
 }
 
 void EngineLink::close() {

@@ -40,12 +40,21 @@ class EngineLink : public Source {
   bool is_stranger() const { return phase_ <= Phase::verifying; }  // not admitted
   bool is_silent() const { return phase_ == Phase::hello; }
   bool has_claimed() const { return phase_ > Phase::claim; }
-  void refuse_link(Reason reason);  // as `end`, and logged
+  // Admitted, and has claimed nothing: a standby's link, or one that is about to claim.
+  bool is_waiting() const { return phase_ == Phase::claim; }
+  bool is_reading() const { return (watched_ & EPOLLIN) != 0; }
+  bool has_unread() const;                                         // it is read, and bytes wait
+  const std::optional<link::Beat>& beat() const { return beat_; }  // the last one
+  std::uint64_t heard_ns() const { return beat_ns_; }
+  bool will_beat() const { return will_beat_ || beat_.has_value(); }  // asked to, and its contract has beats
+  void refuse_link(Reason reason);                                    // as `end`, and logged
+  void fenced_in(std::uint64_t epoch);
 
  private:
   void receive();
   void process();
   void on_packet(const soup::Packet& packet);
+  void on_beat(const soup::Packet& packet);
   void on_hello(const soup::Packet& packet);
   void on_verified(Hello hello, Verdict verdict);
   Admitted look_at(const Hello& hello) const;
@@ -67,6 +76,7 @@ class EngineLink : public Source {
   void flush();
   void watch();
   void close();
+  void lost();  // the other end is gone
 
   Hub& hub_;
   soup::Session link_;
@@ -80,6 +90,9 @@ class EngineLink : public Source {
   std::vector<std::uint8_t> held_;
   Waiting waiting_;
   std::optional<History::Cursor> replay_;  // what was answered before; live behind its end
+  std::optional<link::Beat> beat_;
+  std::uint64_t beat_ns_ = 0;
+  bool will_beat_ = false;
   bool is_processing_ = false;
   bool is_admitted_ = false;
   std::uint32_t watched_ = EPOLLIN;

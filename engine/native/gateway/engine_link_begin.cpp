@@ -72,6 +72,7 @@ void EngineLink::on_verified(Hello hello, Verdict verdict) {
   party_.egress = admitted.egress;
   party_.holder = admitted.holder;
   party_.runs = admitted.runs;
+  will_beat_ = hub_.config.beat_ms > 0 && is_since(hello.contract, kBeatsSince);
   phase_ = Phase::claim;
   hub_.audit_log.event("admit", line({}));
   send_json(link::kWelcome, welcome());
@@ -147,6 +148,7 @@ void EngineLink::on_login(const soup::Packet& packet) {
     session_->owner = this;
     session_->last_holder = party_.holder;
   }
+  hub_.takeover.logged_in(*this);
   welcome_login(login->next_sequence == 0 ? session_->next_sequence() : login->next_sequence);
 }
 

@@ -21,6 +21,7 @@ constexpr std::int64_t kLatchRetryNs = 1'000'000'000;
 constexpr std::int64_t kToldEveryNs = 1'000'000'000;
 constexpr std::string_view kAuthority = "epoch";  // who signs fences, and for what
 constexpr std::string_view kFenceSpace = "hft-fence";
+constexpr std::string_view kSuccessionSpace = "hft-succession";
 
 #ifdef HFT_DRILL
 constexpr bool kIsDrillBuild = true;
@@ -34,6 +35,7 @@ Hub::Hub(Config read_config, const Options& options)
     : config(std::move(read_config)),
       profile(*ouch::profile_of(config.profile)),
       verifier(loop),
+      takeover(*this),
       is_active(!config.is_standby) {
   gate.house = {options.is_test, kIsDrillBuild};
   gate.is_epoch_enforced = options.is_epoch_enforced || !kIsDrillBuild;
@@ -67,6 +69,10 @@ base::Failure Hub::recover() {
   if (auto* failure = std::get_if<base::Failure>(&loaded)) return *failure;
   state = std::get<DurableState>(std::move(loaded));
   gate.epoch = EpochState(state.fence, state.owner);
+  for (const auto kind : kHoldKinds)
+    if (const auto& hold = state.holds[static_cast<std::size_t>(kind)])
+      holds.set(kind, *hold, base::monotonic_ns(), base::realtime_ns());
+  takeover.rearm();
   gate.latch = block.open(config.latch_path(), static_cast<std::int64_t>(base::realtime_ns()));
   if (auto failure = audit_log.open(config.log_directory); !failure.empty()) return failure;
   for (std::size_t index = 0; index < sessions.size(); ++index)
@@ -95,10 +101,18 @@ bool Hub::is_authentic(const Fence& fence, std::string_view signature) const {
   return authority_.is_signed(kAuthority, kFenceSpace, canonical(to_json(fence)), signature);
 }
 
-Reason Hub::fence(const Fence& fence, base::Failure& failure) {
+bool Hub::is_authentic(const Succession& succession, std::string_view signature) const {
+  if (gate.house.is_test && signature.empty()) return true;
+  return authority_.is_signed(kAuthority, kSuccessionSpace, canonical(to_json(succession)), signature);
+}
+
+Reason Hub::fence(const Fence& fence, base::Failure& failure, const Succeeded* made) {
   auto next = state;
   next.fence = fence;
   next.owner.clear();
+  next.succession.reset();
+  if (made != nullptr) next.succeeded.push_back(*made);
+  if (next.succeeded.size() > kSucceededKept) next.succeeded.erase(next.succeeded.begin());
   if (!StateBlock::fits(next)) return Reason::fence_malformed;  // before it blocks what it could never replace
   const auto reason = gate.epoch.raise(fence);                  // from here on every lower epoch is refused
   if (reason != Reason::ok || gate.epoch.is_durable()) return reason;
@@ -116,6 +130,34 @@ void Hub::fenced(const Fence& fence, std::string_view who) {
     if (!is_repeated) open_at_fence[session->account.name] = session->account.orders.open();
   for (auto& session : sessions) catch_up(*session);
   state_block.mirror();
+  takeover.rearm();
+}
+
+// Nobody holds a floor: a new fence does. Where nobody signs fences, claims of that epoch go on.
+void Hub::raise_floor(std::uint64_t epoch) {
+  if (epoch <= gate.epoch.highest()) return;
+  const Fence floor{epoch, "", {}};
+  base::Failure failure;
+  const auto reason = fence(floor, failure);
+  if (reason != Reason::ok) return not_fenced(floor, reason, failure);
+  audit_log.event("floor", {.epoch = epoch, .detail = "the venue has accepted orders of this epoch"});
+  state_block.mirror();
+  takeover.rearm();
+}
+
+base::Failure Hub::keep(DurableState next) {
+  if (!StateBlock::fits(next)) return "it does not fit the state block";
+  auto failure = state_block.write(next);
+  if (!failure.empty()) return failure;
+  state = std::move(next);
+  state_block.mirror();
+  takeover.rearm();
+  return {};
+}
+
+bool Hub::has_sessions() const {
+  return is_active &&
+         std::all_of(sessions.begin(), sessions.end(), [](const auto& session) { return session->is_ready(); });
 }
 
 void Hub::not_fenced(const Fence& fence, Reason reason, const base::Failure& failure) {
@@ -179,8 +221,15 @@ bool Hub::reread_epoch() {
   const auto text = base::read_file(config.epoch_source);
   const auto object = text ? parse_object(*text) : std::nullopt;
   const auto read = object ? fence_from(*object) : std::nullopt;
-  // An authority that is behind us has lost what it promised: nobody logs in on its word.
-  if (!read || read->epoch < gate.epoch.highest()) {
+  // An authority that is behind us has lost what it promised: nobody logs in on its word. Unless what it allowed in
+  // advance is what brought us here.
+  const bool is_succeeded = !state.succeeded.empty() && state.succeeded.back().epoch == gate.epoch.highest();
+  const auto from = is_succeeded ? state.succeeded.back().epoch_before : 0;
+  const auto least = from != 0 ? from : gate.epoch.highest();
+  if (read && from != 0 && read->epoch >= from && read->epoch < gate.epoch.highest() &&
+      is_authentic(*read, text_at(*object, "signature").value_or("")))
+    return true;
+  if (!read || read->epoch < least) {
     audit_log.refuse({.epoch = read ? read->epoch : 0}, Reason::epoch_source);
     return false;
   }

@@ -11,11 +11,13 @@
 #include "gateway/admission.h"
 #include "gateway/audit_log.h"
 #include "gateway/config.h"
+#include "gateway/hold.h"
 #include "gateway/hop_histogram.h"
 #include "gateway/latch_block.h"
 #include "gateway/loop.h"
 #include "gateway/pace.h"
 #include "gateway/state_block.h"
+#include "gateway/takeover.h"
 #include "gateway/verifier.h"
 #include "wire/ouch_codec.h"
 
@@ -38,13 +40,21 @@ class Hub {
   // Reads or makes the durable state, opens the logs. Empty when the gateway may start.
   base::Failure recover();
 
-  // Raises the epoch and makes it durable, and nothing else: `ok` is to be answered at once. Then comes `fenced`.
-  Reason fence(const Fence& fence, base::Failure& failure);
+  // Raises the epoch and makes it durable, and nothing else: `ok` is to be answered at once. Then comes `fenced`. The
+  // same write uses up the succession of the epoch before, and keeps how it was MADE when that is what made it.
+  Reason fence(const Fence& fence, base::Failure& failure, const Succeeded* made = nullptr);
+  // What the venue has accepted is below nothing that passes here: before a session is used, every epoch in its replay.
+  void raise_floor(std::uint64_t epoch);
   // What follows an answered fence: the log, what was open, the cancels, the second copy. WHO is for the log.
   void fenced(const Fence& fence, std::string_view who);
   void not_fenced(const Fence& fence, Reason reason, const base::Failure& failure);
-  // Whether the authority signed the fence; checked here and now, no child is started.
+  // Whether the authority signed it; checked here and now, no child is started.
   bool is_authentic(const Fence& fence, std::string_view signature) const;
+  bool is_authentic(const Succession& succession, std::string_view signature) const;
+  // Keeps what changes beside the fence; durable when it returns empty, and changed here only then.
+  base::Failure keep(DurableState next);
+  // Whether this gateway holds the venue's session of every account.
+  bool has_sessions() const;
   // Blocks first, then cancels, then writes the block; returns the number of cancels sent.
   std::size_t latch(const LatchEntry& entry, base::Failure& failure);
   // Clears these entries and no other. Writes first: what is not durable stays latched.
@@ -82,6 +92,8 @@ class Hub {
   DurableState state;
   StateBlock state_block;
   LatchBlock block;
+  Holds holds;
+  Takeover takeover;
   // What was open when the last fence was acked first, by account.
   std::uint64_t epoch_at_fence = 0;
   std::map<std::string, std::vector<OpenOrder>, std::less<>> open_at_fence;

@@ -17,7 +17,7 @@ constexpr const char* kHelp =
     "       hft-gateway --version [--json] | --help\n"
     "\n"
     "  --config FILE  JSON: name, role, listen, admin_socket, state_directory, log_directory, profile, on_fence,\n"
-    "                 limits_file, host_signers, authority_signers, epoch_source, accounts\n"
+    "                 limits_file, host_signers, authority_signers, epoch_source, accounts, beat_ms, epochs\n"
     "  --init         make the durable state (epoch 0, latch clear) of a new gateway, then exit\n"
     "  --check        read the configuration, touch nothing, exit 0 or 64\n"
     "  --test         test gateway: admits egress test without a ticket, refuses tickets\n"

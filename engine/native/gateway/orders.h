@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "gateway/venue_rules.h"
+#include "wire/clordid.h"
 
 namespace hft::gateway {
 
@@ -34,6 +35,8 @@ class Orders {
   std::uint32_t last_answered() const { return last_answered_; }
   // The ClOrdID of the order that has the last number; empty when the number is not an order's.
   std::string_view last_clordid() const { return named_urn_ == last_urn() ? std::string_view(named_) : ""; }
+  // The highest epoch in the ClOrdID of an order that the venue has taken (wire/clordid.h).
+  std::uint64_t highest_epoch() const { return highest_epoch_; }
   std::size_t open_count() const { return open_.size(); }
   std::uint64_t fills() const { return fills_; }
   std::uint64_t cancels_acked() const { return cancels_acked_; }
@@ -69,6 +72,7 @@ class Orders {
   void accepted(OpenOrder order, bool is_live) {
     answered(order.urn);
     name(order.urn, order.clordid);
+    if (const auto parts = clordid::decode(order.clordid)) highest_epoch_ = std::max(highest_epoch_, parts->epoch);
     order.is_answered = true;
     drop(order.urn);
     if (is_live) put(std::move(order));
@@ -180,6 +184,7 @@ class Orders {
   std::uint32_t last_answered_ = 0;
   std::uint32_t named_urn_ = 0;
   std::string named_;
+  std::uint64_t highest_epoch_ = 0;
   std::uint64_t fills_ = 0;
   std::uint64_t cancels_acked_ = 0;
 };

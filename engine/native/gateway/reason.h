@@ -80,6 +80,16 @@ enum class Reason : std::uint8_t {
   epoch_source,
   epoch_moved,
   account_unknown,
+  succession_malformed,
+  succession_signature,
+  succession_silence,
+  succession_none,
+  succession_expired,
+  successor_absent,
+  successor_unready,
+  successor_loss,
+  paused,
+  hold_malformed,
   count_,
 };
 
@@ -160,6 +170,18 @@ inline constexpr std::array<ReasonText, static_cast<std::size_t>(Reason::count_)
     {Reason::epoch_source, "epoch_source", "the epoch source could not be read or is not signed"},
     {Reason::epoch_moved, "epoch_moved", "another epoch holds here than the one that the fence was decided on"},
     {Reason::account_unknown, "account_unknown", "no account of that name here"},
+    {Reason::succession_malformed, "succession_malformed",
+     "a succession has the fields of failover/succession.py, and is for an epoch that can still come to an end"},
+    {Reason::succession_signature, "succession_signature", "the epoch authority did not sign this succession"},
+    {Reason::succession_silence, "succession_silence",
+     "beats come every beat_ms, and the silence must be at least five of them"},
+    {Reason::succession_none, "succession_none", "no succession is signed for this epoch and holder"},
+    {Reason::succession_expired, "succession_expired", "the succession has expired"},
+    {Reason::successor_absent, "successor_absent", "the successor holds no link that beats"},
+    {Reason::successor_unready, "successor_unready", "the successor is not in STANDBY with a fresh feed"},
+    {Reason::successor_loss, "successor_loss", "the successor lacks more records than the succession allows"},
+    {Reason::paused, "paused", "a pause or a freeze holds failovers off"},
+    {Reason::hold_malformed, "hold_malformed", "a hold is a pause or a freeze, for 1 to 604,800 seconds (`for_s`)"},
 }};
 
 constexpr const ReasonText& text_of(Reason reason) { return kReasons[static_cast<std::size_t>(reason)]; }

@@ -11,11 +11,42 @@ namespace {
 
 constexpr std::string_view kMagic = "HFTSTATE";
 
+Json to_json(const Hold& hold) {
+  return {{"until_utc_ns", hold.until_utc_ns}, {"span_ns", hold.span_ns}, {"by", hold.by}, {"reason", hold.reason}};
+}
+
 std::string to_text(const DurableState& state) {
+  auto succeeded = Json::array();
+  for (const auto& made : state.succeeded) succeeded.push_back(to_json(made));
+  Json holds = Json::object();
+  for (const auto kind : kHoldKinds)
+    if (const auto& hold = state.holds[static_cast<std::size_t>(kind)])
+      holds[std::string(name_of(kind))] = to_json(*hold);
   return canonical(Json{{"fence", to_json(state.fence)},
                         {"limits_serial", state.limits_serial},
                         {"owner", state.owner},
-                        {"limits_digest", state.limits_digest}});
+                        {"limits_digest", state.limits_digest},
+                        {"succession", state.succession ? to_json(*state.succession) : Json()},
+                        {"succeeded", succeeded},
+                        {"holds", holds}});
+}
+
+// What a release before has not written is absent, and nothing else is.
+void add_later_fields(const Json& object, DurableState& state) {
+  if (object.contains("succession")) state.succession = succession_from(object["succession"]);
+  if (const auto list = object.find("succeeded"); list != object.end() && list->is_array())
+    for (const auto& entry : *list)
+      if (const auto made = succeeded_from(entry)) state.succeeded.push_back(*made);
+  for (const auto kind : kHoldKinds) {
+    const std::string name(name_of(kind));
+    if (!object.contains("holds") || !object["holds"].contains(name)) continue;
+    const auto& hold = object["holds"][name];
+    const auto until = number_at(hold, "until_utc_ns");
+    const auto span = number_at(hold, "span_ns");
+    if (until && span)
+      state.holds[static_cast<std::size_t>(kind)] =
+          Hold{*until, *span, text_at(hold, "by").value_or(""), text_at(hold, "reason").value_or("")};
+  }
 }
 
 struct Found {
@@ -43,7 +74,9 @@ std::optional<DurableState> state_from(std::string_view text) {
   const auto serial = number_at(*object, "limits_serial");
   const auto digest = text_at(*object, "limits_digest");
   if (!fence || !serial || !digest) return std::nullopt;
-  return DurableState{*fence, *serial, *digest, text_at(*object, "owner").value_or("")};
+  DurableState state{*fence, *serial, *digest, text_at(*object, "owner").value_or("")};
+  add_later_fields(*object, state);
+  return state;
 }
 
 base::Failure StateBlock::create(const std::string& path, const DurableState& state) {

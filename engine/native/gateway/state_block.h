@@ -1,4 +1,5 @@
-// What a gateway must not forget: the highest fence and the highest limits serial, in one preallocated block.
+// What a gateway must not forget, in one preallocated block: the highest fence, the highest limits serial, the failover
+// that is allowed in advance, what holds failovers off.
 //
 // The file holds two copies (sealed_copy.h). A write goes to the one that does not hold what is durable, with one
 // pwrite and one fdatasync: a write that was torn leaves the other, so what comes back is the state before or the
@@ -11,10 +12,13 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/files.h"
 #include "gateway/epoch.h"
+#include "gateway/hold.h"
+#include "gateway/succession.h"
 
 namespace hft::gateway {
 
@@ -22,7 +26,10 @@ struct DurableState {
   Fence fence;
   std::uint64_t limits_serial = 0;
   std::string limits_digest;
-  std::string owner = {};  // the process that claimed the fence's epoch
+  std::string owner = {};                     // the process that claimed the fence's epoch
+  std::optional<Succession> succession = {};  // of the fence's epoch; gone with it
+  std::vector<Succeeded> succeeded = {};      // the last failovers by one, oldest first
+  std::array<std::optional<Hold>, kHoldKinds.size()> holds = {};
 };
 
 class StateBlock {

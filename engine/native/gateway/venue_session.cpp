@@ -159,7 +159,9 @@ void VenueSession::on_sequenced(const soup::Packet& packet, std::int64_t receive
     hub_.to_engine.record(base::monotonic_ns() - received_ns);
   }
   if (!is_caught_up || phase_ != Phase::replaying) return;
+  hub_.raise_floor(account.orders.highest_epoch());
   phase_ = Phase::ready;
+  hub_.takeover.restart();
   hub_.audit_log.event("venue_ready", {.session = account.name, .urn = account.orders.last_urn()});
   hub_.catch_up(*this);
 }

@@ -11,6 +11,7 @@
 #include "gateway/engine_link.h"
 #include "gateway/ouch_view.h"
 #include "gateway/venue_session.h"
+#include "gateway/verbs_automatic.h"
 
 namespace hft::gateway {
 namespace {
@@ -18,11 +19,6 @@ namespace {
 constexpr std::size_t kOrdersListedMax = 1000;
 constexpr std::size_t kOrdersPerPage = 500;
 constexpr std::size_t kAskedBytesMax = 40;
-
-Json refusal(Reason reason, const std::string& detail = {}) {
-  const auto& text = text_of(reason);
-  return {{"ok", false}, {"code", text.code}, {"detail", detail.empty() ? std::string(text.sentence) : detail}};
-}
 
 Json to_json(const OpenOrder& order) {
   return {{"urn", order.urn},
@@ -71,10 +67,6 @@ Json accounts_of(const Hub& hub) {
   return accounts;
 }
 
-std::string who(const Asker& asker) {
-  return "uid " + std::to_string(asker.uid) + ", process " + std::to_string(asker.pid);
-}
-
 // What the next holder needs to go on, and no list: the orders are read page by page (run_orders).
 Json fence_ack(const Hub& hub, const Fence& fence) {
   return {{"ok", true},
@@ -98,6 +90,8 @@ void run_fence(Hub& hub, const Json& request, const Asker& asker, const Reply& r
   auto reason = Reason::ok;
   base::Failure failure;
   if (!hub.is_authentic(*fence, text_at(request, "signature").value_or(""))) reason = Reason::fence_signature;
+  else if (request.contains("planned") && request["planned"] == true && hub.holds.is_held(base::monotonic_ns()))
+    reason = Reason::paused;
   else if (request.contains("seen") && seen != highest && fence->epoch != highest) reason = Reason::epoch_moved;
   else reason = hub.fence(*fence, failure);
   reply(reason == Reason::ok ? fence_ack(hub, *fence) : refusal(reason, failure));
@@ -237,6 +231,15 @@ Json sessions_of(const Hub& hub) {
 
 }  // namespace
 
+Json refusal(Reason reason, const std::string& detail) {
+  const auto& text = text_of(reason);
+  return {{"ok", false}, {"code", text.code}, {"detail", detail.empty() ? std::string(text.sentence) : detail}};
+}
+
+std::string who(const Asker& asker) {
+  return "uid " + std::to_string(asker.uid) + ", process " + std::to_string(asker.pid);
+}
+
 Json status_of(const Hub& hub) {
   auto latched = Json::array();
   for (const auto& entry : hub.gate.latch.entries())
@@ -269,6 +272,7 @@ Json status_of(const Hub& hub) {
             {"digest", limits ? limits->digest : ""}}},
           {"log_seq", hub.audit_log.seq()},
           {"accounts", accounts_of(hub)},
+          {"automatic", automatic_of(hub)},
           {"hop", {{"to_venue", to_json(hub.to_venue)}, {"to_engine", to_json(hub.to_engine)}}}};
 }
 
@@ -287,10 +291,14 @@ void run_verb(Hub& hub, const std::string& line, const Asker& asker, Reply reply
   if (verb == "fence") return run_fence(hub, *request, asker, reply);
   if (verb == "orders") return run_orders(hub, *request, reply);
   if (verb == "unlatch") return run_unlatch(hub, *request, asker, reply);
+  if (verb == "succession") return run_succession(hub, *request, asker, reply);
+  if (verb == "pause") return run_pause(hub, *request, asker, reply);
+  if (verb == "unpause") return run_unpause(hub, *request, asker, reply);
   if (verb == "activate") return run_activate(hub, asker, reply);
   if (verb == "status") return reply(status_of(hub));
   if (verb == "sessions") return reply(sessions_of(hub));
-  reply(refusal(Reason::protocol, "verbs: fence, latch, unlatch, activate, orders, status, sessions"));
+  reply(refusal(Reason::protocol,
+                "verbs: fence, latch, unlatch, succession, pause, unpause, activate, orders, status, sessions"));
 }
 
 }  // namespace hft::gateway

@@ -1,4 +1,5 @@
-// The admin verbs: fence, latch, unlatch, activate, orders, status, sessions. JSON in, JSON out, always an `ok`.
+// The admin verbs: fence, latch, unlatch, activate, orders, status, sessions, and those of verbs_automatic.h. JSON in,
+// JSON out, always an `ok`.
 #pragma once
 
 #include <functional>
@@ -22,5 +23,10 @@ struct Asker {
 void run_verb(Hub& hub, const std::string& line, const Asker& asker, Reply reply);
 
 Json status_of(const Hub& hub);
+
+// An answer that refuses; DETAIL in place of the reason's sentence.
+Json refusal(Reason reason, const std::string& detail = {});
+// As logs and latches keep who asked.
+std::string who(const Asker& asker);
 
 }  // namespace hft::gateway

@@ -60,6 +60,7 @@ const std::set<std::string> kKnown{"contract",
                                    "book_orders_max",
                                    "book_levels_max",
                                    "memory",
+                                   "standby_link",
                                    "dpdk"};
 
 std::string path(JsonReader& object, const char* key) {
@@ -169,6 +170,7 @@ void read_endpoints(JsonReader& document, EngineConfig& config) {
   if (auto at = part(document, "rerequest")) config.rerequest = base::Endpoint{address(*at, "host"), port(*at)};
   if (auto at = part(document, "gateway")) {
     config.gateway = GatewayLogin{{address(*at, "host"), port(*at)}, at->text("user"), at->text("password")};
+    if (auto peer = part(*at, "peer", true)) config.gateway_peer = base::Endpoint{address(*peer, "host"), port(*peer)};
     if (config.gateway->user.size() > 6) throw ConfigError("gateway: user has more than 6 characters");
     if (config.gateway->password.size() > 10) throw ConfigError("gateway: password has more than 10 characters");
   }
@@ -278,6 +280,11 @@ EngineConfig from(JsonReader& document) {
   config.idle = idle == "spin" ? Idle::spin : idle == "yield" ? Idle::yield : Idle::backoff;
   if (document.has("journal_market")) {
     config.market_as_reference = document.one_of("journal_market", {"full", "ref"}) == "ref";
+  }
+  if (document.has("standby_link")) {
+    if (!document.json()["standby_link"].is_boolean()) throw ConfigError("standby_link is neither true nor false");
+    config.has_standby_link = document.json()["standby_link"].get<bool>();
+    if (config.has_standby_link && !config.gateway) throw ConfigError("standby_link is true, and gateway is null");
   }
   if (document.has("memory")) config.memory_required = document.one_of("memory", {"try", "required"}) == "required";
   const std::string canonical = document.json().dump();

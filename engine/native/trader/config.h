@@ -1,8 +1,8 @@
 // The run configuration (engine/contract/config.py): read once, checked whole, the first fault named by its field.
 //
 // Fields of this engine's own stand beside the contract's and have defaults: `journal_market` full|ref,
-// `segment_bytes`, `digest_every_inputs`, `trading_day_start_utc_s`, `book_orders_max`, `book_levels_max`, `memory`
-// try|required, and inside `strategy` the numbers of core/types.h.
+// `segment_bytes`, `standby_link` true|false, `digest_every_inputs`, `trading_day_start_utc_s`, `book_orders_max`,
+// `book_levels_max`, `memory` try|required, and inside `strategy` the numbers of core/types.h.
 #pragma once
 
 #include <array>
@@ -39,9 +39,11 @@ struct EngineConfig {
   std::vector<std::string> feed_sources;  // IPv4 addresses; none: whoever sends
   std::string feed_session;               // none: the first one that is proven
   std::uint64_t link_silence_max_ms = 15'000;
+  bool has_standby_link = false;  // an admitted link at the gateway while nothing is claimed
   std::optional<base::Endpoint> rerequest;
   std::optional<GatewayLogin> gateway;
-  std::optional<GatewayLogin> dropcopy;  // logs in like the gateway unless it says otherwise
+  std::optional<base::Endpoint> gateway_peer;  // the other one of its pair, with the same login
+  std::optional<GatewayLogin> dropcopy;        // logs in like the gateway unless it says otherwise
   std::string ticket_socket, admin_socket, metrics_page, journal_directory, latch_file, limits_file, allowed_signers;
   std::uint64_t ring_bytes = 0;
   std::uint64_t segment_bytes = 8ULL << 20;

@@ -11,6 +11,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/digest.h"
@@ -45,6 +46,8 @@ class Stream {
       throw Failed("gateway", "connect to " + base::to_text(endpoint) + ": " + std::strerror(refused.error));
     }
   }
+
+  explicit Stream(soup::Session session) : session_(std::move(session)) {}
 
   void set_timeout(int timeout_ms) { timeout_ms_ = timeout_ms; }
 
@@ -82,7 +85,9 @@ class Stream {
 
 soup::Packet expect(Stream& stream, const char* what) {
   soup::Packet packet;
-  if (!stream.next(packet)) throw Failed("gateway", std::string("no ") + what + " from the gateway");
+  do {
+    if (!stream.next(packet)) throw Failed("gateway", std::string("no ") + what + " from the gateway");
+  } while (packet.type == soup::kServerHeartbeat || packet.type == link::kFencedIn);  // of a link that has waited
   return packet;
 }
 
@@ -166,6 +171,44 @@ std::map<std::string, std::int64_t> read_drop_copy(const GatewayLogin& copy) {
   return positions;
 }
 
+// A connection that the gateway has admitted, and that has claimed nothing.
+Stream admitted(const EngineConfig& config, bool is_peer, std::uint64_t& beat_ms) {
+  Stream stream(is_peer ? *config.gateway_peer : *config.gateway);
+  const auto nonce = link::parse_nonce(expect(stream, "nonce"));
+  if (!nonce) throw Failed("gateway", "no nonce from the gateway");
+  Json hello{
+      {"contract", core::kContractVersion}, {"slot", config.slot}, {"egress", config.egress}, {"ticket", nullptr}};
+  if (!config.ticket_socket.empty()) hello["ticket"] = fetch_ticket(config.ticket_socket, config.slot, *nonce);
+  std::vector<std::uint8_t> packet(soup::kFrameBytes + link::kHelloBytesMax);
+  const std::size_t length = link::write_hello(packet, hello.dump());
+  if (length == 0) throw Failed("gateway", "HELLO with its ticket is larger than 8 KiB");
+  stream.write(Bytes(packet).first(length));
+  const Json welcome = expect_welcome(stream, "welcome");
+  if (!welcome.value("active", true)) throw Failed("gateway", "this gateway of the pair is passive");
+  beat_ms = welcome.value("beat_ms", std::uint64_t{0});
+  return stream;
+}
+
+// The rest: claim, login, drop copy.
+core::LinkEvent claim(Stream& stream, const EngineConfig& config, const ConnectOrder& order, std::uint64_t& beat_ms) {
+  core::LinkEvent event;
+  event.epoch = order.epoch;
+  std::array<std::uint8_t, 16> packet;
+  stream.write(Bytes(packet).first(link::write_claim(packet, order.epoch)));
+  const Json welcome = expect_welcome(stream, "answer to the claim");
+  event.session = welcome.value("session", std::string());
+  event.next_urn = welcome.value("next_urn", std::uint32_t{1});
+  beat_ms = welcome.value("beat_ms", std::uint64_t{0});
+  login(stream, *config.gateway, event.session == order.session ? order.next_response : 1);
+  if (config.dropcopy) {
+    const auto positions = read_drop_copy(*config.dropcopy);
+    event.has_positions = true;
+    event.positions.assign(positions.begin(), positions.end());
+  }
+  event.what = core::LinkEvent::What::up;
+  return event;
+}
+
 }  // namespace
 
 void Connector::start() {
@@ -187,21 +230,25 @@ void Connector::stop() {
 void Connector::loop() {
   ConnectOrder order;
   while (!stopping_.load()) {
-    if (orders_.take(order)) serve(order);
+    if (orders_.take(order)) serve(std::move(order));
     else std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 
-void Connector::serve(const ConnectOrder& order) {
+void Connector::serve(ConnectOrder order) {
+  const bool is_standby = order.epoch == 0;
   const std::uint64_t generation = generation_.load();
   std::chrono::milliseconds pause = kPauseMin;
   while (generation == generation_.load()) {
+    const bool is_warm = order.link.has_value();
     Connected result = attempt(order);
+    if (is_warm && !result.session && !result.was_refused) result = attempt(order);  // the link had gone: anew
+    if (!result.session && config_.gateway_peer) is_at_peer_ = !is_at_peer_;
     const bool up = result.session.has_value();
     const bool stale = result.event.code == "stale_epoch";
     const bool was_refused = result.was_refused;
     if (generation != generation_.load()) return;
-    if (up || stale || !order.is_retry) {
+    if (up || stale || (!order.is_retry && !is_standby)) {
       results_.put(std::move(result));
       return;
     }
@@ -215,34 +262,14 @@ void Connector::serve(const ConnectOrder& order) {
   }
 }
 
-Connected Connector::attempt(const ConnectOrder& order) {
+Connected Connector::attempt(ConnectOrder& order) {
   Connected result;
   result.event.epoch = order.epoch;
   try {
     if (!config_.gateway) throw Failed("gateway", "the configuration names no gateway");
-    Stream stream(*config_.gateway);
-    const auto nonce = link::parse_nonce(expect(stream, "nonce"));
-    if (!nonce) throw Failed("gateway", "no nonce from the gateway");
-    Json hello{
-        {"contract", core::kContractVersion}, {"slot", config_.slot}, {"egress", config_.egress}, {"ticket", nullptr}};
-    if (!config_.ticket_socket.empty()) hello["ticket"] = fetch_ticket(config_.ticket_socket, config_.slot, *nonce);
-    std::vector<std::uint8_t> packet(soup::kFrameBytes + link::kHelloBytesMax);
-    const std::size_t length = link::write_hello(packet, hello.dump());
-    if (length == 0) throw Failed("gateway", "HELLO with its ticket is larger than 8 KiB");
-    stream.write(Bytes(packet).first(length));
-    expect_welcome(stream, "welcome");
-    stream.write(Bytes(packet).first(link::write_claim(packet, order.epoch)));
-    const Json welcome = expect_welcome(stream, "answer to the claim");
-    result.event.session = welcome.value("session", std::string());
-    result.event.next_urn = welcome.value("next_urn", std::uint32_t{1});
-    const bool same_session = result.event.session == order.session;
-    login(stream, *config_.gateway, same_session ? order.next_response : 1);
-    if (config_.dropcopy) {
-      const auto positions = read_drop_copy(*config_.dropcopy);
-      result.event.has_positions = true;
-      result.event.positions.assign(positions.begin(), positions.end());
-    }
-    result.event.what = core::LinkEvent::What::up;
+    Stream stream =
+        order.link ? Stream(*std::exchange(order.link, std::nullopt)) : admitted(config_, is_at_peer_, result.beat_ms);
+    if (order.epoch != 0) result.event = claim(stream, config_, order, result.beat_ms);
     result.session = stream.release();
   } catch (const Failed& failed) {
     const bool stale_later = order.is_retry && failed.code == "stale_epoch";

@@ -1,5 +1,6 @@
 // Setting up a session at the gateway: connect, HELLO, CLAIM, login, drop copy. On a thread of its own, because all
-// of it waits; the hot thread gets a session that is logged in, with what was read beyond the login.
+// of it waits; the hot thread gets a session that is logged in, with what was read beyond the login. A standby's link
+// ends behind HELLO; the promotion gives it back, to claim and log in at once.
 #pragma once
 
 #include <atomic>
@@ -16,15 +17,17 @@
 namespace hft::trader {
 
 struct ConnectOrder {
-  std::uint64_t epoch = 0;
-  std::string session;  // of which `next_response` counts
+  std::uint64_t epoch = 0;  // 0: a standby's link, which claims nothing
+  std::string session;      // of which `next_response` counts
   std::uint64_t next_response = 1;
-  bool is_retry = false;  // the session was up before: try until it is again, or the epoch is stale
+  bool is_retry = false;                   // the session was up before: try until it is again, or the epoch is stale
+  std::optional<soup::Session> link = {};  // admitted already
 };
 
 struct Connected {
   core::LinkEvent event;
-  std::optional<soup::Session> session;  // logged in; none: it did not come up
+  std::optional<soup::Session> session;  // logged in, a standby's link admitted; none: it did not come up
+  std::uint64_t beat_ms = 0;             // as often as the gateway asks; 0: it does not
   bool was_refused = false;              // a gateway answered, and said no
 };
 
@@ -43,14 +46,15 @@ class Connector {
 
  private:
   void loop();
-  void serve(const ConnectOrder& order);
-  Connected attempt(const ConnectOrder& order);
+  void serve(ConnectOrder order);
+  Connected attempt(ConnectOrder& order);
 
   const EngineConfig& config_;
   Mailbox<ConnectOrder, 16> orders_;
   Mailbox<Connected, 16> results_;
   std::atomic<std::uint64_t> generation_{0};
   std::atomic<bool> stopping_{false};
+  bool is_at_peer_ = false;  // of the pair the one that was tried last; the other one is tried next
   std::thread thread_;
 };
 

@@ -76,6 +76,7 @@ void EventLoop::loop() {
   take_requests();
   static_cast<void>(session_.send(soup::kLogoutRequest, {}, now_ns_));
   session_.close();
+  link_.close();
   publish();
   stopped_.store(true, std::memory_order_release);
 }
@@ -84,6 +85,7 @@ bool EventLoop::poll_once() {
   bool worked = receive_feeds();
   after_feed();
   worked |= receive_gateway();
+  worked |= receive_link();
   worked |= take_connected();
   worked |= take_kill_signal();
   worked |= take_requests();
@@ -277,6 +279,7 @@ void EventLoop::tick() {
       input(Kind::admin, R"({"uid":0,"request":{"verb":"journal_broken"}})");
     }
   }
+  beat();
   if (session_.is_open() && session_.is_silent(now_ns_, parts_.config.link_silence_max_ms * 1'000'000)) lost_session();
   if (session_.is_open() && session_.owes_heartbeat(now_ns_, kHeartbeatEveryNs)) {
     if (!session_.send(soup::kClientHeartbeat, {}, now_ns_)) lost_session();
@@ -337,13 +340,14 @@ void EventLoop::idle() {
     sched_yield();
     return;
   }
-  std::array<pollfd, 5> fds{};
+  std::array<pollfd, 6> fds{};
   nfds_t count = 0;
   for (const feed::Line line : {feed::Line::a, feed::Line::b, feed::Line::rerequest}) {
     fds[count++] = {parts_.feed.fd(line), POLLIN, 0};
   }
   fds[count++] = {session_.fd(), POLLIN, 0};
   fds[count++] = {parts_.wake_fd, POLLIN, 0};
+  fds[count++] = {link_.fd(), POLLIN, 0};
   // A poll-mode port wakes nobody.
   const timespec limit{0, orders_.empty() && cancels_.empty() && !parts_.feed.is_polled() ? 1'000'000 : 50'000};
   if (ppoll(fds.data(), count, &limit, nullptr) > 0 && (fds[4].revents & POLLIN) != 0) {

@@ -67,6 +67,10 @@ class EventLoop : public core::IntentQueue {
   bool receive_gateway();
   void on_packet(const soup::Packet& packet);
   bool take_connected();
+  bool take_link(Connected& connected);
+  bool receive_link();
+  void follow_link();
+  void beat();
   bool take_kill_signal();
   bool take_requests();
   void serve(Request& request);
@@ -94,6 +98,7 @@ class EventLoop : public core::IntentQueue {
   core::Core core_;
   feed::Arbiter arbiter_;
   soup::Session session_;
+  soup::Session link_;   // a standby's: admitted, and has claimed nothing
   EgressQueue orders_;   // each waits for its record
   EgressQueue cancels_;  // none waits
   Mailbox<Request*, 64> requests_;
@@ -111,6 +116,10 @@ class EventLoop : public core::IntentQueue {
   std::uint64_t empty_turns_ = 0;
   bool gapped_ = false;
   bool connecting_ = false;
+  bool linking_ = false;
+  std::uint64_t link_asked_ns_ = 0;
+  std::uint64_t beat_every_ns_ = 0;  // as the gateway asked; 0: it did not
+  std::uint64_t beat_ns_ = 0;
   bool broken_told_ = false;
   std::array<std::uint8_t, 65536> packet_{};
   std::atomic<bool> stopped_{false};

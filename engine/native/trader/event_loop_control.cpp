@@ -4,6 +4,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "core/documents.h"
 #include "trader/event_loop.h"
 #include "trader/host.h"
@@ -160,10 +161,17 @@ void EventLoop::follow_core() {
   const bool idle = core_.state() == core::State::syncing || core_.state() == core::State::standby;
   if (idle && !core_.latch().set) g_egress_block.store(false);
   if (core_.pending_epoch() != 0 && !connecting_ && !session_.is_open()) {
+    if (std::exchange(linking_, false)) parts_.connector.cancel();
     connecting_ = true;
-    parts_.connector.connect({core_.pending_epoch(), core_.session(), core_.next_response(), false});
+    ConnectOrder order{core_.pending_epoch(), core_.session(), core_.next_response(), false};
+    if (link_.is_open()) order.link = std::exchange(link_, soup::Session());
+    parts_.connector.connect(std::move(order));
   }
-  if (session_.is_open() && core_.epoch() == 0) session_.close();
+  if (session_.is_open() && core_.epoch() == 0) {
+    static_cast<void>(session_.send(soup::kLogoutRequest, {}, now_ns_));  // who leaves on purpose is not dead
+    session_.close();
+  }
+  follow_link();
   for (const std::uint32_t urn : core_.take_aged()) {
     const std::array<std::uint32_t, 2> record{urn, 0};
     input(Kind::egress, bytes_of(record));
@@ -177,12 +185,14 @@ void EventLoop::follow_core() {
 bool EventLoop::take_connected() {
   Connected connected;
   if (!parts_.connector.take(connected)) return false;
+  if (connected.event.epoch == 0) return take_link(connected);
   const std::uint64_t wanted = core_.pending_epoch() != 0 ? core_.pending_epoch() : core_.epoch();
   if (!connecting_ || wanted != connected.event.epoch) return true;
   connecting_ = false;
   if (connected.session) {
     session_ = std::move(*connected.session);
     session_.set_sent_ns(now_ns_);
+    beat_every_ns_ = connected.beat_ms * base::kNsPerMs;
     const std::uint64_t epoch = connected.event.epoch;
     input(Kind::epoch, bytes_of(epoch));
   }

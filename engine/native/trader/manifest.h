@@ -7,7 +7,7 @@ namespace hft::trader {
 
 inline constexpr const char* kName = "hft-engine";
 inline constexpr const char* kVersion = "0.1.0";
-inline constexpr const char* kContract = "1.1.0";
+inline constexpr const char* kContract = "1.2.0";
 inline constexpr const char* kLevel = "trading";
 
 // `engine.json` as canonical bytes: the file beside the program where a release has one, else made from the program

@@ -1,10 +1,11 @@
-// The link between engine and gateway: five packet letters of its own inside SoupBinTCP framing.
+// The link between engine and gateway: packet letters of its own inside SoupBinTCP framing.
 //
 // On accept the gateway sends a nonce; the engine answers HELLO (JSON), is welcomed or refused, says CLAIM(epoch)
 // exactly once, is welcomed or refused again, and from then on speaks plain SoupBinTCP and OUCH, but for one mark of
-// the gateway: everything that was answered before the login lies before it. SoupBinTCP uses
-// no lower-case letter, so a link packet can never be taken for one of its own. The JSON texts are made and read
-// where there is time for JSON; here are only frames and limits.
+// the gateway: everything that was answered before the login lies before it. A gateway that asked for beats in its
+// welcome gets them from the hot loop, from HELLO on; a standby may hold a link that has claimed nothing, and is told
+// there which epoch it has been given. SoupBinTCP uses no lower-case letter, so a link packet can never be taken for
+// one of its own. The JSON texts are made and read where there is time for JSON; here are only frames and limits.
 #pragma once
 
 #include "wire/soup.h"
@@ -18,17 +19,31 @@ enum Type : char {
   kRefused = 'x',   // gateway: JSON {"code","detail"}, or {"code","urn"} for one message later on
   kClaim = 'c',     // engine: epoch u64, once per connection
   kReplayed = 'm',  // gateway, behind its replay: the number of the next response, u64
+  kBeat = 'b',      // engine: flags u8, the feed's next number u64; by its hot loop, as often as the welcome asks
+  kFencedIn = 'f',  // gateway, to a standby's link: the epoch that this engine shall claim, u64
 };
 
 inline constexpr std::size_t kNonceBytes = 32;
 inline constexpr std::size_t kHelloBytesMax = 8192;
 inline constexpr std::size_t kClaimBytes = 8;
 inline constexpr std::size_t kReplayedBytes = 8;
+inline constexpr std::size_t kBeatBytes = 9;
+inline constexpr std::size_t kFencedInBytes = 8;
 
 constexpr bool is_link_letter(char type) {
   return type == kNonce || type == kHello || type == kWelcome || type == kRefused || type == kClaim ||
-         type == kReplayed;
+         type == kReplayed || type == kBeat || type == kFencedIn;
 }
+
+// What a hot loop says of itself.
+struct Beat {
+  bool is_standby = false;  // STANDBY, and so may be promoted
+  bool is_fresh = false;    // the feed is neither stale nor gapped
+  bool is_latched = false;
+  std::uint64_t next_feed = 0;  // the number of the feed's message that it waits for
+
+  bool operator==(const Beat&) const = default;
+};
 
 using Nonce = std::array<std::uint8_t, kNonceBytes>;
 
@@ -49,6 +64,20 @@ inline std::size_t write_replayed(MutableBytes out, std::uint64_t next_response)
   std::array<std::uint8_t, kReplayedBytes> payload;
   store_be<kReplayedBytes>(payload.data(), next_response);
   return soup::write(out, kReplayed, payload);
+}
+
+inline std::size_t write_beat(MutableBytes out, const Beat& beat) {
+  std::array<std::uint8_t, kBeatBytes> payload;
+  payload[0] =
+      static_cast<std::uint8_t>((beat.is_standby ? 1 : 0) | (beat.is_fresh ? 2 : 0) | (beat.is_latched ? 4 : 0));
+  store_be<8>(payload.data() + 1, beat.next_feed);
+  return soup::write(out, kBeat, payload);
+}
+
+inline std::size_t write_fenced_in(MutableBytes out, std::uint64_t epoch) {
+  std::array<std::uint8_t, kFencedInBytes> payload;
+  store_be<kFencedInBytes>(payload.data(), epoch);
+  return soup::write(out, kFencedIn, payload);
 }
 
 inline std::size_t write_welcome(MutableBytes out, std::string_view json) {
@@ -80,6 +109,17 @@ inline std::optional<std::uint64_t> parse_claim(const soup::Packet& packet) {
 inline std::optional<std::uint64_t> parse_replayed(const soup::Packet& packet) {
   if (packet.type != kReplayed || packet.payload.size() != kReplayedBytes) return std::nullopt;
   return load_be<kReplayedBytes>(packet.payload.data());
+}
+
+inline std::optional<Beat> parse_beat(const soup::Packet& packet) {
+  if (packet.type != kBeat || packet.payload.size() != kBeatBytes || packet.payload[0] > 7) return std::nullopt;
+  const auto flags = packet.payload[0];
+  return Beat{(flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0, load_be<8>(packet.payload.data() + 1)};
+}
+
+inline std::optional<std::uint64_t> parse_fenced_in(const soup::Packet& packet) {
+  if (packet.type != kFencedIn || packet.payload.size() != kFencedInBytes) return std::nullopt;
+  return load_be<kFencedInBytes>(packet.payload.data());
 }
 
 }  // namespace hft::link

@@ -8,7 +8,7 @@ HFT_NATIVE_BUILD=DIR takes an existing release build instead, HFT_DRILL_BUILD=DI
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -33,6 +33,22 @@ def pytest_runtestloop(session: pytest.Session) -> None:
                 build_native(kind, targets)
     except (pytest.fail.Exception, pytest.skip.Exception):
         return  # the tests that need it say why
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """A failed test whose own helpers were too late to prove anything is inconclusive: skipped, with why.
+
+    A fixture's value says so by `inconclusive()`, a sentence or nothing.
+    """
+    try:
+        return (yield)
+    except (AssertionError, ConnectionError) as error:
+        for value in pyfuncitem.funcargs.values():
+            judge = getattr(value, "inconclusive", None)
+            if judge is not None and (why := judge()):
+                pytest.skip(f"INCONCLUSIVE: {why}; it failed with: {error}")
+        raise
 
 
 def builds_of(item: pytest.Item) -> tuple[tuple[str, tuple[str, ...]], ...]:

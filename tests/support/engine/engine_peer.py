@@ -146,6 +146,12 @@ class EnginePeer:
         with suppress(OSError):
             self.socket.sendall(frame(letter, payload))
 
+    def beat(
+        self, *, standby: bool = False, fresh: bool = True, latched: bool = False, next_feed: int = 1
+    ) -> None:
+        """One BEAT, as a hot loop says it."""
+        self.send("b", struct.pack(">BQ", standby | fresh << 1 | latched << 2, next_feed))
+
     def order(
         self, sequence: int, urn: int | None = None, epoch: int | None = None, **terms: Any
     ) -> tuple[int, str]:

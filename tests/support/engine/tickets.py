@@ -41,13 +41,17 @@ class Keys:
 
 
 def make_keys(root: Path, host_name: str) -> Keys:
-    """Keys under ROOT; the authority may sign fences and limits, the host tickets, neither anything else."""
+    """Keys under ROOT; the authority may sign fences, successions, limits; the host tickets."""
     host, authority = make_key(root / "host"), make_key(root / "authority")
     public_host, public_authority = host.with_suffix(".pub"), authority.with_suffix(".pub")
     host_signers, authority_signers = root / "host.signers", root / "authority.signers"
     host_signers.write_text(signing.allowed_signer(host_name, public_host, signing.TICKET_NAMESPACE))
     authority_signers.write_text(
-        signing.allowed_signer(signing.EPOCH_IDENTITY, public_authority, signing.FENCE_NAMESPACE)
+        signing.allowed_signer(
+            signing.EPOCH_IDENTITY,
+            public_authority,
+            f"{signing.FENCE_NAMESPACE},{signing.SUCCESSION_NAMESPACE}",
+        )
         + signing.allowed_signer(signing.LIMITS_IDENTITY, public_authority, signing.LIMITS_NAMESPACE)
     )
     return Keys(

@@ -122,5 +122,10 @@ TEST(Fence, NeverFallsAndAnEpochHasOneHolder) {
   EXPECT_EQ(state.highest(), 7u);
 }
 
+TEST(Admission, AContractIsSinceAMinorVersionByItsNumber) {
+  for (const char* later : {"1.2.0", "1.3.9", "1.10.0", "1.2"}) EXPECT_TRUE(is_since(later, 2)) << later;
+  for (const char* earlier : {"1.1.9", "1.0.0", "1", "", "1.", "1.x.0"}) EXPECT_FALSE(is_since(earlier, 2)) << earlier;
+}
+
 }  // namespace
 }  // namespace hft::gateway

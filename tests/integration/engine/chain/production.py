@@ -124,16 +124,20 @@ class Production(Chain):
         self.host_owner_sets_up()
         return seat.standby(conformance=False, program=self.release_of(slot) / "hft-engine")
 
-    def fence(self, slot: str) -> int:
-        """The next epoch for this slot, acked by the gateway."""
+    def runs(self, slot: str) -> Approval:
+        """What a ticket of this slot names."""
         seat = self.seats[slot]
-        runs = Approval(
+        return Approval(
             artifact=read_release(self.release_of(slot)).digest,
             config=file_digest(seat.directory / "config.json"),
             limits=file_digest(seat.directory / "limits"),
         )
+
+    def fence(self, slot: str) -> int:
+        """The next epoch for this slot, acked by the gateway."""
         current = self.source.read()
-        fence = self.source.advance(current.epoch if current else 0, f"{HOST}/{slot}", (runs,))
+        runs = (self.runs(slot),)
+        fence = self.source.advance(current.epoch if current else 0, f"{HOST}/{slot}", runs)
         answer = self.gateway.verb("fence", **fence.message())
         assert answer["ok"], answer
         return fence.epoch

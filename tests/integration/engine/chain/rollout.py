@@ -29,7 +29,6 @@ from tests.support.keys import make_key
 from tests.support.latency_runs import calibration, interleaved
 
 from .production import HOST, Production
-from .production import file_digest as digest_of
 from .runbook import OnCall
 
 SITE = "chain"
@@ -104,11 +103,10 @@ class TwoReleases(Production):
         seat.limits(serial=serial, **narrow)
         return self.standby("b")
 
-    def runs(self, slot: str) -> tuple[str, str, str]:
+    def digests(self, slot: str) -> tuple[str, str, str]:
         """What a slot runs, as a ticket names it."""
-        seat = self.seats[slot]
-        artifact = read_release(self.release_of(slot)).digest
-        return artifact, digest_of(seat.directory / "config.json"), digest_of(seat.directory / "limits")
+        runs = self.runs(slot)
+        return runs.artifact, runs.config, runs.limits
 
     def copy_journals(self) -> None:
         """As they are now, where nobody writes into them."""
@@ -172,7 +170,7 @@ class Operator(OnCall):
         """What the slot runs now, signed by each."""
         for person in persons:
             one = SlotApproval(
-                site=SITE, slot=f"{HOST}/{slot}", role=role, runs=self.two.runs(slot), person=person,
+                site=SITE, slot=f"{HOST}/{slot}", role=role, runs=self.two.digests(slot), person=person,
                 not_after_s=int(time.time()) + 3600,
             )  # fmt: skip
             signature = signing.sign(canonical(one.body()), self.keys[person], APPROVAL)

@@ -11,14 +11,13 @@ import os
 import random
 import signal
 import time
-from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from .production import HOST, Production
+from .old_holders import violations, woken
+from .production import Production
 from .runbook import OnCall
 
 pytestmark = pytest.mark.engine
@@ -53,33 +52,6 @@ def test_no_order_of_an_old_epoch_is_accepted_whenever_the_holder_dies_or_freeze
         print(told)
         assert violations(chain.log("accepted")) == [], told
         assert chain.account()["ignored"] == 0, told
-
-
-def woken(chain: Production, slot: str, epoch: int) -> int:
-    """Let a frozen holder go on, and wait until its late orders were refused; how many."""
-    before = chain.refusals("stale_epoch", f"{HOST}/{slot}")
-    chain.running(slot).signal(signal.SIGCONT)
-
-    def refused() -> int:
-        chain.tilt()
-        return chain.refusals("stale_epoch", f"{HOST}/{slot}") - before
-
-    found = int(chain.until(refused, "a refusal of what the old holder sends"))
-    chain.running(slot).wait_state("STANDBY")
-    chain.trade_until(epoch, 3)
-    return found
-
-
-def violations(accepted: list[dict[str, Any]]) -> list[str]:
-    """What the venue must never have accepted: an epoch below an earlier one, a ClOrdID twice."""
-    orders = [line for line in accepted if line["type"] == "O"]
-    highest, found = 0, []
-    for line in orders:
-        if line["epoch"] < highest:
-            found.append(f"order {line['clordid']} of epoch {line['epoch']} after epoch {highest}")
-        highest = max(highest, line["epoch"])
-    counts = Counter(line["clordid"] for line in orders)
-    return found + [f"{name} accepted {count} times" for name, count in counts.items() if count > 1]
 
 
 def test_the_judge_sees_a_stale_order_and_a_doubled_one() -> None:

@@ -22,7 +22,7 @@ def test_the_unit_tests_of_the_core_pass(native: Path) -> None:
 
 
 def test_version_help_and_wrong_arguments(program: Path) -> None:
-    assert json.loads(called(program, "--version", "--json").stdout)["contract"] == "1.1.0"
+    assert json.loads(called(program, "--version", "--json").stdout)["contract"] == "1.2.0"
     assert "usage:" in called(program, "--help").stdout
     assert called(program, "--drill-no-enforcement").returncode == 64
     assert called(program).returncode == 64
