@@ -11,6 +11,7 @@ import pytest
 
 from tests.cases.machines import CASES, machine
 from tuning.errors import PlanError
+from tuning.plan.io_mode import MODES as TABLE
 from tuning.plan.io_mode import mode_of
 from tuning.plan.plan import Plan
 from tuning.plan.planner import plan
@@ -59,6 +60,23 @@ PORT_GOLDEN: Mapping[IoMode, tuple[str | None, ...]] = {
     "dpdk": (None, None, None, None, None),
     "onload": ("60", None, None, None, None),
 }
+
+
+DECIDED = (
+    "kernel",
+    "rx_usecs",
+    "timer_migration",
+    "iommu",
+    "busy_poll_us",
+    "napi_defer",
+    "queues",
+    "rx_ring",
+)
+
+
+def test_any_two_modes_decide_something_differently() -> None:
+    rows = {mode: tuple(getattr(TABLE[mode], name) for name in DECIDED) for mode in MODES}
+    assert len(set(rows.values())) == len(MODES) == 5, rows
 
 
 @pytest.mark.parametrize("mode", MODES)
