@@ -6,15 +6,18 @@ mistaken for a rack: where nobody asked for it, it is said that it is the lab, o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from hft.errors import Exit, HftError
 from hft.options import LAB, is_here
+from hft.views.names import fold
 from inventory import here
 from inventory.choice import Choice, Source, choose
 from inventory.errors import InventoryError
 from inventory.load import load_site
-from inventory.model import Site
+from inventory.model import Host, Site
 from lab.paths import lab_name
 from transport.hint import command, use_here, use_inventory, use_lab
 from transport.show import tell
@@ -90,3 +93,12 @@ def name_here(named: str | None) -> str:
 
 def _yours() -> str:
     return command("site", "use", "PATH")
+
+
+def with_a_part(hosts: Sequence[Host]) -> list[Host]:
+    """Those of HOSTS whose clock has a part in PTP; HftError where there is none."""
+    found = [host for host in hosts if host.ptp is not None and host.ptp.role is not None]
+    if not found:
+        names = fold([host.name for host in hosts])
+        raise HftError(Exit.BAD_INPUT, f"nothing to do: {names}: no part in PTP (ptp = {{ role = ... }})")
+    return found

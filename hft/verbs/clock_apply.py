@@ -18,9 +18,9 @@ from deploys.rollout.outcome import HostOutcome
 from deploys.tune.observe import look
 from hft import options
 from hft.changing import Change, Telling, ask, carry_out, rolled_out
-from hft.errors import Exit, HftError, HostsError
+from hft.errors import Exit, HostsError
 from hft.locks import SiteLock, site_lock
-from hft.sites import load
+from hft.sites import load, with_a_part
 from inventory.model import Host, Site
 from inventory.selection import select
 from transport.at_once import at_once
@@ -61,9 +61,7 @@ def apply(  # noqa: PLR0913, PLR0917  # one parameter per option
 ) -> int:
     """Bring what keeps the time of hosts to what `hft clock plan` shows; one writer, in waves."""
     site = load(inventory)
-    hosts = [host for host in select(site, limit) if host.ptp is not None and host.ptp.role is not None]
-    if not hosts:
-        raise HftError(Exit.BAD_INPUT, "nothing to apply: no host with a part in PTP (ptp = { role = ... })")
+    hosts = with_a_part(select(site, limit))
     if dry_run:
         works = decided(hosts)
         _show(works, as_json=as_json)

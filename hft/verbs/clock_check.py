@@ -28,8 +28,8 @@ from checks.link import Connection, open_links
 from checks.suite import HostResult
 from checks.verdict import Verdict, unverifiable
 from hft import options, run_log
-from hft.errors import Exit, HftError
-from hft.sites import load
+from hft.errors import Exit
+from hft.sites import load, with_a_part
 from hft.verbs.check import STYLES, exit_code_of
 from inventory.model import Host, Site
 from inventory.selection import select, select_one
@@ -79,9 +79,7 @@ Exit codes: 0 ok, 5 violated, 7 a host did not answer, 4 unverifiable, 2 bad inp
 def check(inventory: str | None, limit: str | None, samples: int, as_json: bool) -> int:
     """Judge the clocks of hosts: what they follow, how far off, who disagrees, who may set them."""
     site = load(inventory)
-    hosts = [host for host in select(site, limit) if host.ptp is not None and host.ptp.role is not None]
-    if not hosts:
-        raise HftError(Exit.BAD_INPUT, "nothing to check: no host with a part in PTP (ptp = { role = ... })")
+    hosts = with_a_part(select(site, limit))
     now_s, table = int(time.time()), _table()
     known = Known(tai_utc_s=None if table is None else tai_utc_s(table, now_s))
     with run_log.recorded(site.name, VERB, hosts=[host.name for host in hosts], is_look=True) as run:

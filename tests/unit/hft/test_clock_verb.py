@@ -99,7 +99,7 @@ def test_a_clock_that_cannot_be_is_refused_with_the_next_step(
 
 def test_a_check_says_where_there_is_nothing_to_check_and_who_is_not_enrolled(hft: Hft) -> None:
     code, _, err = hft("check", ptp="")
-    assert code == 2 and "no host with a part in PTP" in err
+    assert code == 2 and "e1: no part in PTP" in err
     code, out, _ = hft("check")
     assert code == 4 and "not_enrolled" in out
 

@@ -7,10 +7,11 @@ from itertools import product
 import pytest
 
 from tuning.clock.files import Places
-from tuning.clock.plan import CLOCK_UNITS, NTP, PHC2SYS, PTP4L, WATCH, ClockPlan, plan_clock
+from tuning.clock.plan import NTP, PHC2SYS, PTP4L, WATCH, ClockPlan, plan_clock
 from tuning.clock.wish import ClockRole, ClockWish, Stamps
 from tuning.cpuset import CpuSet
 from tuning.errors import ClockError
+from tuning.units import CLOCK_UNITS
 
 ROLES: tuple[ClockRole, ...] = ("grandmaster", "boundary", "client")
 STAMPS: tuple[Stamps, ...] = ("hardware", "software")
