@@ -41,7 +41,8 @@ FIELDS = fields()
 @pytest.mark.parametrize(("where", "document", "name"), FIELDS, ids=[one[0] for one in FIELDS])
 def test_a_number_is_no_text_and_no_truth(where: str, document: type[BaseModel], name: str) -> None:
     validate: Any = document.__pydantic_validator__.validate_python
-    for wrong in (True, False, "5", "1.0", float("nan"), float("inf"), [5], {}):
+    wrongs: tuple[object, ...] = (True, False, "5", "1.0", float("nan"), float("inf"), [5], {})
+    for wrong in wrongs:
         with pytest.raises(ValidationError, match=name) as caught:
             validate({name: wrong})
         wheres = [one["loc"][0] for one in caught.value.errors()]
