@@ -9,6 +9,7 @@ emulation), so it is for machines with a PC BIOS.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
@@ -125,7 +126,7 @@ def initramfs(raw: Path) -> bytes:
     ours["hft/modules"] = ("".join(f"{name}\n" for name, _ in modules).encode(), 0o644)
     ours |= {f"hft/{name}": (data, 0o644) for name, data in modules}
     theirs = _dumped(raw, f"/boot/initrd.img-{release}")
-    return theirs + bytes(-len(theirs) % 4) + cpio(ours)  # an archive that is not compressed begins on a word
+    return theirs + gzip.compress(cpio(ours), compresslevel=6, mtime=0)
 
 
 def host_tar(files: Mapping[str, str]) -> bytes:
