@@ -9,7 +9,7 @@ when a test fails.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -56,17 +56,6 @@ def lab() -> Iterator[Lab]:
         if not given:
             bring_down(shared)
             del os.environ["HFT_LAB"]
-
-
-@pytest.fixture
-def boots_kept() -> Callable[[Machine], None]:
-    """Called with a host that is about to be removed from its lab: its boots stay counted."""
-
-    def keep(machine: Machine) -> None:
-        global _boots_of_labs_gone  # noqa: PLW0603 - one counter of one test session
-        _boots_of_labs_gone += machine.boots()
-
-    return keep
 
 
 @pytest.fixture(scope="session")
