@@ -103,7 +103,7 @@ def rollout(  # noqa: PLR0913  # who is changed, how, under what, and the two wh
             lock.check()
             hosts = later[0]
             tell(f"wave: {', '.join(host.name for host in hosts)} ({hosts[0].failure_domain})", err=True)
-            mine = _of(by_name, hosts)
+            mine = [by_name[host.name] for host in hosts]
             wave = _Wave(changes=mine, steps=steps, lock=lock, told=told, on_stand=stood)
             later.popleft()
             with guard():
@@ -111,15 +111,6 @@ def rollout(  # noqa: PLR0913  # who is changed, how, under what, and the two wh
     finally:
         with signals_held():  # whatever ends the run, how its hosts stand is told first
             _tell_left(wave, later, told)
-
-
-def _of(by_name: Mapping[str, C], hosts: Iterable[Host]) -> list[C]:
-    """What is changed on HOSTS, in a function of its own.
-
-    Since Python 3.12 a comprehension is part of the function around it, and what a trace raises in its loop
-    passes by that one's `finally`.
-    """
-    return [by_name[host.name] for host in hosts]
 
 
 def _tell_left(wave: _Wave[C] | None, later: Iterable[Sequence[Host]], told: Told) -> None:
