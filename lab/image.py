@@ -23,17 +23,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from lab import disk, process
 from lab.errors import LabError
 from lab.mirror import archive_lines
 from lab.paths import cache_dir, private_dir
+from lab.retry import wait_until
 from transport.ours import is_ours
 
 GUEST = Path(__file__).parent / "guest"
 DISK_MIB = 3072
 BUILD_TIMEOUT_S = 1200
+CLEAR_TIMEOUT_S = 60.0  # a program of a killed build ends with its copy or its archive, not with the build
 Progress = Callable[[str], None]
 _PARSING = threading.Lock()
 
@@ -126,8 +129,18 @@ def _sole_builder(images: Path, progress: Progress) -> Iterator[None]:
             progress("another build of the image is running: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         for stale in images.glob("build-*"):
-            shutil.rmtree(stale)
+            wait_until(
+                partial(_is_gone, stale),
+                what=f"{stale}: the end of whoever still writes there for a build that was killed",
+                timeout_s=CLEAR_TIMEOUT_S,
+            )
         yield
+
+
+def _is_gone(folder: Path) -> bool:
+    """Remove FOLDER; False where something came into it meanwhile."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
 
 
 def _build(image: Image, images: Path, progress: Progress) -> None:
