@@ -25,7 +25,7 @@ class Action(StrEnum):
 class Probe(StrEnum):
     """What is read again on the host; each answers yes, no or unknown."""
 
-    UNIT_IS_DOWN = "the unit is not active"
+    UNIT_IS_DOWN = "the unit may run there and is not active"
     TEXTFILE_IS_OLD = "the collector's file is old"
     MEMORY_WAS_LOST = "memory controllers count uncorrected errors"
 

@@ -21,6 +21,7 @@ DEADLINE_S = 15.0  # of an answer, and of the way in before it
 OLD_S = 5  # the threshold of CollectorStale; a test holds them equal
 STATES_UP = frozenset({"active", "activating", "reloading"})  # systemd(1): ActiveState
 STATES_DOWN = frozenset({"inactive", "failed", "deactivating"})
+LOAD_STATES_OUT = frozenset({"masked", "not-found"})
 _TEXTFILE = """\
 file=/run/hft-metrics/hft_collector.prom
 [ -e "$file" ] || { echo absent; exit 0; }
@@ -76,7 +77,7 @@ def probed(host: Host, remedy: Remedy) -> tuple[bool | None, str]:
         ssh = Ssh.of(host)
         match probe:
             case Probe.UNIT_IS_DOWN:
-                words = ["systemctl", "show", "--property=ActiveState", "--value", remedy.unit]
+                words = ["systemctl", "show", "--property=LoadState,ActiveState", remedy.unit]
                 done = ssh.run(ssh.as_root(words), timeout_s=DEADLINE_S, login_s=DEADLINE_S)
             case Probe.TEXTFILE_IS_OLD:
                 done = ssh.run_script(_TEXTFILE, timeout_s=DEADLINE_S, login_s=DEADLINE_S)
@@ -94,8 +95,7 @@ def answer_of(probe: Probe, done: Completed) -> bool | None:
     words = done.stdout.split()
     match probe:
         case Probe.UNIT_IS_DOWN:
-            state = words[0] if len(words) == 1 else ""
-            return True if state in STATES_DOWN else False if state in STATES_UP else None
+            return _is_down(dict(word.split("=", 1) for word in words if "=" in word))
         case Probe.TEXTFILE_IS_OLD:
             if words == ["absent"]:
                 return True
@@ -105,6 +105,17 @@ def answer_of(probe: Probe, done: Completed) -> bool | None:
             if words[-1:] != ["end"] or not counts or not all(one.isdigit() for one in counts):
                 return None
             return sum(map(int, counts)) > 0
+
+
+def _is_down(shown: Mapping[str, str]) -> bool | None:
+    """Of a unit that may run here: one that is masked or absent (another daemon keeps the time) has no
+    business running, so that it does not is no cause."""
+    load, active = shown.get("LoadState"), shown.get("ActiveState")
+    if load in LOAD_STATES_OUT:
+        return False
+    if load != "loaded" or active not in STATES_UP | STATES_DOWN:
+        return None
+    return active in STATES_DOWN
 
 
 def confirmed(host: str, remedy: Remedy, prometheus: str) -> tuple[bool | None, str]:

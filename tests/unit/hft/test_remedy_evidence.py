@@ -15,9 +15,13 @@ from transport.answer import Completed
 @pytest.mark.parametrize(
     ("probe", "said", "means"),
     [
-        (Probe.UNIT_IS_DOWN, "failed\n", True),
-        (Probe.UNIT_IS_DOWN, "inactive\n", True),
-        (Probe.UNIT_IS_DOWN, "active\n", False),
+        (Probe.UNIT_IS_DOWN, "LoadState=loaded\nActiveState=failed\n", True),
+        (Probe.UNIT_IS_DOWN, "ActiveState=inactive\nLoadState=loaded\n", True),
+        (Probe.UNIT_IS_DOWN, "LoadState=loaded\nActiveState=active\n", False),
+        (Probe.UNIT_IS_DOWN, "LoadState=masked\nActiveState=inactive\n", False),
+        (Probe.UNIT_IS_DOWN, "LoadState=not-found\nActiveState=inactive\n", False),
+        (Probe.UNIT_IS_DOWN, "LoadState=error\nActiveState=inactive\n", None),
+        (Probe.UNIT_IS_DOWN, "ActiveState=inactive\n", None),
         (Probe.UNIT_IS_DOWN, "", None),
         (Probe.UNIT_IS_DOWN, "System has not been booted\n", None),
         (Probe.TEXTFILE_IS_OLD, "absent\n", True),
