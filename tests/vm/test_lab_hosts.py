@@ -35,7 +35,7 @@ def test_update_grub_finds_the_menu_as_the_image_wrote_it(engine_generic: Machin
     root = engine_generic.succeed(["findmnt", "--noheadings", "--output", "UUID", "/"]).strip()
     body = engine_generic.succeed(["sed", "/hft/d", "/etc/fstab"])
     assert f"UUID={root}" in body
-    assert f"root=UUID={root} ro console=ttyS0,115200 quiet" in fresh
+    assert f"root=UUID={root} ro console=ttyS0,115200 no_timer_check quiet" in fresh
     assert "loop" not in fresh
 
 
